@@ -1,0 +1,41 @@
+# Two commands set everything up: `make cars` trains on drawn cars, `make test` runs every test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := schedules denoisers samplers datasets features
+EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
+INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
+
+.PHONY: cars test lint format setup ui clean help
+
+help:  ## what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+cars: setup  ## train a DDPM on drawn cars (minutes on two CPU cores)
+	$(BIN)/wb run recipes/cars_linear.toml
+
+test: setup  ## every test
+	$(BIN)/python -m pytest
+
+lint: setup  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+ui: setup  ## look at the runs
+	$(BIN)/wb ui
+
+setup: $(VENV)/.installed  ## the virtual environment with everything in it
+
+$(VENV)/.installed: $(INPUTS)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(EDITABLE)
+	touch $@
+
+clean:  ## remove the virtual environment and caches, keep runs
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,29 @@
+"""The mathematics between the four nouns, in pure torch."""
+
+from workbench.diffusion.guidance import Guided
+from workbench.diffusion.inversion import bisected_time
+from workbench.diffusion.objective import Objective, diffuse
+from workbench.diffusion.parameterization import PARAMETERIZATIONS, Parameterization, check_combination
+from workbench.diffusion.paths import Path
+from workbench.diffusion.posterior import Clamped, ConditionalPosteriorMean, Conditioned, Counted, NetworkPosterior, level_of
+from workbench.diffusion.sampling import renoise, sample, trajectory
+
+__all__ = [
+    "PARAMETERIZATIONS",
+    "Clamped",
+    "ConditionalPosteriorMean",
+    "Conditioned",
+    "Counted",
+    "Guided",
+    "NetworkPosterior",
+    "Objective",
+    "Parameterization",
+    "Path",
+    "bisected_time",
+    "check_combination",
+    "diffuse",
+    "level_of",
+    "renoise",
+    "sample",
+    "trajectory",
+]

@@ -1,0 +1,92 @@
+"""The objective: which times are trained on, and how the squared error is weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from workbench.diffusion.parameterization import SIGMA_DATA, Parameterization
+from workbench.diffusion.posterior import level_of
+from workbench.interfaces import NoiseSchedule
+
+__all__ = ["Objective", "TimeDistribution", "Weight", "diffuse"]
+
+TimeDistribution = Literal["grid", "uniform", "lognormal"]
+Weight = Literal["simple", "min_snr", "edm"]
+
+
+def diffuse(x0: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    """x_t = alpha x0 + sigma eps (Ho et al. 2020, equation 4), coefficients broadcast."""
+    return alpha * x0 + sigma * eps
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`omega (F - F*)^2` at times drawn from a distribution.
+
+    times: "grid" = uniform on {1..T} / T (Ho et al. 2020, algorithm 1; needs a schedule that is a table), "uniform" on (0, 1],
+    "lognormal" = ln(sigma / alpha) normal with `mean` and `std` (Karras et al. 2022, table 1).
+    weight: "simple" = 1 (L_simple for eps), "min_snr" = min(SNR, gamma) on the x0 error (Hang et al. 2023, arXiv:2303.09556),
+    "edm" = (s^2 + sd^2) / (s sd)^2 on the x0 error with s = sigma / alpha (Karras et al. 2022).
+    """
+
+    schedule: NoiseSchedule
+    parameterization: Parameterization
+    times: TimeDistribution = "uniform"
+    weight: Weight = "simple"
+    mean: float = -1.2
+    std: float = 1.2
+    gamma: float = 5.0
+
+    def draw_times(self, u: Tensor) -> Tensor:
+        """Times [b] in (0, 1], float64, from uniform values `u` [b] in [0, 1)."""
+        if self.times == "grid":
+            steps = self.schedule.grid()
+            if steps is None:
+                raise ValueError("times = 'grid' needs a schedule with a number of steps")
+            return (torch.floor(u * steps) + 1.0) / steps
+        if self.times == "uniform":
+            return 1.0 - u
+        log_sigma = self.mean + self.std * torch.special.ndtri(u.clamp(1e-12, 1.0 - 1e-12))
+        return self.schedule.time(-2.0 * log_sigma).clamp(min=1e-6)
+
+    def omega(self, alpha: Tensor, sigma: Tensor) -> Tensor:
+        """The weight [b] on the squared error of F."""
+        if self.weight == "simple":
+            return torch.ones_like(alpha)
+        on_x0 = _WEIGHTS_ON_X0[self.weight](alpha, sigma, self.gamma)
+        return on_x0 * self.parameterization.loss_weight(alpha, sigma)
+
+    def loss(self, network: nn.Module, x0: Tensor, eps: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The loss of each example [b], averaged over its elements; x0 and eps [b, ...], t [b] float64 on the host."""
+        alpha, sigma = self.schedule.alpha_sigma(t)
+        level = level_of(2.0 * (alpha.log() - sigma.log()))
+        each = (len(t),) + (1,) * (x0.dim() - 1)
+
+        def like_x0(coefficient: Tensor) -> Tensor:
+            return coefficient.to(device=x0.device, dtype=x0.dtype)
+
+        # Coefficients are float64 until here: in float32 sigma near t = 0 would be made of rounding errors.
+        alpha_b, sigma_b = like_x0(alpha).reshape(each), like_x0(sigma).reshape(each)
+        scale = like_x0(self.parameterization.input_scale(alpha, sigma)).reshape(each)
+        x = diffuse(x0, eps, alpha_b, sigma_b)
+        prediction = network(x * scale if self.parameterization.scales_input else x, like_x0(level), cond)
+        target = self.parameterization.target(x0, eps, alpha_b, sigma_b)
+        error = (prediction.to(x0.dtype) - target).square().flatten(1).mean(1)  # [b]
+        return like_x0(self.omega(alpha, sigma)) * error
+
+
+def _min_snr(alpha: Tensor, sigma: Tensor, gamma: float) -> Tensor:
+    return (alpha / sigma).square().clamp(max=gamma)
+
+
+def _edm(alpha: Tensor, sigma: Tensor, gamma: float) -> Tensor:
+    # (s^2 + sd^2) / (s sd)^2 = 1 / sd^2 + (alpha / sigma)^2
+    return 1.0 / SIGMA_DATA**2 + (alpha / sigma).square()
+
+
+_WEIGHTS_ON_X0: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {"min_snr": _min_snr, "edm": _edm}

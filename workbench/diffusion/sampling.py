@@ -1,0 +1,83 @@
+"""The core loop: walks a path, lets the sampler move down and makes the moves up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.diffusion.paths import Path
+from workbench.interfaces import NoiseSchedule, NoiseSource, PosteriorMean, Sampler
+from workbench.random import KeyedNoise, Stream
+
+__all__ = ["renoise", "sample", "trajectory"]
+
+
+def sample(
+    posterior: PosteriorMean,
+    sampler: Sampler[Any],
+    path: Path,
+    *,
+    images: int | Sequence[int],
+    shape: Sequence[int],
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    start: Tensor | None = None,
+) -> Tensor:
+    """Draw images [n, *shape] along `path`.
+
+    `images` is how many, or which: image i under `seed` is the same in every batch. `start` [n, *shape] replaces the pure noise
+    at the path's first time, e.g. a noised photograph (SDEdit). Nothing synchronises a GPU.
+    """
+    x = None
+    for _, x in trajectory(posterior, sampler, path, images=images, shape=shape, seed=seed, dtype=dtype, device=device, start=start):
+        pass
+    if x is None:
+        raise ValueError("the path has no times")
+    return x
+
+
+@torch.no_grad()
+def trajectory(
+    posterior: PosteriorMean,
+    sampler: Sampler[Any],
+    path: Path,
+    *,
+    images: int | Sequence[int],
+    shape: Sequence[int],
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    start: Tensor | None = None,
+) -> Iterator[tuple[float, Tensor]]:
+    """The states of `sample`: (t, x_t [n, *shape]) at every time of the path, the first one included."""
+    index = torch.arange(images) if isinstance(images, int) else torch.as_tensor(list(images))
+    stream = Stream(seed, "sample")
+    t = path.times[0]
+    if start is None:
+        _, sigma = posterior.schedule.at(t)
+        x = sigma * stream.normal(0, index, shape, dtype, device)
+    else:
+        x = start.to(dtype=dtype, device=device)
+    yield t, x
+
+    state: Any = None
+    for step, (t, s) in enumerate(path.moves(), start=1):
+        noise = KeyedNoise(stream, step, index)
+        if s < t:
+            x, state = sampler.step(posterior, x, t, s, state=state, noise=noise)
+        else:
+            x, state = renoise(posterior.schedule, x, t, s, noise), None
+        yield s, x
+
+
+def renoise(schedule: NoiseSchedule, x: Tensor, t: float, s: float, noise: NoiseSource) -> Tensor:
+    """The forward kernel q(x_s | x_t) for s > t: `alpha_s/alpha_t x + sqrt(sigma_s^2 - (alpha_s/alpha_t)^2 sigma_t^2) z`."""
+    alpha_t, sigma_t = schedule.at(t)
+    alpha_s, sigma_s = schedule.at(s)
+    kept = alpha_s / alpha_t
+    added = max(sigma_s**2 - (kept * sigma_t) ** 2, 0.0) ** 0.5
+    return kept * x + added * noise.normal(x)

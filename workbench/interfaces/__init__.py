@@ -1,0 +1,31 @@
+"""What a plugin implements and what the core consumes. Importing it does not import torch."""
+
+from workbench.interfaces.component import Component
+from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance, Resources, SampleSpec, Split
+from workbench.interfaces.denoiser import Denoiser
+from workbench.interfaces.features import ExtractorCard, FeatureExtractor
+from workbench.interfaces.sampler import PosteriorMean, Sampler
+from workbench.interfaces.schedule import NoiseSchedule
+from workbench.interfaces.tracker import NullTracker, RunStatus, Tracker
+from workbench.random import NoiseSource
+
+__all__ = [
+    "Component",
+    "Dataset",
+    "Denoiser",
+    "Example",
+    "Examples",
+    "ExtractorCard",
+    "FeatureExtractor",
+    "NoiseSchedule",
+    "NoiseSource",
+    "NullTracker",
+    "PosteriorMean",
+    "Provenance",
+    "Resources",
+    "RunStatus",
+    "SampleSpec",
+    "Sampler",
+    "Split",
+    "Tracker",
+]

@@ -1,0 +1,21 @@
+"""What every plugin class is: its own schema."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Component"]
+
+
+class Component(BaseModel):
+    """A named part of a recipe; the fields of the class are the keys of its table.
+
+    Who calls what, when: an entry point names the class; a recipe's `use = "..."` finds it; the rest of the table is validated
+    into an instance, before anything is built. Laws:
+
+    - Importing the module and constructing the class are cheap: torch and other heavy packages are imported inside methods.
+    - Instances are frozen; what changes while running is passed in and returned.
+    - Every field has a description, and a default unless there is no sane one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)

@@ -1,0 +1,31 @@
+"""The denoiser: a network for a given sample shape."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from workbench.interfaces.component import Component
+from workbench.interfaces.dataset import SampleSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Denoiser"]
+
+
+class Denoiser(Component, ABC):
+    """Builds a network F(x, level, cond). It knows neither schedules nor samplers, nor what F is trained to predict.
+
+    Laws for the module that `build` returns:
+
+    - `module(x [b, c, h, w], level [b], cond) -> [b, c, h, w]` in the dtype of its parameters or of autocast.
+    - `level` is log-SNR, clamped to [-20, 20]: about 8 where an image is barely noisy, -10 where it is noise. It means the same
+      on every schedule, which is what makes any network work with any schedule.
+    - `cond` is None (no condition) or an int64 tensor [b] of class labels, -1 = no condition for that image.
+    - Images of a batch do not influence one another.
+    """
+
+    @abstractmethod
+    def build(self, spec: SampleSpec) -> nn.Module:
+        """A freshly initialised network for samples of `spec`; raises CombinationError where the shape does not fit."""

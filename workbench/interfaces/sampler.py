@@ -1,0 +1,52 @@
+"""The sampler: the rule for one move down."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from workbench.interfaces.component import Component
+from workbench.interfaces.schedule import NoiseSchedule
+from workbench.random import NoiseSource
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["PosteriorMean", "Sampler"]
+
+State = TypeVar("State")
+
+
+class PosteriorMean(Protocol):
+    """`D(x, t) = E[x0 | x_t = x]`, on the schedule it carries. Networks, wrappers and closed forms all look like this."""
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """The schedule that gave `x_t` its meaning."""
+        ...
+
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        """The posterior mean [b, ...] of the data behind `x` [b, ...] at time `t` in (0, 1]."""
+        ...
+
+
+class Sampler(Component, ABC, Generic[State]):
+    """The rule for one move t -> s with s < t. It does not know which network or schedule it runs on.
+
+    The core loop walks a path of times, calls `step` for each move down, and passes the returned state to the next call; the
+    first call, and the first after a move up, get None. Laws:
+
+    - Nothing is stored on self, `x` is not changed in place, and randomness comes from `noise` alone.
+    - At s = 0 (sigma = 0) the result is data: no noise is added.
+    - The result keeps the dtype and device of `x`.
+    """
+
+    @abstractmethod
+    def step(
+        self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: State | None, noise: NoiseSource
+    ) -> tuple[Tensor, State | None]:
+        """One move from `x` [b, ...] at time t down to time s, 0 <= s < t <= 1: the new sample and the new state."""
+
+    def evaluations(self, moves: int) -> int:
+        """Network evaluations (NFE) that `moves` moves down cost; one each unless a sampler says otherwise."""
+        return moves

@@ -1,0 +1,59 @@
+"""Importing one component, and only that one."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from workbench import __version__
+from workbench.errors import BrokenComponent
+from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+from workbench.registry.discovery import Entry, Kind, find
+
+__all__ = ["load"]
+
+BASES: dict[Kind, type[Component]] = {
+    "schedules": NoiseSchedule,
+    "denoisers": Denoiser,
+    "samplers": Sampler,
+    "datasets": Dataset,
+    "features": FeatureExtractor,
+}
+
+
+def load(kind: Kind, name: str) -> type[Any]:
+    """The class behind `name`; BrokenComponent where it does not import, is abstract or wants another core version."""
+    return _load(find(kind, name))
+
+
+@functools.cache
+def _load(entry: Entry) -> type[Any]:
+    _check_range(entry)
+    module, _, attribute = entry.target.partition(":")
+    try:
+        component = getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:  # a plugin may do anything while it is imported
+        raise BrokenComponent(f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}") from error
+    base = BASES[entry.kind]
+    if not (isinstance(component, type) and issubclass(component, base)):
+        raise BrokenComponent(f"'{entry.name}' of {entry.distribution}: {entry.target} is no {base.__name__}")
+    missing = sorted(getattr(component, "__abstractmethods__", ()))
+    if missing:
+        raise BrokenComponent(f"'{entry.name}' of {entry.distribution}: {entry.target} lacks {', '.join(missing)}")
+    return component
+
+
+def _check_range(entry: Entry) -> None:
+    for text in entry.requires:
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if wanted.name == "diffusion-workbench" and not wanted.specifier.contains(__version__, prereleases=True):
+            raise BrokenComponent(
+                f"'{entry.name}' of {entry.distribution} {entry.version} is made for diffusion-workbench{wanted.specifier}, this is {__version__}: "
+                f"pip install --upgrade {entry.distribution}"
+            )
