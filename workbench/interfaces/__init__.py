@@ -3,7 +3,7 @@
 from workbench.interfaces.component import Component
 from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance, Resources, SampleSpec, Split
 from workbench.interfaces.denoiser import Denoiser
-from workbench.interfaces.features import ExtractorCard, FeatureExtractor
+from workbench.interfaces.features import ExtractorCard, FeatureExtractor, HasWeights, WeightsFile
 from workbench.interfaces.sampler import PosteriorMean, Sampler
 from workbench.interfaces.schedule import NoiseSchedule
 from workbench.interfaces.tracker import NullTracker, RunStatus, Tracker
@@ -17,6 +17,7 @@ __all__ = [
     "Examples",
     "ExtractorCard",
     "FeatureExtractor",
+    "HasWeights",
     "NoiseSchedule",
     "NoiseSource",
     "NullTracker",
@@ -28,4 +29,5 @@ __all__ = [
     "Sampler",
     "Split",
     "Tracker",
+    "WeightsFile",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from workbench.interfaces.component import Component
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["ExtractorCard", "FeatureExtractor"]
+__all__ = ["ExtractorCard", "FeatureExtractor", "HasWeights", "WeightsFile"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,32 @@ class FeatureExtractor(Component, ABC):
 
         Raises WeightsError where the weights are missing, incomplete or not the expected bytes.
         """
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights an extractor can use."""
+
+    path: Path
+    sha256: str
+    note: str  # what it is good for
+
+
+@runtime_checkable
+class HasWeights(Protocol):
+    """What an extractor class offers if its weights do not come with its package; `wb weights` talks to it."""
+
+    @classmethod
+    def weights_files(cls) -> list[WeightsFile]:
+        """The files that are in place."""
+        ...
+
+    @classmethod
+    def add_weights(cls, path: Path) -> WeightsFile:
+        """Check a file and keep a copy; WeightsError where it does not fit."""
+        ...
+
+    @classmethod
+    def fetch_weights(cls, progress: Callable[[int, int], None], url: str | None = None) -> WeightsFile:
+        """Download, check and keep the official file; `progress` gets bytes done and in total. WeightsError on any failure."""
+        ...

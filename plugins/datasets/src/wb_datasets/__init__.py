@@ -1,0 +1,1 @@
+"""Datasets for the Diffusion Workbench; found through entry points."""

@@ -1,0 +1,91 @@
+"""Cars: drawn, or photographs from a folder."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, final
+
+from pydantic import Field
+
+from wb_datasets import images, store
+from wb_datasets.design import BODIES, VERSION, caption, design
+from workbench.errors import DataError
+from workbench.interfaces import Dataset, Examples, Provenance, Resources, SampleSpec, Split
+
+DRAWN = {"train": range(8_000), "test": range(8_000, 9_000)}
+
+
+@final
+class Cars(Dataset):
+    """Pictures of cars. Without `root`: drawn cars, 8,000 to train on and 1,000 to test with, labelled and captioned.
+
+    A drawn car is a function of (seed, index): body type (the label), colour, viewpoint, wheels, time of day and surroundings. With `root`:
+    photographs, as torchvision lays out Stanford Cars (Krause et al. 2013), in class folders or in one flat folder.
+    """
+
+    root: str | None = Field(None, description="a folder of photographs; drawn cars if absent")
+    image_size: int = Field(32, ge=16, le=256, description="side of the square images, in pixels")
+    seed: int = Field(0, ge=0, description="which drawn cars")
+    on_bad_image: images.OnBadImage = Field("error", description="damaged photographs: name them and stop, or skip them and say so")
+
+    def describe(self) -> SampleSpec:
+        """Shape and classes; lists folders only."""
+        size = self.image_size
+        if self.root is None:
+            return SampleSpec(3, size, size, BODIES, captions=True)
+        root = images.existing(self.root)
+        # The 196 class names of Stanford Cars are in a file that only `load` opens.
+        return SampleSpec(3, size, size, () if _stanford(root) else images.class_names(root))
+
+    def load(self, split: Split, resources: Resources) -> Examples:
+        """Draw or decode once, then serve from the cache."""
+        if self.root is None:
+            return _drawn(self, split, resources)
+        root = images.existing(self.root)
+        listing = _stanford_listing(root, split) if _stanford(root) else images.list_images(root, split)
+        return images.load(listing, self.image_size, self.on_bad_image, "photographs", resources)
+
+
+def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
+    indices = DRAWN[split]
+    key = store.key_of({"drawn cars": VERSION, "seed": cars.seed, "size": cars.image_size, "first": indices.start, "count": len(indices)})
+    folder = resources.cache / "images"
+
+    def fill(array: Any) -> tuple[list[int], dict[str, Any]]:
+        from wb_datasets.painting import paint
+
+        for row, index in enumerate(indices):
+            array[row] = paint(design(cars.seed, index), cars.image_size)
+            if (row + 1) % 50 == 0 or row + 1 == len(indices):
+                resources.progress(f"drawing cars ({split})", row + 1, len(indices))
+        return list(range(len(indices))), {}
+
+    pixels, _ = store.stored(folder, key) or store.store(folder, key, len(indices), cars.image_size, fill)
+    labels = [BODIES.index(design(cars.seed, index).body) for index in indices]
+    captions = partial(_caption, cars.seed, indices.start)
+    return store.StoredExamples(pixels, labels, captions, Provenance("drawn cars", "built in", key))
+
+
+def _caption(seed: int, first: int, row: int) -> str:
+    return caption(design(seed, first + row))
+
+
+def _stanford(root: Path) -> Path | None:
+    """The folder above stanford_cars, where torchvision's layout is there."""
+    for base in (root, root.parent):
+        if (base / "stanford_cars" / "devkit").is_dir() and root in (base, base / "stanford_cars"):
+            return base
+    return None
+
+
+def _stanford_listing(root: Path, split: Split) -> images.Listing:
+    from torchvision.datasets import StanfordCars
+
+    base = _stanford(root) or root
+    try:
+        data = StanfordCars(base, split=split, download=False)
+    except (RuntimeError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"Stanford Cars in {base.absolute()} is incomplete: {error}") from error
+    files = tuple(Path(path) for path, _ in data._samples)
+    return images.Listing(base / "stanford_cars", files, None, ())

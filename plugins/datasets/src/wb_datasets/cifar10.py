@@ -1,0 +1,51 @@
+"""CIFAR-10."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, final
+
+from pydantic import Field
+
+from wb_datasets import images
+from wb_datasets.store import StoredExamples
+from workbench.errors import DataError
+from workbench.interfaces import Dataset, Examples, Provenance, Resources, SampleSpec, Split
+
+ClassName = Literal["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+CLASSES: tuple[ClassName, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@final
+class CIFAR10(Dataset):
+    """60,000 images of 32 x 32 pixels in ten classes (Krizhevsky 2009), in the layout torchvision leaves on disk.
+
+    Get it with torchvision.datasets.CIFAR10(root, download=True). `only` keeps one class, e.g. "automobile".
+    """
+
+    root: str = Field(description="the folder that holds cifar-10-batches-py")
+    only: ClassName | None = Field(None, description="keep this class alone")
+
+    def describe(self) -> SampleSpec:
+        """3 x 32 x 32; ten classes, or none where one is kept."""
+        if not (images.existing(self.root) / "cifar-10-batches-py").is_dir():
+            raise DataError(f"no folder 'cifar-10-batches-py' in '{self.root}': get it with torchvision.datasets.CIFAR10(root, download=True)")
+        return SampleSpec(3, 32, 32, () if self.only else CLASSES)
+
+    def load(self, split: Split, resources: Resources) -> Examples:
+        """The images of a split, checked against torchvision's MD5 sums."""
+        import numpy as np
+        import torchvision
+
+        self.describe()
+        try:
+            data = torchvision.datasets.CIFAR10(images.existing(self.root), train=split == "train", download=False)
+        except (RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
+            raise DataError(f"CIFAR-10 in '{self.root}' is incomplete or damaged: {error}") from error
+        pixels, labels = data.data, [int(label) for label in data.targets]
+        if self.only:
+            chosen = np.array(labels) == CLASSES.index(self.only)
+            pixels = pixels[chosen]
+        digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).hexdigest()
+        source = f"CIFAR-10, {self.only} only" if self.only else "CIFAR-10"
+        return StoredExamples(pixels, None if self.only else labels, None, Provenance(source, str(images.existing(self.root).absolute()), digest))

@@ -1,0 +1,32 @@
+"""Any folder of images."""
+
+from __future__ import annotations
+
+from typing import final
+
+from pydantic import Field
+
+from wb_datasets import images
+from workbench.interfaces import Dataset, Examples, Resources, SampleSpec, Split
+
+
+@final
+class Folder(Dataset):
+    """Images under a folder, found recursively; the first folder level gives the classes.
+
+    `root`/train and `root`/test are the splits where they exist; else a fixed tenth of the images, chosen by name, is the test split.
+    Images are decoded once: upright, centre square, antialiased to `image_size`.
+    """
+
+    root: str = Field(description="the folder; relative to the working directory")
+    image_size: int = Field(32, ge=8, le=1024, description="side of the square images, in pixels")
+    on_bad_image: images.OnBadImage = Field("error", description="damaged images: name them and stop, or skip them and say so")
+
+    def describe(self) -> SampleSpec:
+        """Shape and classes; lists folders only."""
+        return SampleSpec(3, self.image_size, self.image_size, images.class_names(images.existing(self.root)))
+
+    def load(self, split: Split, resources: Resources) -> Examples:
+        """The images of a split, from the cache once they have been decoded."""
+        listing = images.list_images(images.existing(self.root), split)
+        return images.load(listing, self.image_size, self.on_bad_image, "image folder", resources)

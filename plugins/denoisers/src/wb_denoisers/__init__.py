@@ -1,0 +1,1 @@
+"""Networks for the Diffusion Workbench; found through entry points."""

@@ -1,0 +1,68 @@
+"""What the networks have in common: embeddings of level and class, group norm with SiLU."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def zeroed(module: Module) -> Module:
+    """The module with all parameters 0, so that a block starts as the identity and the network as zero."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def groups(channels: int) -> int:
+    """Groups for group norm: 32 as in DDPM, or the largest divisor of `channels` below."""
+    return max(n for n in range(1, 33) if channels % n == 0)
+
+
+class NormSiLU(nn.GroupNorm):
+    """SiLU of group norm."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(groups(channels), channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[b, c, h, w] -> the same."""
+        return F.silu(super().forward(x), inplace=True)
+
+
+class LevelEmbedding(nn.Module):
+    """Level and class -> a vector [b, width] for every block."""
+
+    def __init__(self, channels: int, width: int, classes: int) -> None:
+        super().__init__()
+        self.channels, self.classes = channels, classes
+        self.mlp = nn.Sequential(nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width))
+        # Row 0 stands for "no class".
+        self.label = nn.Embedding(classes + 1, width) if classes else None
+
+    def forward(self, level: Tensor, cond: Tensor | None) -> Tensor:
+        """[b] and, if conditional, int64 [b] with -1 for none -> [b, width]."""
+        embedding: Tensor = self.mlp(sinusoids(level, self.channels))
+        if self.label is not None:
+            row = torch.zeros(len(level), dtype=torch.int64, device=level.device) if cond is None else cond + 1
+            return embedding + self.label(row)
+        if cond is not None and bool((cond >= 0).any()):
+            raise ValueError("this network was built for data without classes and cannot be given labels")
+        return embedding
+
+
+def sinusoids(level: Tensor, channels: int) -> Tensor:
+    """Sines and cosines [b, channels] of levels [b] (Vaswani et al. 2017, section 3.5).
+
+    Log-SNR in [-20, 20] is spread over the 1000 positions of DDPM's time steps: 0.01 of log-SNR turns the finest wave by 0.25.
+    """
+    position = (level.float() + 20.0) * 25.0
+    half = channels // 2
+    frequencies = torch.exp(-math.log(10_000.0) * torch.arange(half, device=level.device) / half)
+    angle = position[:, None] * frequencies
+    return torch.cat([angle.sin(), angle.cos()], dim=1)

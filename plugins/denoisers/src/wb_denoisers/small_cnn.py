@@ -1,0 +1,29 @@
+"""A small convolutional network without changes of resolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from pydantic import Field
+
+from workbench.interfaces import Denoiser, SampleSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@final
+class SmallCNN(Denoiser):
+    """Residual blocks at full resolution whose dilations 1, 2, 4, 8 take turns: few parameters, any image size.
+
+    A baseline for comparison with `unet`, and quick to try things with.
+    """
+
+    channels: int = Field(64, ge=8, le=2048, multiple_of=8, description="channels of every block")
+    depth: int = Field(8, ge=1, le=64, description="residual blocks")
+
+    def build(self, spec: SampleSpec) -> nn.Module:
+        """The network for samples of `spec`, of any height and width."""
+        from wb_denoisers.small_cnn_network import SmallCNNNetwork
+
+        return SmallCNNNetwork(self, spec)

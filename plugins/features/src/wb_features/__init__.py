@@ -1,0 +1,1 @@
+"""Feature extractors for the Diffusion Workbench; found through entry points."""

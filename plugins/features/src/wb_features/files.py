@@ -1,0 +1,112 @@
+"""Weights files: where they are kept, how they are fetched, checked and read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BLOCK = 1 << 20
+Report = Callable[[int, int], None]
+
+
+def folder() -> Path:
+    """The user's cache folder for weights."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("diffusion-workbench") / "weights"
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes; WeightsError where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return digest.hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` that takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(0o644)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; anything else is refused unread, pickles above all."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such file") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"{path}: not a safetensors file ({error}). Pickled weights (.pth, .pt) are never opened, because opening one can run code."
+        ) from error
+
+
+def download(url: str, path: Path, digest: str, report: Report) -> None:
+    """Fetch `url` to `path`, going on where an earlier attempt broke off; the bytes must have the SHA-256 `digest`.
+
+    Proxies are taken from the environment. What has been received stays in `<path>.part` until it is whole.
+    """
+    part = path.with_name(path.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _receive(url, part, report)
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise WeightsError(f"{url}: download failed ({reason}). Run the same command again to go on, or fetch it by other means and add it.") from error
+    found = sha256(part)
+    if found != digest:
+        part.unlink()
+        raise WeightsError(f"{url}: the file has SHA-256 {found}, expected {digest}; it has been deleted")
+    part.replace(path)
+
+
+def _receive(url: str, part: Path, report: Report) -> None:
+    start = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310 - http, https and file are all right
+    try:
+        response = urllib.request.urlopen(request, timeout=60)  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and start:  # nothing is missing; the digest decides
+            return
+        raise
+    with contextlib.closing(response):
+        resumed = response.status == 206
+        done = start if resumed else 0
+        total = done + int(response.headers.get("Content-Length") or 0)
+        with part.open("ab" if resumed else "wb") as file:
+            while block := response.read(BLOCK):
+                file.write(block)
+                done += len(block)
+                report(done, total)
+        if done < total:
+            raise OSError(f"the connection ended after {done} of {total} bytes")

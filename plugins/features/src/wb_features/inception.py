@@ -1,0 +1,147 @@
+"""Inception features: what FID is defined on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final
+
+from pydantic import Field
+
+from wb_features import files
+from workbench.errors import WeightsError
+from workbench.interfaces import ExtractorCard, FeatureExtractor, WeightsFile
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+URL_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+VARIABLE = "WB_INCEPTION_WEIGHTS"
+NAME = "inception.safetensors"
+HOW_TO_GET = (
+    "Get them with `wb weights get inception` (95 MB), or take a file with `wb weights add inception FILE`; "
+    "distances without a download: features = ['efficientnet_lite0']."
+)
+
+
+@final
+class Inception(FeatureExtractor):
+    """The Inception-v3 graph of 2015-12-05, whose 2048-d pool3 features FID and KID are defined on.
+
+    Heusel et al. 2017 (arXiv:1706.08500). `dims` = 768, 192 or 64 take earlier features, whose distances are called `fid_768` and so on,
+    because they are other numbers. Images are resized to 299 px, bilinear without antialiasing, as in pytorch-fid.
+    """
+
+    dims: Literal[2048, 768, 192, 64] = Field(2048, description="which features: 2048 is FID, the others are earlier layers")
+    weights: str | None = Field(
+        None, description=f"a safetensors file; else the one named by {VARIABLE}, else the one `wb weights` keeps"
+    )
+
+    def metric(self, family: Literal["fd", "kid"]) -> str:
+        """`fid`, `kid`; with the dimension where it is not 2048."""
+        name = "fid" if family == "fd" else "kid"
+        return name if self.dims == 2048 else f"{name}_{self.dims}"
+
+    def card(self) -> ExtractorCard:
+        """Hash of the weights file in use; WeightsError where there is none."""
+        return ExtractorCard("inception-2015-12-05", files.sha256(self._path()), "bilinear to 299, no antialiasing", self.dims)
+
+    def build(self, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """Features [b, dims] of uint8 images [b, 3, h, w]."""
+        import torch
+
+        network = _network(self.dims, self._path()).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        @torch.inference_mode()
+        def features(images: Tensor) -> Tensor:
+            return network(images.to(device)).float().cpu()  # type: ignore[no-any-return]
+
+        return features
+
+    def _path(self) -> Path:
+        for source, text in (("weights", self.weights), (VARIABLE, os.environ.get(VARIABLE))):
+            if text:
+                path = Path(text).expanduser()
+                if not path.is_file():
+                    raise WeightsError(f"inception: no file {text} (named by {source}). {HOW_TO_GET}")
+                return path
+        kept = files.folder() / NAME
+        if not kept.is_file():
+            raise WeightsError(f"inception: its weights are not here. {HOW_TO_GET}")
+        return kept
+
+    @classmethod
+    def weights_files(cls) -> list[WeightsFile]:
+        """The kept file, and the one the environment names."""
+        found = [files.folder() / NAME, *(Path(text).expanduser() for text in [os.environ.get(VARIABLE)] if text)]
+        return [WeightsFile(path, files.sha256(path), _note(path)) for path in found if path.is_file()]
+
+    @classmethod
+    def add_weights(cls, path: Path) -> WeightsFile:
+        """Keep a copy of a safetensors file whose tensors fit."""
+        note = _note(path)
+        kept = files.folder() / NAME
+        with files.replacing(kept) as beside:
+            beside.write_bytes(path.read_bytes())
+        return WeightsFile(kept, files.sha256(kept), note)
+
+    @classmethod
+    def fetch_weights(cls, progress: Callable[[int, int], None], url: str | None = None) -> WeightsFile:
+        """Download pytorch-fid's file, check it, and keep its tensors as safetensors."""
+        import torch
+        from safetensors.torch import save_file
+
+        official = files.folder() / Path(URL).name
+        files.download(url or URL, official, URL_SHA256, progress)
+        # Known bytes, and still nothing but tensors is unpickled.
+        tensors = torch.load(official, map_location="cpu", weights_only=True)
+        kept = files.folder() / NAME
+        with files.replacing(kept) as beside:
+            save_file({name: value.contiguous() for name, value in tensors.items() if not name.startswith("fc.")}, beside)
+        official.unlink()
+        return WeightsFile(kept, files.sha256(kept), _note(kept))
+
+
+def _note(path: Path) -> str:
+    """Which `dims` a file is good for; WeightsError where it is good for none."""
+    tensors = files.read(path)
+    fitting = [dims for dims in (2048, 768, 192, 64) if not _missing(dims, tensors)]
+    if not fitting:
+        raise WeightsError(f"{path}: not weights of the FID Inception network (Conv2d_1a_3x3.conv.weight and its like are missing or of other shapes)")
+    return f"dims {', '.join(map(str, fitting))}"
+
+
+def _missing(dims: int, tensors: dict[str, Tensor]) -> list[str]:
+    import torch
+
+    from wb_features.inception_network import InceptionNetwork
+
+    with torch.device("meta"):
+        wanted = InceptionNetwork(dims).state_dict()
+    return [
+        name
+        for name, value in wanted.items()
+        if not name.endswith("num_batches_tracked") and (name not in tensors or tensors[name].shape != value.shape)
+    ]
+
+
+def _network(dims: int, path: Path) -> torch.nn.Module:
+    from wb_features.inception_network import InceptionNetwork
+
+    tensors = files.read(path)
+    missing = _missing(dims, tensors)
+    if missing:
+        blocks = sorted({name.rpartition(".conv.")[0] or name.rpartition(".bn.")[0] for name in missing})
+        shown = ", ".join(blocks[:4]) + (f" and {len(blocks) - 4} more" if len(blocks) > 4 else "")
+        raise WeightsError(f"{path}: {dims}-d features need layers this file lacks: {shown}. {_alternative(tensors)}")
+    network = InceptionNetwork(dims)
+    network.load_state_dict({name: tensors[name] for name in network.state_dict() if name in tensors}, strict=False)
+    return network.eval().requires_grad_(False)
+
+
+def _alternative(tensors: dict[str, Tensor]) -> str:
+    fitting = [str(dims) for dims in (768, 192, 64) if not _missing(dims, tensors)]
+    return f"It is complete for dims = {' or '.join(fitting)}. {HOW_TO_GET}" if fitting else HOW_TO_GET

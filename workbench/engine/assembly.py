@@ -1,0 +1,78 @@
+"""From a recipe to the parts of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from workbench.diffusion import PARAMETERIZATIONS, Objective, check_combination
+from workbench.engine.device import Precision, choose_precision
+from workbench.interfaces import Examples, Resources, SampleSpec
+from workbench.recipe import Recipe
+
+__all__ = ["Parts", "assemble", "build_network", "objective_of"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything training and evaluation work with."""
+
+    recipe: Recipe
+    spec: SampleSpec
+    train: Examples
+    test: Examples
+    network: nn.Module
+    objective: Objective
+    device: torch.device
+    precision: Precision
+    cache: Path
+
+
+def assemble(recipe: Recipe, device: torch.device, cache: Path, progress: Callable[[str, int, int], None] = lambda *_: None) -> Parts:
+    """Load the data, build the network and the objective. Raises DataError, CombinationError and WeightsError before any training."""
+    spec = recipe.dataset.component.describe()
+    objective = objective_of(recipe)
+    for slot in recipe.evaluate.features:
+        slot.component.card()  # weights that are missing are missed now, not after hours of training
+    network = build_network(recipe, spec).to(device)
+    resources = Resources(cache, progress)
+    return Parts(
+        recipe=recipe,
+        spec=spec,
+        train=recipe.dataset.component.load("train", resources),
+        test=recipe.dataset.component.load("test", resources),
+        network=network,
+        objective=objective,
+        device=device,
+        precision=choose_precision(recipe.train.precision, device),
+        cache=cache,
+    )
+
+
+def objective_of(recipe: Recipe) -> Objective:
+    """The objective a recipe names; "auto" times are the table's where the schedule is a table."""
+    schedule = recipe.schedule.component
+    parameterization = PARAMETERIZATIONS[recipe.parameterization]
+    check_combination(parameterization, schedule, recipe.schedule.use)
+    settings = recipe.objective
+    times = settings.times
+    if times == "auto":
+        times = "uniform" if schedule.grid() is None else "grid"
+    return Objective(schedule, parameterization, times, settings.weight, settings.mean, settings.std, settings.gamma)
+
+
+def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
+    """The network with the initial weights that the recipe's seed gives, channels last."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
+        return recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def keyed_seed(seed: int, domain: str, at: int) -> int:
+    """A seed for what only knows torch's global generator: initial weights and dropout."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}\0{domain}\0{at}".encode(), digest_size=7).digest(), "little")

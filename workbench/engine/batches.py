@@ -1,0 +1,64 @@
+"""Batches as a function of the step: which images, mirrored or not, with which noise, time and condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from workbench.diffusion import Objective
+from workbench.interfaces import Examples
+from workbench.random import Stream
+from workbench.recipe import Recipe
+
+__all__ = ["Batch", "Batches"]
+
+_WORD = 2**32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees."""
+
+    x0: Tensor  # [b, c, h, w] in [-1, 1]
+    eps: Tensor  # [b, c, h, w]
+    t: Tensor  # [b] float64, on the host
+    cond: Tensor | None  # [b] int64, -1 where the label is hidden
+
+
+class Batches:
+    """Every value is keyed by (seed, step, global sample index): resuming at a step is asking for that step."""
+
+    def __init__(self, recipe: Recipe, examples: Examples, objective: Objective, device: torch.device) -> None:
+        self._settings, self._examples, self._objective, self._device = recipe.train, examples, objective, device
+        self._seed = recipe.seed
+        self._permutation = lru_cache(maxsize=2)(lambda epoch: Stream(self._seed, "order").permutation(epoch, len(examples)))
+
+    def at(self, step: int) -> Batch:
+        """The batch of the step with index `step` (0 is the first); images of an epoch are drawn without replacement."""
+        sample = torch.arange(step * self._settings.batch_size, (step + 1) * self._settings.batch_size)  # global index
+        chosen = self._chosen(sample)
+        index = sample % _WORD
+        x0 = self._mirrored(self._examples.images(chosen), step, index).to(self._device, non_blocking=True)
+        eps = Stream(self._seed, "noise").normal(step, index, x0.shape[1:], device=self._device)
+        t = self._objective.draw_times(Stream(self._seed, "time").uniform(step, index)[:, 0])
+        return Batch(x0, eps, t, self._condition(chosen, step, index))
+
+    def _chosen(self, sample: Tensor) -> list[int]:
+        epochs, positions = sample // len(self._examples), sample % len(self._examples)
+        return [int(self._permutation(int(epoch))[int(position)]) for epoch, position in zip(epochs, positions, strict=True)]
+
+    def _mirrored(self, images: Tensor, step: int, index: Tensor) -> Tensor:
+        if not self._settings.flip:
+            return images
+        half = Stream(self._seed, "flip").uniform(step, index)[:, 0] < 0.5
+        return torch.where(half[:, None, None, None], images.flip(-1), images)
+
+    def _condition(self, chosen: list[int], step: int, index: Tensor) -> Tensor | None:
+        labels = self._examples.labels(chosen) if self._settings.condition else None
+        if labels is None:
+            return None
+        hidden = Stream(self._seed, "label").uniform(step, index)[:, 0] < self._settings.label_dropout
+        return torch.where(hidden, -1, labels).to(self._device)

@@ -1,0 +1,130 @@
+"""What a recipe will cost here, measured on a few images before anything long begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from workbench.diffusion import Objective
+from workbench.engine.assembly import build_network, objective_of
+from workbench.engine.device import Precision, autocast, choose_precision
+from workbench.engine.sampling import path_of
+from workbench.interfaces import SampleSpec
+from workbench.recipe import Recipe
+
+__all__ = ["Cost", "estimate"]
+
+TRIED = 16
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimates for one recipe on one device; bytes and seconds."""
+
+    parameters: int
+    gflop_per_image: float  # forward pass
+    precision: Precision
+    state_bytes: int  # weights, gradients, AdamW's two moments, the average
+    activation_bytes: int  # kept for the backward pass of one batch
+    seconds_per_step: float
+    training_seconds: float
+    evaluations: int
+    evaluation_seconds: float  # of all evaluations, sampling only
+
+    @property
+    def total_seconds(self) -> float:
+        """Training and sampling."""
+        return self.training_seconds + self.evaluation_seconds
+
+
+def estimate(recipe: Recipe, device: torch.device) -> Cost:
+    """Build the network, run a few images forward and backward, and scale up."""
+    spec = recipe.dataset.component.describe()
+    network = build_network(recipe, spec).to(device).train()
+    objective, precision = objective_of(recipe), choose_precision(recipe.train.precision, device)
+    batch = min(TRIED, recipe.train.batch_size)
+    per_step, activations = _step(network, objective, spec, device, precision, batch)
+    forward = _forward(network, spec, device, precision, TRIED)
+    parameters = sum(each.numel() for each in network.parameters())
+    per_step *= recipe.train.batch_size / batch
+    training = recipe.train.steps * per_step
+    if recipe.train.max_minutes is not None:
+        training = min(training, 60.0 * recipe.train.max_minutes)
+    count = _evaluations(recipe)
+    slot = recipe.evaluation_sampler
+    nfe = slot.component.evaluations(path_of(slot, objective.schedule).moves_down) * (2 if slot.guidance != 1.0 else 1)
+    return Cost(
+        parameters=parameters,
+        gflop_per_image=_gflop(network, spec, device),
+        precision=precision,
+        state_bytes=5 * 4 * parameters,
+        activation_bytes=activations * recipe.train.batch_size // batch,
+        seconds_per_step=per_step,
+        training_seconds=training,
+        evaluations=count,
+        evaluation_seconds=count * recipe.evaluate.samples * nfe * forward / TRIED,
+    )
+
+
+def _evaluations(recipe: Recipe) -> int:
+    every = recipe.evaluate.every
+    between = (recipe.train.steps - 1) // every if every else 0
+    return 1 + between + int(recipe.evaluate.at_start)
+
+
+def _step(
+    network: nn.Module, objective: Objective, spec: SampleSpec, device: torch.device, precision: Precision, batch: int
+) -> tuple[float, int]:
+    x0, t = torch.zeros(batch, *spec.shape, device=device), torch.full((batch,), 0.5, dtype=torch.float64)
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
+    kept = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    def once() -> None:
+        with autocast(device, precision):
+            loss = objective.loss(network, x0, eps, t).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        once()  # also warms up
+    return _fastest(once, device), kept
+
+
+@torch.no_grad()
+def _forward(network: nn.Module, spec: SampleSpec, device: torch.device, precision: Precision, batch: int) -> float:
+    x, level = torch.zeros(batch, *spec.shape, device=device), torch.zeros(batch, device=device)
+
+    def once() -> None:
+        with autocast(device, precision):
+            network(x, level, None)
+
+    once()
+    return _fastest(once, device)
+
+
+def _fastest(action: Callable[[], None], device: torch.device, repeats: int = 2) -> float:
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        action()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+@torch.no_grad()
+def _gflop(network: nn.Module, spec: SampleSpec, device: torch.device) -> float:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, *spec.shape, device=device), torch.zeros(1, device=device), None)
+    return counter.get_total_flops() / 1e9

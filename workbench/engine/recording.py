@@ -1,0 +1,62 @@
+"""The stream of a run, written down on its way: run folder and tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from workbench.engine.progress import Progress
+from workbench.engine.runs import RunFolder
+from workbench.errors import TrackingError
+from workbench.files import replacing, write_bytes
+from workbench.interfaces import NullTracker, RunStatus, Tracker
+
+__all__ = ["recorded"]
+
+
+def recorded(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn: Callable[[str], None]) -> Iterator[Progress]:
+    """Pass `stream` on, keeping its numbers and pictures, and end the run with the status it deserves.
+
+    A tracker that fails is reported through `warn` once and given up; the folder keeps everything.
+    """
+    port = _Port(tracker, warn)
+    status: RunStatus = "FAILED"
+    try:
+        for progress in stream:
+            _keep(progress, run, port)
+            if progress.phase in ("finished", "killed"):
+                status = "FINISHED" if progress.phase == "finished" else "KILLED"
+            yield progress
+    except (KeyboardInterrupt, GeneratorExit):
+        status = "KILLED"
+        raise
+    finally:
+        run.update(status=status)
+        port.call(lambda: port.tracker.finish(status))
+
+
+class _Port:
+    def __init__(self, tracker: Tracker, warn: Callable[[str], None]) -> None:
+        self.tracker, self._warn = tracker, warn
+
+    def call(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except TrackingError as error:
+            self._warn(f"tracking has stopped, the run goes on and its folder keeps everything: {error}")
+            self.tracker = NullTracker()
+
+
+def _keep(progress: Progress, run: RunFolder, port: _Port) -> None:
+    if progress.metrics:
+        run.log(progress.step, progress.metrics, progress.cards)
+        port.call(lambda: port.tracker.metrics(progress.metrics, progress.step))
+    for key, image in progress.pictures.items():
+        with replacing(run.pictures / f"{key}_{progress.step:08d}.png") as beside:
+            image.save(beside)
+        port.call(lambda key=key, image=image: port.tracker.image(key, image, progress.step))  # type: ignore[misc]
+    for name, data in progress.files.items():
+        path = run.pictures / name
+        write_bytes(path, data)
+        port.call(lambda path=path: port.tracker.artifact(path, "pictures"))  # type: ignore[misc]
+    if progress.checkpoint or progress.phase in ("finished", "killed"):
+        run.update(step=progress.step)

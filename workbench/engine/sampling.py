@@ -1,0 +1,85 @@
+"""Drawing images with a recipe's network, sampler and path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from workbench.diffusion import Clamped, Conditioned, Counted, Guided, NetworkPosterior, Objective, Path, sample, trajectory
+from workbench.engine.assembly import Parts
+from workbench.engine.device import Precision, autocast
+from workbench.interfaces import NoiseSchedule, PosteriorMean, SampleSpec
+from workbench.random import Stream
+from workbench.recipe import SamplerSlot
+
+__all__ = ["Drawer", "labels_like", "path_of"]
+
+
+class Drawer:
+    """Draws images of one trained network; image i under a seed is the same in every batch."""
+
+    def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, device: torch.device, precision: Precision) -> None:
+        self._network, self._objective, self._spec = network.eval(), objective, spec
+        self._device, self._precision = device, precision
+        self.evaluations = 0  # network evaluations of the last batch
+
+    @classmethod
+    def of(cls, parts: Parts, network: nn.Module) -> Drawer:
+        """A drawer for a network of a run."""
+        return cls(network, parts.objective, parts.spec, parts.device, parts.precision)
+
+    def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
+        """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional."""
+        counted = Counted(self._posterior(slot, labels))
+        path = path_of(slot, self._objective.schedule)
+        with autocast(self._device, self._precision):
+            images = sample(
+                Clamped(counted) if slot.clamp else counted,
+                slot.component,
+                path,
+                images=list(index),
+                shape=self._spec.shape,
+                seed=seed,
+                device=self._device,
+            )
+        self.evaluations = counted.evaluations * (2 if slot.guidance != 1.0 else 1)
+        return images
+
+    def states(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:
+        """(t, x_t) along the way."""
+        posterior = self._posterior(slot, labels)
+        path = path_of(slot, self._objective.schedule)
+        with autocast(self._device, self._precision):
+            yield from trajectory(
+                Clamped(posterior) if slot.clamp else posterior,
+                slot.component,
+                path,
+                images=list(index),
+                shape=self._spec.shape,
+                seed=seed,
+                device=self._device,
+            )
+
+    def _posterior(self, slot: SamplerSlot, labels: Tensor | None) -> PosteriorMean:
+        network = NetworkPosterior(self._network, self._objective.schedule, self._objective.parameterization)
+        conditioned = Conditioned(network, None if labels is None else labels.to(self._device))
+        return conditioned if slot.guidance == 1.0 or labels is None else Guided(conditioned, slot.guidance)
+
+
+def path_of(slot: SamplerSlot, schedule: NoiseSchedule) -> Path:
+    """The path a sampler table names."""
+    if slot.spacing == "quadratic":
+        return Path.quadratic(slot.steps)
+    if slot.spacing == "trailing":
+        return Path.trailing(slot.steps, schedule.grid() or 1000)
+    return Path.uniform(slot.steps)
+
+
+def labels_like(parts: Parts, index: range) -> Tensor | None:
+    """Labels [b] drawn from the training set's own distribution, keyed by image index; None for unconditional runs."""
+    if not parts.recipe.train.condition:
+        return None
+    u = Stream(parts.recipe.seed, "sample label").uniform(0, torch.tensor(list(index)))[:, 0]
+    return parts.train.labels((u * len(parts.train)).long().tolist())

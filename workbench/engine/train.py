@@ -1,0 +1,145 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from workbench.engine import checkpoint as checkpoints
+from workbench.engine.assembly import Parts, keyed_seed
+from workbench.engine.batches import Batch, Batches
+from workbench.engine.checkpoint import Checkpoint, TrainState
+from workbench.engine.device import autocast
+from workbench.engine.ema import Average
+from workbench.engine.evaluate import evaluate
+from workbench.engine.progress import Progress, Stop
+from workbench.engine.rate import learning_rate
+from workbench.engine.validation import bucket_of, validation_losses
+from workbench.errors import NonFiniteLoss
+
+__all__ = ["train"]
+
+
+def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop: Stop | None = None) -> Iterator[Progress]:
+    """Train to the recipe's last step, or minute, yielding `Progress`; checkpoints go to `folder`.
+
+    With `resume`, go on from that checkpoint. When `stop` is requested, the step is finished, a checkpoint written, and the last
+    `Progress` says "killed". Raises NonFiniteLoss before the optimizer step that would spoil the weights.
+    """
+    recipe, settings = parts.recipe, parts.recipe.train
+    stop = stop or Stop()
+    network = parts.network.train()
+    average = Average(network, settings.ema)
+    optimizer = _optimizer(parts)
+    batches = Batches(recipe, parts.train, parts.objective, parts.device)
+    state, kept = TrainState(), resume
+    if resume is not None:
+        state = checkpoints.restore(resume, network, average.network, optimizer)
+    if state.step == 0 and recipe.evaluate.at_start and state.evaluated < 0:
+        yield from evaluate(parts, average.network, 0, stop)
+        state.evaluated = 0
+
+    pace = _Pace(state, settings.batch_size)
+    while state.step < settings.steps and not _out_of_time(parts, state) and not stop.requested:
+        with pace:
+            batch = batches.at(state.step)
+            rate = learning_rate(settings, state.step)
+            torch.manual_seed(keyed_seed(recipe.seed, "dropout", state.step))
+
+            with autocast(parts.device, parts.precision):
+                losses = parts.objective.loss(network, batch.x0, batch.eps, batch.t, batch.cond)  # [b]
+            loss = losses.mean()
+            _check_finite(losses, batch, state.step, rate, kept)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip or math.inf)
+            _check_gradient(norm, batch, state.step, rate, kept)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            state.step += 1
+            average.update(state.step)
+
+        if state.step % settings.log_every == 0 or state.step == settings.steps:
+            numbers = {"train/loss": loss.item(), "train/gradient_norm": float(norm), "train/learning_rate": rate}
+            yield pace.progress(parts, {**numbers, "train/images_per_second": pace.images_per_second})
+        if settings.validate_every and state.step % settings.validate_every == 0:
+            yield pace.progress(parts, validation_losses(parts, average.network))
+        if recipe.evaluate.every and state.step % recipe.evaluate.every == 0 and state.step < settings.steps:
+            yield from evaluate(parts, average.network, state.step, stop)
+            state.evaluated = state.step
+        if state.step % settings.checkpoint_every == 0:
+            kept = checkpoints.save(folder, state, network, average.network, optimizer)
+            yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
+
+    if kept is None or kept.state.step < state.step:
+        checkpoints.save(folder, state, network, average.network, optimizer)
+        yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
+    if not stop.requested:
+        yield pace.progress(parts, {**validation_losses(parts, average.network), "train/minutes": state.seconds / 60.0})
+        yield from evaluate(parts, average.network, state.step, stop, final=True)
+    yield Progress("killed" if stop.requested else "finished", state.step, state.step, settings.steps)
+
+
+def _optimizer(parts: Parts) -> torch.optim.Optimizer:
+    settings = parts.recipe.train
+    return torch.optim.AdamW(
+        parts.network.parameters(),
+        lr=settings.learning_rate,
+        betas=(0.9, settings.beta2),
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def _out_of_time(parts: Parts, state: TrainState) -> bool:
+    limit = parts.recipe.train.max_minutes
+    return limit is not None and state.seconds >= 60.0 * limit
+
+
+def _check_finite(losses: torch.Tensor, batch: Batch, step: int, rate: float, kept: Checkpoint | None) -> None:
+    if not math.isfinite(float(losses.detach().sum())):
+        worst = int((~torch.isfinite(losses.detach())).float().argmax())
+        raise NonFiniteLoss(step, bucket_of(float(batch.t[worst])), rate, kept.folder if kept else None)
+
+
+def _check_gradient(norm: torch.Tensor, batch: Batch, step: int, rate: float, kept: Checkpoint | None) -> None:
+    # A finite loss may have an infinite gradient, which would spoil the weights all the same.
+    if not math.isfinite(float(norm)):
+        raise NonFiniteLoss(step, bucket_of(float(batch.t.min())), rate, kept.folder if kept else None)
+
+
+class _Pace:
+    """Measures steps: entering starts the clock of one, leaving stops it."""
+
+    def __init__(self, state: TrainState, batch_size: int) -> None:
+        self._state, self._batch_size = state, batch_size
+        self._seconds_per_step: float | None = None
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        took = time.perf_counter() - self._started
+        self._state.seconds += took
+        mean = self._seconds_per_step
+        self._seconds_per_step = took if mean is None else mean + 0.05 * (took - mean)
+
+    @property
+    def images_per_second(self) -> float:
+        return self._batch_size / self._seconds_per_step if self._seconds_per_step else 0.0
+
+    def progress(self, parts: Parts, metrics: dict[str, float]) -> Progress:
+        settings, step = parts.recipe.train, self._state.step
+        left = (settings.steps - step) * (self._seconds_per_step or 0.0)
+        if settings.max_minutes is not None:
+            left = min(left, max(60.0 * settings.max_minutes - self._state.seconds, 0.0))
+        return Progress(
+            "training", step, step, settings.steps, images_per_second=self.images_per_second, seconds_left=left, metrics=metrics
+        )

@@ -1,0 +1,149 @@
+"""From plain values to a `Recipe`: names to classes, tables to components; every problem is collected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from workbench.errors import ComponentError, Problem
+from workbench.interfaces import Component
+from workbench.recipe import messages
+from workbench.recipe.layers import CORE_KEYS, Layered
+from workbench.recipe.model import Evaluate, Heading, ObjectiveSettings, Recipe, SamplerSettings, SamplerSlot, Slot, Sweep, Tracking, Train
+from workbench.recipe.toml import Key
+from workbench.registry import Kind, installed, load
+
+__all__ = ["build"]
+
+M = TypeVar("M", bound=BaseModel)
+SECTIONS: dict[str, type[BaseModel]] = {"objective": ObjectiveSettings, "train": Train, "tracking": Tracking}
+SLOTS: dict[str, Kind] = {"dataset": "datasets", "schedule": "schedules", "denoiser": "denoisers", "sampler": "samplers"}
+PLAIN = ("name", "description", "seed", "parameterization")
+TOP = (*PLAIN, *SLOTS, *SECTIONS, "evaluate", "sweep")
+DEFAULT_FEATURES = ["efficientnet_lite0"]
+
+
+def build(source: Layered) -> tuple[Recipe | None, dict[str, Slot[Any]], list[Problem]]:
+    """The recipe, or None with the problems found; and the slots that are sound by themselves."""
+    builder = _Builder(source)
+    recipe = builder.recipe()
+    return recipe, builder.slots, builder.problems
+
+
+class _Builder:
+    def __init__(self, source: Layered) -> None:
+        self.source, self.problems = source, list[Problem]()
+        self.slots: dict[str, Slot[Any]] = {}
+
+    def recipe(self) -> Recipe | None:
+        table = self.source.table
+        for name in table:
+            if name not in TOP:
+                self.add((name,), f"no such field of a recipe ({messages.did_you_mean(name, TOP)}fields: {', '.join(TOP)})")
+        for name, kind in SLOTS.items():
+            slot = self.slot((name,), kind)
+            if slot is not None:
+                self.slots[name] = slot
+        sections = {name: self.section((name,), model) for name, model in SECTIONS.items()}
+        evaluate = self.evaluate()
+        sweep = self.section(("sweep",), Sweep) if "sweep" in table else None
+        plain = {name: table[name] for name in PLAIN if name in table}
+        fields = self.validated(Heading, plain, (), "a recipe")
+        if self.problems or fields is None or evaluate is None:
+            return None
+        try:
+            return Recipe(**fields.model_dump(), **self.slots, **sections, evaluate=evaluate, sweep=sweep)
+        except ValidationError as error:
+            self.problems += [self.source.problem(tuple(map(str, each["loc"])), messages.explain(each, TOP, "a recipe")) for each in error.errors()]
+            return None
+
+    def add(self, key: Key, message: str, shown: str | None = None) -> None:
+        self.problems.append(self.source.problem(key, message, shown))
+
+    def table(self, key: Key) -> dict[str, Any] | None:
+        """The table at `key`; an empty one where it is absent, None with a problem where it is no table."""
+        value: Any = self.source.table
+        for name in key:
+            value = value.get(name, {}) if isinstance(value, dict) else {}
+        if isinstance(value, dict):
+            return value
+        self.add(key, f"expected a table, got {messages.shown(value)}")
+        return None
+
+    def section(self, key: Key, model: type[M]) -> M | None:
+        table = self.table(key)
+        return None if table is None else self.validated(model, table, key, f"[{'.'.join(key)}]")
+
+    def evaluate(self) -> Evaluate | None:
+        table = self.table(("evaluate",))
+        if table is None:
+            return None
+        sampler = self.slot(("evaluate", "sampler"), "samplers") if "sampler" in table else None
+        features = self.features(table.get("features", DEFAULT_FEATURES))
+        rest = {name: value for name, value in table.items() if name not in ("sampler", "features")}
+        plain = self.validated(Evaluate, rest, ("evaluate",), "[evaluate]")
+        if plain is None or features is None or ("sampler" in table and sampler is None):
+            return None
+        return plain.model_copy(update={"sampler": sampler, "features": features})
+
+    def features(self, value: Any) -> tuple[Slot[Any], ...] | None:
+        key: Key = ("evaluate", "features")
+        if not isinstance(value, list):
+            self.add(key, f"expected a list such as ['efficientnet_lite0'], got {messages.shown(value)}")
+            return None
+        slots = [self.component(key, "features", {"use": each} if isinstance(each, str) else each, f"evaluate.features[{i}]") for i, each in enumerate(value)]
+        return None if any(slot is None for slot in slots) else tuple(slot for slot in slots if slot is not None)
+
+    def slot(self, key: Key, kind: Kind) -> Slot[Any] | None:
+        table = self.table(key)
+        if table is None:
+            return None
+        if not table and key[0] not in self.source.table:
+            names = ", ".join(sorted({entry.name for entry in installed(kind)}))
+            self.add(key, f"missing: every recipe names one, for example [{'.'.join(key)}] use = '...'  (installed: {names or 'none'})")
+            return None
+        return self.component(key, kind, table, ".".join(key))
+
+    def component(self, key: Key, kind: Kind, table: Any, shown: str) -> Slot[Any] | None:
+        use = table.get("use") if isinstance(table, dict) else None
+        if not isinstance(use, str):
+            what = "missing: it names the component" if isinstance(table, dict) and "use" not in table else f"expected a name in quotes, got {messages.shown(use or table)}"
+            self.add((*key, "use"), what, f"{shown}.use")
+            return None
+        try:
+            found: type[Component] = load(kind, use)
+        except ComponentError as error:
+            self.add((*key, "use"), str(error), f"{shown}.use")
+            return None
+        core = {name: value for name, value in table.items() if kind == "samplers" and name in CORE_KEYS}
+        own = {name: value for name, value in table.items() if name != "use" and name not in core}
+        component = self.validated(found, own, key, f"'{use}'", shown, extra=CORE_KEYS if kind == "samplers" else ())
+        settings = self.validated(SamplerSettings, core, key, f"'{use}'", shown) if kind == "samplers" else None
+        if component is None or (kind == "samplers" and settings is None):
+            return None
+        if settings is not None:
+            return SamplerSlot(use=use, component=component, **settings.model_dump())
+        return Slot[Any](use=use, component=component)
+
+    def validated(self, model: type[M], values: Any, key: Key, owner: str, shown: str | None = None, extra: Iterable[str] = ()) -> M | None:
+        try:
+            # As JSON, strictly: a list may become a tuple, but "3" does not become 3.
+            return model.model_validate_json(json.dumps(values, default=str), strict=True)
+        except ValidationError as error:
+            for each in error.errors():
+                # A validator's own words speak of the whole table.
+                names = [name for name in each["loc"] if isinstance(name, str)]
+                place = (shown or ".".join(key)) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
+                fields = [*model.model_fields, *extra]
+                if each["type"] == "json_invalid":
+                    self.add(key, "nested too deeply", shown)
+                    continue
+                self.add((*key, *names), messages.explain(each, fields, owner), place.lstrip("."))
+            return None
+        except RecursionError:
+            self.add(key, "nested too deeply", shown)
+            return None
+

@@ -1,0 +1,127 @@
+"""A recipe on top of the one it extends, and `--set` on top of both; where each key came from is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Problem, RecipeError
+from workbench.recipe import toml
+from workbench.recipe.toml import Key
+
+__all__ = ["Layered", "layered"]
+
+COMPONENTS: dict[Key, str] = {
+    ("dataset",): "datasets",
+    ("schedule",): "schedules",
+    ("denoiser",): "denoisers",
+    ("sampler",): "samplers",
+    ("evaluate", "sampler"): "samplers",
+}
+# These keys of a sampler's table belong to the core, and stay when another sampler is chosen.
+CORE_KEYS = frozenset({"steps", "spacing", "clamp", "guidance"})
+MAX_EXTENDS = 16
+
+
+@dataclass
+class Layered:
+    """Plain values, and for each key (file, line) of the text that said it."""
+
+    where: str
+    table: dict[str, Any] = field(default_factory=dict)
+    origins: dict[Key, tuple[str, int | None]] = field(default_factory=dict)
+
+    def problem(self, key: Key, message: str, shown: str | None = None) -> Problem:
+        """A problem located at `key`, or at the nearest table around it."""
+        near = key
+        while near and near not in self.origins:
+            near = near[:-1]
+        where, line = self.origins.get(near, (self.where, None))
+        return Problem(where, line, ".".join(key) if shown is None else shown, message)
+
+
+def layered(path: Path, overrides: Sequence[str]) -> Layered:
+    """Read `path` and what it extends, then apply overrides such as `train.steps=10`; RecipeError where that fails."""
+    result = Layered(str(path))
+    for text in _chain(path):
+        values = {key: value for key, value in text.table.items() if key != "extends"}
+        _merge(result, values, text, ())
+    for override in overrides:
+        _override(result, override)
+    return result
+
+
+def _chain(path: Path) -> list[toml.Text]:
+    """The texts to lay on one another, the farthest ancestor first."""
+    texts: list[toml.Text] = []
+    seen: list[Path] = []
+    where: str = str(path)
+    while True:
+        text = toml.read(path, where)
+        texts.insert(0, text)
+        seen.append(path.resolve())
+        base = text.table.get("extends")
+        if base is None:
+            return texts
+        line = text.line(("extends",))
+        if not isinstance(base, str):
+            raise RecipeError([Problem(where, line, "extends", f"expected the name of a file in quotes, got {base!r:.60}")])
+        path = path.parent / base
+        if "\0" in base or not path.is_file():
+            raise RecipeError([Problem(where, line, "extends", f"no file {base!r:.80} beside this recipe")])
+        if path.resolve() in seen or len(seen) >= MAX_EXTENDS:
+            raise RecipeError([Problem(where, line, "extends", f"'{base}' extends this recipe in turn: a circle")])
+        where = str(path)
+
+
+def _merge(result: Layered, values: dict[str, Any], text: toml.Text, at: Key) -> None:
+    target = _table_at(result, at)
+    for name, value in values.items():
+        key = (*at, name)
+        old = target.get(name)
+        if isinstance(value, dict) and isinstance(old, dict):
+            if key in COMPONENTS and "use" in value and value["use"] != old.get("use"):
+                _start_afresh(result, key)
+            _merge(result, value, text, key)
+        else:
+            _forget(result, key)
+            target[name] = {} if isinstance(value, dict) else value
+            if isinstance(value, dict):
+                _merge(result, value, text, key)
+        result.origins[key] = (text.where, text.line(key))
+
+
+def _start_afresh(result: Layered, key: Key) -> None:
+    """Another component was chosen: what the old one was told means nothing to it."""
+    table = _table_at(result, key)
+    for name in list(table):
+        if not (COMPONENTS[key] == "samplers" and name in CORE_KEYS):
+            del table[name]
+            _forget(result, (*key, name))
+
+
+def _forget(result: Layered, key: Key) -> None:
+    for known in [known for known in result.origins if known[: len(key)] == key]:
+        del result.origins[known]
+
+
+def _table_at(result: Layered, key: Key) -> dict[str, Any]:
+    table = result.table
+    for name in key:
+        table = table[name]
+    return table
+
+
+def _override(result: Layered, override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    names = tuple(part.strip() for part in dotted.split("."))
+    if not equals or not all(names):
+        raise RecipeError([Problem("--set", None, "", f"expected KEY=VALUE such as train.steps=100, got {override!r:.80}")])
+    if len(names) > 8:
+        raise RecipeError([Problem("--set", None, "", f"no recipe has a key as deep as {dotted!r:.80}")])
+    value: Any = toml.value_of(text.strip())
+    for name in reversed(names):
+        value = {name: value}
+    _merge(result, value, toml.Text("--set", value, {}), ())

@@ -1,0 +1,81 @@
+"""pydantic's findings in our words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+__all__ = ["did_you_mean", "explain", "shown"]
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of reasonable size",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text in quotes",
+    "tuple_type": "a list in [ ]",
+    "list_type": "a list in [ ]",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+}
+_LENGTHS = {
+    "too_short": ("at least", "min_length"),
+    "too_long": ("at most", "max_length"),
+}
+
+
+def explain(error: ErrorDetails, fields: Iterable[str], owner: str) -> str:
+    """One line that says what is wrong and what would be right."""
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"no such field of {owner} ({did_you_mean(str(error['loc'][-1]), fields)}fields: {', '.join(sorted(fields)) or 'none'})"
+    if kind == "missing":
+        return "missing, and has no default"
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, got {shown(value)}"
+    if kind in _BOUNDS:
+        words, name = _BOUNDS[kind]
+        return f"must be {words} {context[name]:,}, got {shown(value)}" if isinstance(context[name], int) else f"must be {words} {context[name]:g}, got {shown(value)}"
+    if kind in _LENGTHS:
+        words, name = _LENGTHS[kind]
+        return f"must have {words} {context[name]} items, got {len(value)}"
+    if kind == "string_too_short":
+        return "must not be empty"
+    if kind == "string_too_long":
+        return f"must have at most {context['max_length']} characters, has {len(str(value))}"
+    if kind == "literal_error":
+        return f"must be {str(context['expected']).replace(' or ', ' or ')}, got {shown(value)}"
+    if kind == "finite_number":
+        return f"must be a finite number, got {shown(value)}"
+    if kind in ("value_error", "assertion_error"):
+        return str(context.get("error", error["msg"]))
+    if kind == "string_pattern_mismatch":
+        return f"must match {context['pattern']}, got {shown(value)}"
+    return f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {shown(value)}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """"did you mean 'x'? " or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean '{close[0]}'? " if close else ""
+
+
+def shown(value: Any) -> str:
+    """A value as TOML would have it, cut to a reasonable length."""
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

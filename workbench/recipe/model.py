@@ -1,0 +1,215 @@
+"""What a recipe says, as typed values: the one description of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, model_validator
+
+from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+
+__all__ = [
+    "Evaluate",
+    "Heading",
+    "ObjectiveSettings",
+    "Recipe",
+    "SamplerSettings",
+    "SamplerSlot",
+    "Slot",
+    "Space",
+    "Sweep",
+    "Tracking",
+    "Train",
+]
+
+C = TypeVar("C", bound=Component)
+Spacing = Literal["uniform", "quadratic", "trailing"]
+
+
+class Section(BaseModel):
+    """A table of the recipe that belongs to the core."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Slot(Section, Generic[C]):
+    """A component chosen by name: `use` and the component its table was validated into."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    use: str
+    # The registry has checked its class, and the class its fields.
+    component: SkipValidation[C]
+
+    def table(self) -> dict[str, Any]:
+        """The recipe table that gives this slot again."""
+        return {"use": self.use, **self.component.model_dump(mode="json", exclude_none=True)}
+
+
+class SamplerSettings(Section):
+    """What the core does around any sampler."""
+
+    steps: int = Field(50, ge=1, le=10_000, description="moves from noise to data")
+    spacing: Spacing = Field("uniform", description="how the steps are spread over time")
+    clamp: bool = Field(True, description="keep the predicted data in [-1, 1] at every step")
+    guidance: float = Field(1.0, ge=0.0, le=100.0, description="classifier-free guidance scale; 1 is none")
+
+
+class SamplerSlot(SamplerSettings, Slot[Sampler[Any]]):
+    """A sampler, the path it walks, and what is wrapped around the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    def table(self) -> dict[str, Any]:
+        """The recipe table that gives this slot again."""
+        return {**super().table(), "steps": self.steps, "spacing": self.spacing, "clamp": self.clamp, "guidance": self.guidance}
+
+
+class ObjectiveSettings(Section):
+    """[objective]: which times are trained on and how errors are weighed."""
+
+    times: Literal["auto", "grid", "uniform", "lognormal"] = Field(
+        "auto", description="auto: the table's T times where the schedule is a table, else uniform; lognormal: ln(sigma/alpha) is normal"
+    )
+    weight: Literal["simple", "min_snr", "edm"] = Field("simple", description="simple: 1; min_snr: min(SNR, gamma) on x0; edm: Karras et al. 2022")
+    gamma: float = Field(5.0, gt=0.0, description="the cap of min_snr")
+    mean: float = Field(-1.2, description="mean of ln(sigma/alpha) for lognormal times")
+    std: float = Field(1.2, gt=0.0, description="standard deviation of ln(sigma/alpha) for lognormal times")
+
+
+class Train(Section):
+    """[train]: how the network learns."""
+
+    steps: int = Field(10_000, ge=1, le=100_000_000, description="optimizer steps")
+    max_minutes: float | None = Field(None, gt=0.0, description="stop after so many minutes of training, if that comes first")
+    batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
+    learning_rate: float = Field(2e-4, gt=0.0, le=1.0, description="AdamW's learning rate after the warm-up")
+    decay: Literal["constant", "cosine"] = Field("constant", description="what the learning rate does after the warm-up")
+    warmup: int = Field(200, ge=0, description="steps over which the learning rate rises from 0")
+    weight_decay: float = Field(0.0, ge=0.0, description="AdamW's decoupled weight decay")
+    beta2: float = Field(0.999, gt=0.0, lt=1.0, description="AdamW's second moment decay")
+    clip: float | None = Field(1.0, gt=0.0, description="largest gradient norm")
+    ema: float = Field(0.9995, ge=0.0, lt=1.0, description="decay of the average of the weights, reached as (1 + step) / (10 + step)")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="bf16: autocast; auto: bf16 where the processor has matrix units for it")
+    flip: bool = Field(True, description="mirror half of the images")
+    condition: bool = Field(False, description="give the network the class labels")
+    label_dropout: float = Field(0.1, ge=0.0, le=1.0, description="share of labels hidden in training, for guidance")
+    log_every: int = Field(20, ge=1, description="steps between logged metrics")
+    validate_every: int = Field(500, ge=0, description="steps between validation losses; 0: at the end only")
+    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+
+
+class Evaluate(Section):
+    """[evaluate]: what is measured, how often and on how many images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    samples: int = Field(1000, ge=2, le=1_000_000, description="generated images for the distances")
+    real: int | None = Field(None, ge=2, description="real images for the distances; all of the training split if absent")
+    every: int = Field(0, ge=0, description="steps between evaluations; 0: at the end only")
+    at_start: bool = Field(True, description="also measure the untrained network")
+    batch_size: int = Field(64, ge=1, le=65_536, description="images sampled at once")
+    grid: int = Field(36, ge=1, le=400, description="images in the sample grid")
+    sampler: SamplerSlot | None = Field(None, description="another sampler than the recipe's, for evaluation only")
+    features: tuple[Slot[FeatureExtractor], ...] = Field((), description="feature extractors: a name, or a table with `use`")
+    neighbours: int = Field(8, ge=0, le=64, description="samples whose nearest training images are shown")
+
+
+class Tracking(Section):
+    """[tracking]: where the run is recorded."""
+
+    uri: str | None = Field(None, description="MLflow tracking URI; default: mlflow/mlflow.db under WB_HOME")
+    experiment: str = Field("workbench", min_length=1, max_length=200, description="MLflow experiment")
+
+
+class Space(Section):
+    """One entry of [sweep.space]: a range, or choices, for one key of the recipe."""
+
+    low: float | None = Field(None, description="lower end")
+    high: float | None = Field(None, description="upper end")
+    step: float | None = Field(None, gt=0.0, description="distance between values")
+    log: bool = Field(False, description="search the logarithm")
+    choices: tuple[str | int | float | bool, ...] | None = Field(None, min_length=1, description="values to choose from")
+    when: dict[str, str | int | float | bool] | None = Field(None, description="only where these keys have these values")
+
+    @model_validator(mode="after")
+    def _range_or_choices(self) -> Space:
+        ends = (self.low, self.high)
+        if self.choices is not None and (any(end is not None for end in ends) or self.step is not None or self.log):
+            raise ValueError("give either choices, or low and high")
+        if self.choices is None:
+            if self.low is None or self.high is None:
+                raise ValueError("give choices, or low and high")
+            if not self.low < self.high:
+                raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+            if self.log and self.low <= 0.0:
+                raise ValueError(f"log needs a low end above 0, got {self.low:g}")
+        return self
+
+
+class Sweep(Section):
+    """[sweep]: what a search over recipes varies."""
+
+    metric: str = Field("kid", min_length=1, max_length=200, description="what is minimised")
+    trials: int = Field(50, ge=1, le=1_000_000, description="trials in total")
+    space: dict[str, Space] = Field(default_factory=dict, description="ranges and choices by dotted key")
+
+
+class Heading(Section):
+    """The keys of a recipe that stand outside tables."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$", description="what runs of this recipe are called")
+    description: str = Field("", max_length=2000, description="a sentence for people")
+    seed: int = Field(0, ge=0, lt=2**32, description="root of every random value")
+    parameterization: Literal["x0", "eps", "v", "flow", "edm"] = Field("eps", description="what the network predicts")
+
+
+class Recipe(Heading):
+    """Everything a run needs. Frozen: the same recipe and seed give the same run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    dataset: Slot[Dataset]
+    schedule: Slot[NoiseSchedule]
+    denoiser: Slot[Denoiser]
+    sampler: SamplerSlot
+    objective: ObjectiveSettings = ObjectiveSettings()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    tracking: Tracking = Tracking()
+    sweep: Sweep | None = None
+
+    @property
+    def evaluation_sampler(self) -> SamplerSlot:
+        """The sampler evaluations use."""
+        return self.evaluate.sampler or self.sampler
+
+    def table(self) -> dict[str, Any]:
+        """The resolved recipe as plain TOML values: every field, defaults included. Loading it gives an equal recipe."""
+        sections = {name: getattr(self, name).model_dump(mode="json", exclude_none=True) for name in ("objective", "train", "tracking")}
+        evaluate = self.evaluate.model_dump(mode="json", exclude_none=True, exclude={"sampler", "features"})
+        evaluate["features"] = [slot.table() for slot in self.evaluate.features]
+        if self.evaluate.sampler is not None:
+            evaluate["sampler"] = self.evaluate.sampler.table()
+        slots = {name: getattr(self, name).table() for name in ("dataset", "schedule", "denoiser", "sampler")}
+        plain = {"name": self.name, "description": self.description, "seed": self.seed, "parameterization": self.parameterization}
+        sweep = {} if self.sweep is None else {"sweep": self.sweep.model_dump(mode="json", exclude_none=True)}
+        return {**plain, **slots, **sections, "evaluate": evaluate, **sweep}
+
+    def flat(self) -> dict[str, object]:
+        """The resolved recipe with dotted keys, for tracking and for comparing."""
+        return dict(_flatten(self.table()))
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            pairs += _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for i, each in enumerate(value):
+                pairs += _flatten(each, f"{prefix}{key}.{i}.")
+        else:
+            pairs.append((f"{prefix}{key}", value))
+    return pairs
