@@ -1,14 +1,18 @@
 """Assemble, train, evaluate."""
 
 from workbench.engine.assembly import Parts, assemble
+from workbench.engine.checkpoint import latest
+from workbench.engine.cost import Cost, estimate
 from workbench.engine.device import choose_device, describe_device
 from workbench.engine.evaluate import evaluate
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.recording import recorded
 from workbench.engine.runs import RunFolder, create_run, find_run, list_runs
 from workbench.engine.train import train
+from workbench.engine.trained import drawer_of
 
 __all__ = [
+    "Cost",
     "Parts",
     "Progress",
     "RunFolder",
@@ -17,8 +21,11 @@ __all__ = [
     "choose_device",
     "create_run",
     "describe_device",
+    "drawer_of",
+    "estimate",
     "evaluate",
     "find_run",
+    "latest",
     "list_runs",
     "recorded",
     "train",

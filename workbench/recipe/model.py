@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, model_validator
 
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+from workbench.registry import Kind
 
 __all__ = [
     "Evaluate",
@@ -184,6 +185,17 @@ class Recipe(Heading):
     def evaluation_sampler(self) -> SamplerSlot:
         """The sampler evaluations use."""
         return self.evaluate.sampler or self.sampler
+
+    def components(self) -> list[tuple[Kind, Slot[Any]]]:
+        """Every component the recipe names, with its kind."""
+        named: list[tuple[Kind, Slot[Any]]] = [
+            ("datasets", self.dataset),
+            ("schedules", self.schedule),
+            ("denoisers", self.denoiser),
+            ("samplers", self.sampler),
+            *(("features", slot) for slot in self.evaluate.features),
+        ]
+        return named if self.evaluate.sampler is None else [*named, ("samplers", self.evaluate.sampler)]
 
     def table(self) -> dict[str, Any]:
         """The resolved recipe as plain TOML values: every field, defaults included. Loading it gives an equal recipe."""

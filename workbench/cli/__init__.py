@@ -1,0 +1,65 @@
+"""The command line: one verb, one file."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from workbench.cli.compare import compare
+from workbench.cli.explain import explain
+from workbench.cli.listing import list_components
+from workbench.cli.problems import report
+from workbench.cli.recipes import recipes
+from workbench.cli.run import run
+from workbench.cli.sample import sample
+from workbench.cli.schema import schema
+from workbench.cli.show import show
+from workbench.cli.ui import ui
+from workbench.cli.validate import validate
+from workbench.cli.weights import weights
+from workbench.errors import WorkbenchError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="wb",
+    help="Train, sample and compare diffusion models.\n\nStart with:  [bold]wb run recipes/cars_linear.toml[/]  and then  [bold]wb ui[/].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (run, sample, compare):
+    app.command(rich_help_panel="Runs")(verb)
+for verb in (recipes, validate, explain, schema):
+    app.command(rich_help_panel="Recipes")(verb)
+app.command("list", rich_help_panel="Components")(list_components)
+app.command(rich_help_panel="Components")(show)
+app.add_typer(weights, name="weights", rich_help_panel="Components")
+app.command(rich_help_panel="Runs")(ui)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        from workbench import __version__
+
+        typer.echo(f"wb {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """The command `wb`: exit code 0, 2 for what the user can mend, 130 and 143 after Ctrl-C and SIGTERM."""
+    try:
+        app()
+    except WorkbenchError as error:
+        report(error, sys.argv[1:])
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has left, e.g. `wb list | head`
+        sys.exit(0)

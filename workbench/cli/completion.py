@@ -1,0 +1,47 @@
+"""What the shell offers when Tab is pressed; reads names only, so that it is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["complete_component", "complete_kind", "complete_recipe", "complete_recipe_or_run", "complete_run"]
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Recipes in recipes/ and TOML files under what has been typed."""
+    from workbench.home import wb_home
+
+    folder = wb_home() / "recipes"
+    here = Path.cwd()
+    shipped = [path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path) for path in sorted(folder.glob("*.toml"))]
+    typed = Path(incomplete)
+    base = typed if incomplete.endswith("/") else typed.parent
+    found = [path.as_posix() + ("/" if path.is_dir() else "") for path in sorted(base.glob("*")) if path.is_dir() or path.suffix == ".toml"]
+    return [name for name in dict.fromkeys([*shipped, *found]) if name.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Run ids, the newest first, and `latest`."""
+    from workbench.home import wb_home
+
+    found = sorted((path.parent for path in (wb_home() / "runs").glob("*/run.json")), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [name for name in ["latest", *(path.name for path in found)] if name.startswith(incomplete)]
+
+
+def complete_recipe_or_run(incomplete: str) -> list[str]:
+    """Either."""
+    return complete_recipe(incomplete) + complete_run(incomplete)
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    """Kinds of components."""
+    from workbench.registry.discovery import GROUPS
+
+    return [kind for kind in GROUPS if kind.startswith(incomplete)]
+
+
+def complete_component(incomplete: str) -> list[str]:
+    """Names of installed components."""
+    from workbench.registry.discovery import GROUPS, installed
+
+    return [entry.name for kind in GROUPS for entry in installed(kind) if entry.name.startswith(incomplete)]

@@ -1,0 +1,98 @@
+"""How a run looks while it goes: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from workbench.engine import Progress as Moment
+
+__all__ = ["Display", "duration", "number"]
+
+PLAIN_SECONDS = 20.0
+
+
+class Display:
+    """Draws the stream of a run; use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._told = 0.0
+        if console.is_terminal:
+            self._bars = Progress(
+                TextColumn("{task.description:>12}"),
+                BarColumn(bar_width=30),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                TextColumn("{task.fields[told]}", style="dim"),
+                console=console,
+                transient=True,
+            )
+
+    def __enter__(self) -> Display:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def data(self, what: str, done: int, total: int) -> None:
+        """Progress of loading data."""
+        self._bar(what, done, total, "")
+
+    def show(self, moment: Moment) -> None:
+        """One moment of a run."""
+        if moment.total:
+            name = "training" if moment.phase == "training" else moment.what or moment.phase
+            self._bar(name, moment.done, moment.total, _told(moment), step=moment.step)
+        if (told := _news(moment.metrics)) and moment.phase in ("evaluating", "training"):
+            self.console.print(f"[dim]step {moment.step:>6}[/]  {told}", highlight=False)
+
+    def _bar(self, name: str, done: int, total: int, told: str, step: int | None = None) -> None:
+        if self._bars is None:
+            now = time.monotonic()
+            if done == total or now - self._told > PLAIN_SECONDS:
+                if not (done == total and name == "training"):
+                    self.console.print(f"{name} {done}/{total}  {told}".rstrip(), highlight=False)
+                self._told = now
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, told=told)
+        self._bars.update(self._tasks[name], completed=done, total=total, told=told)
+        if done >= total and name != "training":
+            self._bars.remove_task(self._tasks.pop(name))
+
+
+def _told(moment: Moment) -> str:
+    loss = f"loss {moment.metrics['train/loss']:.4f}" if "train/loss" in moment.metrics else ""
+    speed = f"{moment.images_per_second:.1f} images/s" if moment.images_per_second else ""
+    left = f"{duration(moment.seconds_left)} left" if moment.seconds_left is not None else ""
+    return "  ".join(filter(None, [loss, speed, left]))
+
+
+def _news(metrics: Mapping[str, float]) -> str:
+    """What is worth a line of its own: validation losses and distances."""
+    shown = {name: value for name, value in metrics.items() if not name.startswith(("train/", "eval/", "val/loss_")) and not name.endswith("_std_error")}
+    return "  ".join(f"{name.replace('val/loss', 'validation loss')} [bold]{number(value)}[/]" for name, value in shown.items())
+
+
+def number(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """"5 s", "3:20 min", "2:05 h"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

@@ -1,0 +1,105 @@
+"""wb explain"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.cli.arguments import Device, RecipePath, Set
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.engine import Cost
+    from workbench.recipe import Recipe, SamplerSlot
+
+__all__ = ["explain"]
+
+POINTS = 240
+
+
+def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") -> None:
+    """Tell what a recipe means and what it will cost here, before it runs.
+
+    The schedule's curves and terminal SNR, the times a sampler visits and its network evaluations (NFE), parameters, memory, and the time
+    of a step as measured with a few images on this machine.
+
+    [bold]wb explain recipes/cars_linear.toml[/]
+    [bold]wb explain recipes/cifar10.toml --set dataset.root=data --device cpu[/]
+    """
+    from rich.console import Console
+
+    from workbench.engine import choose_device, describe_device, estimate
+    from workbench.recipe import load, warnings
+
+    console = Console(highlight=False)
+    loaded = load(Path(recipe), overrides or [])
+    chosen = choose_device(device)
+    console.print(f"[bold]{loaded.name}[/]  {loaded.description}")
+    _schedule(console, loaded)
+    for warning in warnings(loaded):
+        console.print(f"[yellow]warning:[/] {warning}")
+    _sampler(console, "sampler", loaded.sampler, loaded)
+    if loaded.evaluate.sampler is not None:
+        _sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)
+    console.print(f"\n[bold]cost[/]  on {describe_device(chosen)}, measured with a few images")
+    _cost(console, loaded, estimate(loaded, chosen))
+
+
+def _schedule(console: Console, recipe: Recipe) -> None:
+    from workbench.cli.plot import plot
+
+    schedule = recipe.schedule.component
+    pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
+    alpha, sigma = pairs[-1]
+    console.print(f"\n[bold]schedule[/]  {recipe.schedule.use}: terminal SNR {(alpha / sigma) ** 2:.2e}, x_T keeps {alpha:.2%} of the image")
+    logsnr = [_logsnr(*pair) for pair in pairs]
+    console.print("\n".join(["  log-SNR over t, 0 = data, 1 = noise", *plot(logsnr)]))
+    betas = [-2.0 * _log_ratio(after[0], before[0]) * POINTS for before, after in zip(pairs, pairs[1:], strict=False) if after[0] > 0.0]
+    console.print("\n".join(["  beta(t) = -d ln(alpha^2) / dt", *plot(betas)]))
+
+
+def _logsnr(alpha: float, sigma: float) -> float:
+    import math
+
+    return 2.0 * math.log(max(alpha, 1e-5) / max(sigma, 1e-5))
+
+
+def _log_ratio(after: float, before: float) -> float:
+    import math
+
+    return math.log(after / before)
+
+
+def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> None:
+    from workbench.engine.sampling import path_of
+
+    path = path_of(slot, recipe.schedule.component)
+    times = [f"{t:.3g}" for t in path.times]
+    shown = times if len(times) <= 10 else [*times[:5], "...", *times[-4:]]
+    evaluations = slot.component.evaluations(path.moves_down) * (2 if slot.guidance != 1.0 else 1)
+    console.print(f"\n[bold]{key}[/]  {slot.use}, {slot.spacing} path of {slot.steps} steps, NFE {evaluations}\n  t = {', '.join(shown)}")
+
+
+def _cost(console: Console, recipe: Recipe, cost: Cost) -> None:
+    from rich.table import Table
+
+    from workbench.cli.display import duration
+
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    rows = [
+        ("parameters", f"{cost.parameters / 1e6:.2f} million"),
+        ("one image, forward", f"{cost.gflop_per_image:.2f} GFLOP"),
+        ("memory", f"{_bytes(cost.state_bytes)} for weights, gradients, AdamW and EMA; about {_bytes(cost.activation_bytes)} for a batch of {recipe.train.batch_size}"),
+        ("one step", f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.precision})"),
+        ("training", f"{recipe.train.steps:,} steps, {duration(cost.training_seconds)}"),
+        ("sampling", f"{cost.evaluations} evaluations of {recipe.evaluate.samples:,} images, {duration(cost.evaluation_seconds)}"),
+        ("together", f"about {duration(cost.total_seconds)}, and the feature extractors' time"),
+    ]
+    for name, told in rows:
+        table.add_row(f"[dim]{name}[/]", told)
+    console.print(table)
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

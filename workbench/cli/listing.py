@@ -1,0 +1,50 @@
+"""wb list"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from workbench.cli.completion import complete_kind
+from workbench.errors import UnknownComponent
+
+__all__ = ["list_components"]
+
+
+def list_components(
+    kind: Annotated[
+        Literal["schedules", "denoisers", "samplers", "datasets", "features"] | None,
+        typer.Argument(help="Only this kind.", show_default=False, autocompletion=complete_kind),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the installed components, each with the package it comes from.
+
+    Nothing is imported: the list is read from the packages' metadata.
+
+    [bold]wb list[/]                 everything
+    [bold]wb list samplers[/]        one kind
+    [bold]wb list --json[/]          for programs
+    """
+    from workbench.registry.discovery import FIRST_PARTY, GROUPS, installed
+
+    kinds = GROUPS if kind is None else (kind,)
+    entries = {each: installed(each) for each in kinds}
+    if as_json:
+        rows = {
+            each: [{"name": entry.name, "package": entry.distribution, "version": entry.version, "target": entry.target} for entry in entries[each]]
+            for each in kinds
+        }
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not any(entries.values()):
+        packages = " ".join(FIRST_PARTY.format(kind=each) for each in kinds)
+        raise UnknownComponent(f"nothing is installed yet: pip install {packages}")
+    width = max(len(entry.name) for rows in entries.values() for entry in rows)
+    for each in kinds:
+        typer.echo(typer.style(each, bold=True))
+        for entry in entries[each]:
+            typer.echo(f"  {entry.name:<{width}}  {typer.style(f'{entry.distribution} {entry.version}', dim=True)}")
+    typer.echo(typer.style("\nOne in detail: wb show NAME", dim=True))

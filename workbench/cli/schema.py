@@ -1,0 +1,31 @@
+"""wb schema"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["schema"]
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here; to the screen if absent.", show_default=False)] = None,
+) -> None:
+    """Write the JSON Schema of recipes as installed, so that editors complete and check them.
+
+    [bold]wb schema --out recipes/recipe.schema.json[/]
+
+    Recipes name it in their first line, [dim]#:schema ./recipe.schema.json[/], which editors with TOML support (Even Better TOML, taplo) follow.
+    """
+    from workbench.files import write_text
+    from workbench.recipe import schema as recipe_schema
+
+    text = json.dumps(recipe_schema(), indent=2)
+    if out is None:
+        typer.echo(text)
+    else:
+        write_text(out, text + "\n")
+        typer.echo(f"written: {out}")

@@ -1,0 +1,28 @@
+"""A trained network from its run folder."""
+
+from __future__ import annotations
+
+import torch
+
+from workbench.engine import checkpoint as checkpoints
+from workbench.engine.assembly import build_network, objective_of
+from workbench.engine.device import choose_precision
+from workbench.engine.runs import RunFolder
+from workbench.engine.sampling import Drawer
+from workbench.errors import CheckpointError
+from workbench.interfaces import SampleSpec
+from workbench.recipe import Recipe
+
+__all__ = ["drawer_of"]
+
+
+def drawer_of(run: RunFolder, recipe: Recipe, device: torch.device) -> tuple[Drawer, SampleSpec, int]:
+    """The averaged network of a run's newest checkpoint, ready to draw; its shape, and the step it was saved at."""
+    newest = checkpoints.latest(run.checkpoints)
+    if newest is None:
+        raise CheckpointError(f"run {run.id} has no checkpoint yet: wb run --resume {run.id}")
+    spec = recipe.dataset.component.describe()
+    network = build_network(recipe, spec)
+    checkpoints.load_average(newest, network)
+    precision = choose_precision(recipe.train.precision, device)
+    return Drawer(network.to(device), objective_of(recipe), spec, device, precision), spec, newest.state.step

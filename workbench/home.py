@@ -1,0 +1,22 @@
+"""Where things go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["cache_folder", "wb_home"]
+
+
+def wb_home(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Path:
+    """The folder that holds runs/ and mlflow/: WB_HOME, else the nearest folder upwards with recipes/ in it, else the working one."""
+    if named := environ.get("WB_HOME"):
+        return Path(named).expanduser().absolute()
+    here = (start or Path.cwd()).absolute()
+    return next((folder for folder in (here, *here.parents) if (folder / "recipes").is_dir()), here)
+
+
+def cache_folder(home: Path) -> Path:
+    """Derived data that may be deleted at any time: decoded images, features of real images."""
+    return home / "cache"

@@ -1,0 +1,7 @@
+"""Recording runs in MLflow. Nothing else in the workbench imports it."""
+
+from workbench.tracking.facts import facts
+from workbench.tracking.mlflow_tracker import MlflowTracker
+from workbench.tracking.store import local_store, open_run, tracking_uri
+
+__all__ = ["MlflowTracker", "facts", "local_store", "open_run", "tracking_uri"]

@@ -1,0 +1,46 @@
+"""Importing MLflow without its remarks, its telemetry and its long retries."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from workbench.errors import TrackingError
+from workbench.tracking.secrets import masked
+
+__all__ = ["mlflow_errors", "prepare_environment"]
+
+DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+    # A server that is away must not hold up a run for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+}
+
+
+def prepare_environment() -> None:
+    """Set what MLflow reads from the environment, unless the user has set it."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def mlflow_errors(doing: str) -> Iterator[None]:
+    """Turn whatever MLflow and what it stands on raise into one TrackingError without credentials."""
+    prepare_environment()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except TrackingError:
+            raise
+        except Exception as error:  # requests, sqlalchemy, botocore, mlflow itself
+            reason = masked(str(error)).strip().splitlines()
+            raise TrackingError(f"{doing} failed: {reason[0][:300] if reason else type(error).__name__}") from None

@@ -1,0 +1,100 @@
+"""Which tracking store is used, and the local one's creation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from workbench.tracking.mlflow_tracker import MlflowTracker
+from workbench.tracking.quiet import mlflow_errors
+from workbench.tracking.secrets import masked
+
+__all__ = ["local_store", "open_run", "tracking_uri"]
+
+
+def tracking_uri(option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
+    """--tracking-uri, else MLFLOW_TRACKING_URI, else the recipe's, else the local database under `home`."""
+    return option or environ.get("MLFLOW_TRACKING_URI") or recipe_uri or default_uri(home)
+
+
+def default_uri(home: Path) -> str:
+    """The local database."""
+    return f"sqlite:///{database(home)}"
+
+
+def database(home: Path) -> Path:
+    """Its file."""
+    return home / "mlflow" / "mlflow.db"
+
+
+def artifacts(home: Path) -> Path:
+    """Where the local store keeps pictures and files."""
+    return home / "mlflow" / "artifacts"
+
+
+def local_store(home: Path) -> str:
+    """The local database's URI; the first call creates it, whichever of several processes that is."""
+    path = database(home)
+    if not path.exists():
+        with _locked(path.parent), mlflow_errors(f"creating the tracking database {path}"):
+            if not path.exists():
+                _create(path, artifacts(home))
+    return default_uri(home)
+
+
+def open_run(uri: str, experiment: str, name: str, home: Path, run_id: str | None = None) -> MlflowTracker:
+    """A new run in a store, or the existing one with `run_id`; TrackingError where the store cannot be reached."""
+    local = uri == default_uri(home)
+    if local:
+        local_store(home)
+    with mlflow_errors(f"opening the tracking store {masked(uri)}"):
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(tracking_uri=uri)
+        if run_id is not None:
+            client.update_run(run_id, status="RUNNING")
+            return MlflowTracker(client, run_id)
+        location = (artifacts(home) / quote(experiment, safe=" ")).as_uri() if local else None
+        run = client.create_run(_experiment(client, experiment, location), run_name=name)
+        return MlflowTracker(client, run.info.run_id)
+
+
+def _experiment(client, name: str, location: str | None) -> str:  # type: ignore[no-untyped-def]
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)  # another process was faster
+    return str(found.experiment_id)
+
+
+def _create(path: Path, artifact_folder: Path) -> None:
+    """Build the database beside its place and move it there, so that it is never seen half made."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    beside = path.with_name(".creating.db")
+    beside.unlink(missing_ok=True)
+    artifact_folder.mkdir(parents=True, exist_ok=True)
+    store = SqlAlchemyStore(f"sqlite:///{beside}", artifact_folder.as_uri())
+    store.engine.dispose()
+    beside.replace(path)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "creation.lock").open("w") as file:
+        try:
+            import fcntl
+        except ImportError:  # Windows: the move into place still keeps the database whole
+            yield
+            return
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
