@@ -81,7 +81,10 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
         checkpoints.save(folder, state, network, average.network, optimizer)
         yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
     if not stop.requested:
-        yield pace.progress(parts, {**validation_losses(parts, average.network), "train/minutes": state.seconds / 60.0})
+        last = {"train/minutes": state.seconds / 60.0}
+        if not (settings.validate_every and state.step % settings.validate_every == 0):
+            last |= validation_losses(parts, average.network)
+        yield pace.progress(parts, last)
         yield from evaluate(parts, average.network, state.step, stop, final=True)
     yield Progress("killed" if stop.requested else "finished", state.step, state.step, settings.steps)
 

@@ -26,6 +26,9 @@ class Denoiser(Component, ABC):
     - Images of a batch do not influence one another.
     """
 
+    def check(self, spec: SampleSpec) -> None:
+        """Raise CombinationError where no network for `spec` can be built; called when a recipe is validated, so cheap."""
+
     @abstractmethod
     def build(self, spec: SampleSpec) -> nn.Module:
         """A freshly initialised network for samples of `spec`; raises CombinationError where the shape does not fit."""

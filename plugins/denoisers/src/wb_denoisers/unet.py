@@ -21,13 +21,15 @@ class UNet(Denoiser):
     """Residual blocks with group norm and SiLU at several resolutions, joined by skips, with attention at some of them.
 
     Ho, Jain & Abbeel 2020 (arXiv:2006.11239), appendix B. With 128 channels, multipliers [1, 2, 2, 2], 2 blocks and attention at 16
-    it is their CIFAR-10 network (35.7 million parameters). The level enters every block through a sinusoidal embedding.
+    it is their CIFAR-10 network (35.7 million parameters). The level enters every block through a sinusoidal embedding. `patch` is the
+    folding of Hoogeboom, Heek & Salimans 2023 (arXiv:2301.11093), section 3.3; resolutions are then those of the folded image.
     """
 
     channels: int = Field(64, ge=8, le=2048, multiple_of=8, description="channels at the full resolution")
     multipliers: tuple[Multiplier, ...] = Field((1, 2, 2), min_length=1, max_length=8, description="channels of each level, as multiples; each level halves the resolution")
     blocks: int = Field(2, ge=1, le=16, description="residual blocks per level on the way down; one more on the way up")
     attention: tuple[Resolution, ...] = Field((16,), description="resolutions (pixels) with self-attention after each block; the middle always has it")
+    patch: int = Field(1, ge=1, le=16, description="fold squares of so many pixels into channels first: less work at the full resolution")
     heads: int = Field(1, ge=1, le=64, description="attention heads")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of features dropped in every residual block")
 
@@ -38,15 +40,19 @@ class UNet(Denoiser):
             raise ValueError(f"heads ({self.heads}) must divide the channels of every level, and does not divide {uneven[0]}")
         return self
 
-    def build(self, spec: SampleSpec) -> nn.Module:
-        """The network for samples of `spec`; CombinationError where its sides cannot be halved often enough."""
-        from wb_denoisers.unet_network import UNetNetwork
-
-        factor = 2 ** (len(self.multipliers) - 1)
+    def check(self, spec: SampleSpec) -> None:
+        """CombinationError where the sides cannot be halved often enough."""
+        factor = self.patch * 2 ** (len(self.multipliers) - 1)
         if spec.height % factor or spec.width % factor:
             raise CombinationError(
                 "denoiser.multipliers",
-                f"{len(self.multipliers)} levels halve the image {len(self.multipliers) - 1} times, so its sides must be multiples of {factor}, "
-                f"and they are {spec.height} x {spec.width}. Use fewer multipliers or another dataset.image_size.",
+                f"{len(self.multipliers)} levels with patch = {self.patch} need sides that are multiples of {factor}, and the images are "
+                f"{spec.height} x {spec.width}. Use fewer multipliers, a smaller patch or another dataset.image_size.",
             )
+
+    def build(self, spec: SampleSpec) -> nn.Module:
+        """The network for samples of `spec`; CombinationError as `check`."""
+        from wb_denoisers.unet_network import UNetNetwork
+
+        self.check(spec)
         return UNetNetwork(self, spec)

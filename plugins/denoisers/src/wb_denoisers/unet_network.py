@@ -22,12 +22,14 @@ class UNetNetwork(nn.Module):
         super().__init__()
         base, width = settings.channels, 4 * settings.channels
         self.embedding = LevelEmbedding(base, width, len(spec.classes))
-        self.enter = nn.Conv2d(spec.channels, base, 3, padding=1)
+        self.patch = settings.patch
+        folded = spec.channels * settings.patch**2
+        self.enter = nn.Conv2d(folded, base, 3, padding=1)
         levels = [base * multiplier for multiplier in settings.multipliers]
         last = len(levels) - 1
 
         def stage(before: int, after: int, depth: int) -> Stage:
-            attends = spec.height // 2**depth in settings.attention
+            attends = spec.height // settings.patch // 2**depth in settings.attention
             return Stage(before, after, width, settings.dropout, settings.heads if attends else 0)
 
         channels, skips = base, [base]
@@ -54,12 +56,13 @@ class UNetNetwork(nn.Module):
                 self.up.append(Upsample(channels))
 
         self.norm = NormSiLU(channels)
-        self.leave = zeroed(nn.Conv2d(channels, spec.channels, 3, padding=1))
+        self.leave = zeroed(nn.Conv2d(channels, folded, 3, padding=1))
 
     def forward(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
         """What F predicts; zero before training."""
         # Every block projects silu(embedding); once is enough.
         embedding = F.silu(self.embedding(level, cond))
+        x = F.pixel_unshuffle(x, self.patch) if self.patch > 1 else x
         x = self.enter(x.contiguous(memory_format=torch.channels_last))
         skips = [x]
         for module in self.down:
@@ -70,7 +73,7 @@ class UNetNetwork(nn.Module):
         for module in self.up:
             x = module(x if isinstance(module, Upsample) else torch.cat([x, skips.pop()], dim=1), embedding)
         out: Tensor = self.leave(self.norm(x))
-        return out
+        return F.pixel_shuffle(out, self.patch) if self.patch > 1 else out
 
 
 class Stage(nn.Module):
