@@ -44,7 +44,13 @@ class Stream:
     domain: str
 
     def normal(
-        self, at: int, index: Tensor, shape: Sequence[int], dtype: torch.dtype | None = None, device: torch.device | str = "cpu", draw: int = 0
+        self,
+        at: int,
+        index: Tensor,
+        shape: Sequence[int],
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
+        draw: int = 0,
     ) -> Tensor:
         """Standard normal values [b, *shape]; the same float32 values in every dtype."""
         import torch
@@ -74,7 +80,12 @@ class Stream:
         blocks = torch.arange((count + 3) // 4, device=device)
         rows = index.to(device=device, dtype=torch.int64)[:, None]
         shape = torch.broadcast_shapes(rows.shape, blocks.shape)
-        counter = [blocks.expand(shape), rows.expand(shape), torch.full(shape, at & _WORD, device=device), torch.full(shape, draw & _WORD, device=device)]
+        counter = [
+            blocks.expand(shape),
+            rows.expand(shape),
+            torch.full(shape, at & _WORD, device=device),
+            torch.full(shape, draw & _WORD, device=device),
+        ]
         words = torch.stack(philox(counter, self._key()), dim=-1)  # [b, blocks, 4]
         return words.reshape(len(index), -1)[:, :count].to(torch.float64) * 2.0**-32
 

@@ -12,11 +12,20 @@ __all__ = ["Device", "RecipePath", "RunName", "Set", "choose"]
 
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file.", autocompletion=complete_recipe)]
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run: its id, the beginning of it, a recipe's name or `latest`.", autocompletion=complete_run)
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run: its id, the beginning of it, a recipe's name or `latest`.", autocompletion=complete_run
+    ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change a field of the recipe, e.g. [bold]train.steps=100[/]. Repeatable.", show_default=False),
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Change a field of the recipe, e.g. [bold]train.steps=100[/]. Repeatable.",
+        show_default=False,
+    ),
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", "-d", help="Where to compute.")]
 

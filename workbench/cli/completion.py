@@ -13,10 +13,16 @@ def complete_recipe(incomplete: str) -> list[str]:
 
     folder = wb_home() / "recipes"
     here = Path.cwd()
-    shipped = [path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path) for path in sorted(folder.glob("*.toml"))]
+    shipped = [
+        path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path) for path in sorted(folder.glob("*.toml"))
+    ]
     typed = Path(incomplete)
     base = typed if incomplete.endswith("/") else typed.parent
-    found = [path.as_posix() + ("/" if path.is_dir() else "") for path in sorted(base.glob("*")) if path.is_dir() or path.suffix == ".toml"]
+    found = [
+        path.as_posix() + ("/" if path.is_dir() else "")
+        for path in sorted(base.glob("*"))
+        if path.is_dir() or path.suffix == ".toml"
+    ]
     return [name for name in dict.fromkeys([*shipped, *found]) if name.startswith(incomplete)]
 
 
@@ -24,7 +30,9 @@ def complete_run(incomplete: str) -> list[str]:
     """Run ids, the newest first, and `latest`."""
     from workbench.home import wb_home
 
-    found = sorted((path.parent for path in (wb_home() / "runs").glob("*/run.json")), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = sorted(
+        (path.parent for path in (wb_home() / "runs").glob("*/run.json")), key=lambda path: path.stat().st_mtime, reverse=True
+    )
     return [name for name in ["latest", *(path.name for path in found)] if name.startswith(incomplete)]
 
 

@@ -79,7 +79,11 @@ def _told(moment: Moment) -> str:
 
 def _news(metrics: Mapping[str, float]) -> str:
     """What is worth a line of its own: validation losses and distances."""
-    shown = {name: value for name, value in metrics.items() if not name.startswith(("train/", "eval/", "val/loss_")) and not name.endswith("_std_error")}
+    shown = {
+        name: value
+        for name, value in metrics.items()
+        if not name.startswith(("train/", "eval/", "val/loss_")) and not name.endswith("_std_error")
+    }
     return "  ".join(f"{name.replace('val/loss', 'validation loss')} [bold]{number(value)}[/]" for name, value in shown.items())
 
 
@@ -89,7 +93,7 @@ def number(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """"5 s", "3:20 min", "2:05 h"."""
+    """ "5 s", "3:20 min", "2:05 h"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

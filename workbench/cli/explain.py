@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,12 @@ def _schedule(console: Console, recipe: Recipe) -> None:
     schedule = recipe.schedule.component
     pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
     alpha, sigma = pairs[-1]
-    console.print(f"\n[bold]schedule[/]  {recipe.schedule.use}: terminal SNR {(alpha / sigma) ** 2:.2e}, x_T keeps {alpha:.2%} of the image")
+    console.print(
+        f"\n[bold]schedule[/]  {recipe.schedule.use}: terminal SNR {(alpha / sigma) ** 2:.2e}, x_T keeps {alpha:.2%} of the image"
+    )
     logsnr = [_logsnr(*pair) for pair in pairs]
     console.print("\n".join(["  log-SNR over t, 0 = data, 1 = noise", *plot(logsnr)]))
-    betas = [-2.0 * _log_ratio(after[0], before[0]) * POINTS for before, after in zip(pairs, pairs[1:], strict=False) if after[0] > 0.0]
+    betas = [-2.0 * _log_ratio(after[0], before[0]) * POINTS for before, after in pairwise(pairs) if after[0] > 0.0]
     console.print("\n".join(["  beta(t) = -d ln(alpha^2) / dt", *plot(betas)]))
 
 
@@ -78,7 +81,9 @@ def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> N
     times = [f"{t:.3g}" for t in path.times]
     shown = times if len(times) <= 10 else [*times[:5], "...", *times[-4:]]
     evaluations = slot.component.evaluations(path.moves_down) * (2 if slot.guidance != 1.0 else 1)
-    console.print(f"\n[bold]{key}[/]  {slot.use}, {slot.spacing} path of {slot.steps} steps, NFE {evaluations}\n  t = {', '.join(shown)}")
+    console.print(
+        f"\n[bold]{key}[/]  {slot.use}, {slot.spacing} path of {slot.steps} steps, NFE {evaluations}\n  t = {', '.join(shown)}"
+    )
 
 
 def _cost(console: Console, recipe: Recipe, cost: Cost) -> None:
@@ -90,10 +95,19 @@ def _cost(console: Console, recipe: Recipe, cost: Cost) -> None:
     rows = [
         ("parameters", f"{cost.parameters / 1e6:.2f} million"),
         ("one image, forward", f"{cost.gflop_per_image:.2f} GFLOP"),
-        ("memory", f"{_bytes(cost.state_bytes)} for weights, gradients, AdamW and EMA; about {_bytes(cost.activation_bytes)} for a batch of {recipe.train.batch_size}"),
-        ("one step", f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.precision})"),
+        (
+            "memory",
+            f"{_bytes(cost.state_bytes)} for weights, gradients, AdamW and EMA; about {_bytes(cost.activation_bytes)} for a batch of {recipe.train.batch_size}",
+        ),
+        (
+            "one step",
+            f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.precision})",
+        ),
         ("training", f"{recipe.train.steps:,} steps, {duration(cost.training_seconds)}"),
-        ("sampling", f"{cost.evaluations} evaluations of {recipe.evaluate.samples:,} images, {duration(cost.evaluation_seconds)}"),
+        (
+            "sampling",
+            f"{cost.evaluations} evaluations of {recipe.evaluate.samples:,} images, {duration(cost.evaluation_seconds)}",
+        ),
         ("together", f"about {duration(cost.total_seconds)}, and the feature extractors' time"),
     ]
     for name, told in rows:

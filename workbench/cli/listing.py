@@ -34,7 +34,10 @@ def list_components(
     entries = {each: installed(each) for each in kinds}
     if as_json:
         rows = {
-            each: [{"name": entry.name, "package": entry.distribution, "version": entry.version, "target": entry.target} for entry in entries[each]]
+            each: [
+                {"name": entry.name, "package": entry.distribution, "version": entry.version, "target": entry.target}
+                for entry in entries[each]
+            ]
             for each in kinds
         }
         typer.echo(json.dumps(rows, indent=2))

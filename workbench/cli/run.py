@@ -28,15 +28,26 @@ __all__ = ["run"]
 def run(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="RECIPE|RUN", help="A recipe file, or a run to repeat.", show_default=False, autocompletion=complete_recipe_or_run),
+        typer.Argument(
+            metavar="RECIPE|RUN",
+            help="A recipe file, or a run to repeat.",
+            show_default=False,
+            autocompletion=complete_recipe_or_run,
+        ),
     ] = None,
     overrides: Set = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN|auto", help="Go on with a run; `auto`: with the newest unfinished one of this recipe.", autocompletion=complete_run),
+        typer.Option(
+            metavar="RUN|auto",
+            help="Go on with a run; `auto`: with the newest unfinished one of this recipe.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     device: Device = "auto",
-    tracking_uri: Annotated[str | None, typer.Option(metavar="URI", help="Record the run in this MLflow store.", show_default=False)] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(metavar="URI", help="Record the run in this MLflow store.", show_default=False)
+    ] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow, or in its folder only.")] = True,
 ) -> None:
     """Train what a recipe describes, evaluate it, and record both.
@@ -87,11 +98,15 @@ def _what(target: str | None, overrides: list[str], resume: str | None, home: Pa
 
     if resume is not None and resume != "auto":
         if overrides or target:
-            raise CheckpointError("--resume RUN goes on with the run as it is: leave out the recipe and --set, or use --resume auto")
+            raise CheckpointError(
+                "--resume RUN goes on with the run as it is: leave out the recipe and --set, or use --resume auto"
+            )
         folder = find_run(home, resume)
         return load(folder.recipe), folder, folder.recipe
     if target is None:
-        raise CheckpointError("nothing to run: name a recipe, for example `wb run recipes/cars_linear.toml` (all of them: wb recipes)")
+        raise CheckpointError(
+            "nothing to run: name a recipe, for example `wb run recipes/cars_linear.toml` (all of them: wb recipes)"
+        )
     path = Path(target)
     if not target.endswith(".toml") and not path.is_file():
         path = find_run(home, target).recipe
@@ -105,7 +120,11 @@ def _unfinished(home: Path, recipe: Recipe) -> RunFolder | None:
     from workbench.recipe import load
 
     for folder in reversed(list_runs(home)):
-        if folder.info().get("name") != recipe.name or folder.info()["status"] == "FINISHED" or latest(folder.checkpoints) is None:
+        if (
+            folder.info().get("name") != recipe.name
+            or folder.info()["status"] == "FINISHED"
+            or latest(folder.checkpoints) is None
+        ):
             continue
         try:
             if load(folder.recipe) == recipe:
@@ -191,7 +210,12 @@ def _go(parts: Parts, folder: RunFolder, tracker: Tracker, stop: Stop, display: 
         if resume is not None:
             console.print(f"going on from step {resume.state.step}")
             folder.update(status="RUNNING")
-        stream = recorded(train(parts, folder.checkpoints, resume=resume, stop=stop), folder, tracker, lambda text: console.print(f"[yellow]{text}[/]"))
+        stream = recorded(
+            train(parts, folder.checkpoints, resume=resume, stop=stop),
+            folder,
+            tracker,
+            lambda text: console.print(f"[yellow]{text}[/]"),
+        )
         for moment in stream:
             display.show(moment)
             phase = moment.phase

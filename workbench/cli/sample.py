@@ -26,14 +26,19 @@ def sample(
     run: RunName,
     number: Annotated[int, typer.Option("-n", "--number", min=1, max=100_000, help="How many images.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Image i under a seed is always the same.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Sampler steps; as in the recipe if absent.", show_default=False)] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Sampler steps; as in the recipe if absent.", show_default=False)
+    ] = None,
     sampler: Annotated[
-        str | None, typer.Option(help="Another sampler, with its defaults.", show_default=False, autocompletion=complete_component)
+        str | None,
+        typer.Option(help="Another sampler, with its defaults.", show_default=False, autocompletion=complete_component),
     ] = None,
     label: Annotated[str | None, typer.Option(help="A class, if the network was given labels.", show_default=False)] = None,
     guidance: Annotated[float | None, typer.Option(min=0.0, help="Guidance scale.", show_default=False)] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the picture goes.")] = Path("samples.png"),
-    separate: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Also write each image to a file here.", show_default=False)] = None,
+    separate: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also write each image to a file here.", show_default=False)
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Draw images with a trained run and write them as one picture.
@@ -66,11 +71,12 @@ def sample(
         grid(images, max(1, round(number**0.5))).save(beside)
     if separate is not None:
         _write_each(images, separate)
-    typer.echo(f"{out}: {number} images of {folder.id} at step {step} ({slot.use}, {slot.steps} steps, {drawer.evaluations} network evaluations each)")
+    typer.echo(
+        f"{out}: {number} images of {folder.id} at step {step} ({slot.use}, {slot.steps} steps, {drawer.evaluations} network evaluations each)"
+    )
 
 
 def _slot(recipe: Recipe, name: str | None, steps: int | None, guidance: float | None) -> SamplerSlot:
-    from workbench.recipe import SamplerSlot
     from workbench.registry import load
 
     base = recipe.sampler

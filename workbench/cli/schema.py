@@ -12,7 +12,9 @@ __all__ = ["schema"]
 
 
 def schema(
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here; to the screen if absent.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write here; to the screen if absent.", show_default=False)
+    ] = None,
 ) -> None:
     """Write the JSON Schema of recipes as installed, so that editors complete and check them.
 

@@ -14,7 +14,9 @@ __all__ = ["show"]
 
 
 def show(
-    component: Annotated[str, typer.Argument(metavar="COMPONENT", help="A name from `wb list`.", autocompletion=complete_component)],
+    component: Annotated[
+        str, typer.Argument(metavar="COMPONENT", help="A name from `wb list`.", autocompletion=complete_component)
+    ],
 ) -> None:
     """Show what a component is: its documentation, its fields with defaults and limits, its package.
 
@@ -75,7 +77,21 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return str(schema["const"])
     if schema.get("type") == "array":
         return f"list of {_words(schema.get('items', {}), definitions)}"
-    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true | false"}.get(str(schema.get("type")), "value")
-    low = f"≥ {schema['minimum']:g}" if "minimum" in schema else f"> {schema['exclusiveMinimum']:g}" if "exclusiveMinimum" in schema else ""
-    high = f"≤ {schema['maximum']:g}" if "maximum" in schema else f"< {schema['exclusiveMaximum']:g}" if "exclusiveMaximum" in schema else ""
+    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true | false"}.get(
+        str(schema.get("type")), "value"
+    )
+    low = (
+        f"≥ {schema['minimum']:g}"
+        if "minimum" in schema
+        else f"> {schema['exclusiveMinimum']:g}"
+        if "exclusiveMinimum" in schema
+        else ""
+    )
+    high = (
+        f"≤ {schema['maximum']:g}"
+        if "maximum" in schema
+        else f"< {schema['exclusiveMaximum']:g}"
+        if "exclusiveMaximum" in schema
+        else ""
+    )
     return " ".join(filter(None, [kind, ", ".join(filter(None, [low, high]))]))

@@ -20,7 +20,9 @@ HOST = "127.0.0.1"
 
 def ui(
     port: Annotated[int, typer.Option(min=1024, max=65535, help="The next free one is taken if this is in use.")] = 5000,
-    tracking_uri: Annotated[str | None, typer.Option(metavar="URI", help="Another store than the usual one.", show_default=False)] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(metavar="URI", help="Another store than the usual one.", show_default=False)
+    ] = None,
 ) -> None:
     """Open the MLflow UI on the recorded runs, on this machine only. Ctrl-C ends it.
 

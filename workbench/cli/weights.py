@@ -11,8 +11,12 @@ from workbench.errors import UnknownComponent
 
 __all__ = ["weights"]
 
-weights = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Weights of feature extractors that do not come with a package.")
-Extractor = Annotated[str, typer.Argument(metavar="EXTRACTOR", help="A feature extractor with weights of its own, e.g. inception.")]
+weights = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", help="Weights of feature extractors that do not come with a package."
+)
+Extractor = Annotated[
+    str, typer.Argument(metavar="EXTRACTOR", help="A feature extractor with weights of its own, e.g. inception.")
+]
 
 
 @weights.command("list")
@@ -68,5 +72,7 @@ def _extractors() -> dict[str, Any]:
 def _chosen(name: str) -> Any:
     extractors = _extractors()
     if name not in extractors:
-        raise UnknownComponent(f"no feature extractor with weights of its own is called '{name}'; there is: {', '.join(extractors) or 'none'}")
+        raise UnknownComponent(
+            f"no feature extractor with weights of its own is called '{name}'; there is: {', '.join(extractors) or 'none'}"
+        )
     return extractors[name]

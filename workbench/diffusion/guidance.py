@@ -34,5 +34,7 @@ def unconditioned(posterior: PosteriorMean) -> PosteriorMean:
     from workbench.diffusion.posterior import Conditioned
 
     if not isinstance(posterior, Conditioned):
-        raise TypeError("Guided without a guide needs a Conditioned posterior: its guide is the same network without the condition")
+        raise TypeError(
+            "Guided without a guide needs a Conditioned posterior: its guide is the same network without the condition"
+        )
     return Conditioned(posterior.inner, None)

@@ -32,12 +32,14 @@ def sample(
     `images` is how many, or which: image i under `seed` is the same in every batch. `start` [n, *shape] replaces the pure noise
     at the path's first time, e.g. a noised photograph (SDEdit). Nothing synchronises a GPU.
     """
-    x = None
-    for _, x in trajectory(posterior, sampler, path, images=images, shape=shape, seed=seed, dtype=dtype, device=device, start=start):
+    drawn = None
+    for _, drawn in trajectory(  # noqa: B007 - the last one is wanted
+        posterior, sampler, path, images=images, shape=shape, seed=seed, dtype=dtype, device=device, start=start
+    ):
         pass
-    if x is None:
+    if drawn is None:
         raise ValueError("the path has no times")
-    return x
+    return drawn
 
 
 @torch.no_grad()

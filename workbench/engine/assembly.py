@@ -33,7 +33,9 @@ class Parts:
     cache: Path
 
 
-def assemble(recipe: Recipe, device: torch.device, cache: Path, progress: Callable[[str, int, int], None] = lambda *_: None) -> Parts:
+def assemble(
+    recipe: Recipe, device: torch.device, cache: Path, progress: Callable[[str, int, int], None] = lambda *_: None
+) -> Parts:
     """Load the data, build the network and the objective. Raises DataError, CombinationError and WeightsError before any training."""
     spec = recipe.dataset.component.describe()
     objective = objective_of(recipe)

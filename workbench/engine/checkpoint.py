@@ -119,14 +119,18 @@ def _read(folder: Path) -> Checkpoint:
             raise CheckpointError(f"{folder}: written by another version of the workbench (this one reads schema {SCHEMA})")
         return Checkpoint(folder, TrainState(**stored))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{folder}: the checkpoint cannot be read ({error}); remove this folder to go on from the one before") from error
+        raise CheckpointError(
+            f"{folder}: the checkpoint cannot be read ({error}); remove this folder to go on from the one before"
+        ) from error
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); remove {path.parent.name} to go on from the checkpoint before") from error
+        raise CheckpointError(
+            f"{path}: cannot be read ({error}); remove {path.parent.name} to go on from the checkpoint before"
+        ) from error
 
 
 def _load_module(module: nn.Module, path: Path) -> None:

@@ -46,7 +46,11 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
         yield Progress("evaluating", step, metrics=metrics, cards=cards, what=f"{slot.use} features")
         if stop.requested:
             return
-    speed = {"eval/sampling_seconds": seconds, "eval/samples_per_second": len(samples) / seconds, "eval/nfe": float(drawer.evaluations)}
+    speed = {
+        "eval/sampling_seconds": seconds,
+        "eval/samples_per_second": len(samples) / seconds,
+        "eval/nfe": float(drawer.evaluations),
+    }
     yield Progress("evaluating", step, metrics=speed, what="pictures")
     if final:
         yield _closing_pictures(parts, drawer, samples, step)

@@ -91,14 +91,19 @@ def create_run(home: Path, name: str) -> RunFolder:
     run = RunFolder(home / "runs" / f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
     run.path.mkdir(parents=True)
     created = now.isoformat(timespec="seconds")
-    write_json(run.path / "run.json", {"schema": SCHEMA, "id": run.id, "name": name, "created": created, "status": "RUNNING", "step": 0})
+    write_json(
+        run.path / "run.json", {"schema": SCHEMA, "id": run.id, "name": name, "created": created, "status": "RUNNING", "step": 0}
+    )
     return run
 
 
 def list_runs(home: Path) -> list[RunFolder]:
     """All runs, the oldest first."""
     found = [RunFolder(path.parent) for path in (home / "runs").glob("*/run.json")]
-    return sorted(found, key=lambda run: run.path.joinpath("run.json").stat().st_ctime if not run.recipe.exists() else run.recipe.stat().st_mtime)
+    return sorted(
+        found,
+        key=lambda run: run.path.joinpath("run.json").stat().st_ctime if not run.recipe.exists() else run.recipe.stat().st_mtime,
+    )
 
 
 def find_run(home: Path, text: str) -> RunFolder:
@@ -116,5 +121,7 @@ def find_run(home: Path, text: str) -> RunFolder:
         return started[0]
     if started:
         raise CheckpointError(f"'{text}' is the beginning of {len(started)} runs: {', '.join(run.id for run in started[-4:])}")
-    known = f"runs there: {', '.join(run.id for run in runs[-4:])}" if runs else "there are none yet: wb run recipes/cars_linear.toml"
+    known = (
+        f"runs there: {', '.join(run.id for run in runs[-4:])}" if runs else "there are none yet: wb run recipes/cars_linear.toml"
+    )
     raise CheckpointError(f"no run '{text}' in {home / 'runs'}; {known}")

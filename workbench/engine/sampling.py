@@ -20,7 +20,9 @@ __all__ = ["Drawer", "labels_like", "path_of"]
 class Drawer:
     """Draws images of one trained network; image i under a seed is the same in every batch."""
 
-    def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, device: torch.device, precision: Precision) -> None:
+    def __init__(
+        self, network: nn.Module, objective: Objective, spec: SampleSpec, device: torch.device, precision: Precision
+    ) -> None:
         self._network, self._objective, self._spec = network.eval(), objective, spec
         self._device, self._precision = device, precision
         self.evaluations = 0  # network evaluations of the last batch

@@ -46,7 +46,9 @@ def bucket_of(t: float) -> tuple[float, float]:
     return next((low, high) for low, high in BUCKETS if t <= high)
 
 
-def _losses(parts: Parts, network: nn.Module, objective: Objective, index: Tensor, t: Tensor, bucket: int, labels: Tensor | None) -> Tensor:
+def _losses(
+    parts: Parts, network: nn.Module, objective: Objective, index: Tensor, t: Tensor, bucket: int, labels: Tensor | None
+) -> Tensor:
     x0 = parts.test.images(index.tolist()).to(parts.device)
     eps = Stream(parts.recipe.seed, "validation noise").normal(bucket, index, parts.spec.shape, device=parts.device)
     cond = None if labels is None else labels[index].to(parts.device)

@@ -1,5 +1,6 @@
 """What a plugin implements and what the core consumes. Importing it does not import torch."""
 
+from workbench.errors import CombinationError, DataError, WeightsError
 from workbench.interfaces.component import Component
 from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance, Resources, SampleSpec, Split
 from workbench.interfaces.denoiser import Denoiser
@@ -10,7 +11,9 @@ from workbench.interfaces.tracker import NullTracker, RunStatus, Tracker
 from workbench.random import NoiseSource
 
 __all__ = [
+    "CombinationError",
     "Component",
+    "DataError",
     "Dataset",
     "Denoiser",
     "Example",
@@ -29,5 +32,6 @@ __all__ = [
     "Sampler",
     "Split",
     "Tracker",
+    "WeightsError",
     "WeightsFile",
 ]

@@ -12,7 +12,18 @@ from workbench.errors import ComponentError, Problem
 from workbench.interfaces import Component
 from workbench.recipe import messages
 from workbench.recipe.layers import CORE_KEYS, Layered
-from workbench.recipe.model import Evaluate, Heading, ObjectiveSettings, Recipe, SamplerSettings, SamplerSlot, Slot, Sweep, Tracking, Train
+from workbench.recipe.model import (
+    Evaluate,
+    Heading,
+    ObjectiveSettings,
+    Recipe,
+    SamplerSettings,
+    SamplerSlot,
+    Slot,
+    Sweep,
+    Tracking,
+    Train,
+)
 from workbench.recipe.toml import Key
 from workbench.registry import Kind, installed, load
 
@@ -57,7 +68,10 @@ class _Builder:
         try:
             return Recipe(**fields.model_dump(), **self.slots, **sections, evaluate=evaluate, sweep=sweep)
         except ValidationError as error:
-            self.problems += [self.source.problem(tuple(map(str, each["loc"])), messages.explain(each, TOP, "a recipe")) for each in error.errors()]
+            self.problems += [
+                self.source.problem(tuple(map(str, each["loc"])), messages.explain(each, TOP, "a recipe"))
+                for each in error.errors()
+            ]
             return None
 
     def add(self, key: Key, message: str, shown: str | None = None) -> None:
@@ -94,7 +108,10 @@ class _Builder:
         if not isinstance(value, list):
             self.add(key, f"expected a list such as ['efficientnet_lite0'], got {messages.shown(value)}")
             return None
-        slots = [self.component(key, "features", {"use": each} if isinstance(each, str) else each, f"evaluate.features[{i}]") for i, each in enumerate(value)]
+        slots = [
+            self.component(key, "features", {"use": each} if isinstance(each, str) else each, f"evaluate.features[{i}]")
+            for i, each in enumerate(value)
+        ]
         return None if any(slot is None for slot in slots) else tuple(slot for slot in slots if slot is not None)
 
     def slot(self, key: Key, kind: Kind) -> Slot[Any] | None:
@@ -103,14 +120,20 @@ class _Builder:
             return None
         if not table and key[0] not in self.source.table:
             names = ", ".join(sorted({entry.name for entry in installed(kind)}))
-            self.add(key, f"missing: every recipe names one, for example [{'.'.join(key)}] use = '...'  (installed: {names or 'none'})")
+            self.add(
+                key, f"missing: every recipe names one, for example [{'.'.join(key)}] use = '...'  (installed: {names or 'none'})"
+            )
             return None
         return self.component(key, kind, table, ".".join(key))
 
     def component(self, key: Key, kind: Kind, table: Any, shown: str) -> Slot[Any] | None:
         use = table.get("use") if isinstance(table, dict) else None
         if not isinstance(use, str):
-            what = "missing: it names the component" if isinstance(table, dict) and "use" not in table else f"expected a name in quotes, got {messages.shown(use or table)}"
+            what = (
+                "missing: it names the component"
+                if isinstance(table, dict) and "use" not in table
+                else f"expected a name in quotes, got {messages.shown(use or table)}"
+            )
             self.add((*key, "use"), what, f"{shown}.use")
             return None
         try:
@@ -128,7 +151,9 @@ class _Builder:
             return SamplerSlot(use=use, component=component, **settings.model_dump())
         return Slot[Any](use=use, component=component)
 
-    def validated(self, model: type[M], values: Any, key: Key, owner: str, shown: str | None = None, extra: Iterable[str] = ()) -> M | None:
+    def validated(
+        self, model: type[M], values: Any, key: Key, owner: str, shown: str | None = None, extra: Iterable[str] = ()
+    ) -> M | None:
         try:
             # As JSON, strictly: a list may become a tuple, but "3" does not become 3.
             return model.model_validate_json(json.dumps(values, default=str), strict=True)
@@ -136,7 +161,9 @@ class _Builder:
             for each in error.errors():
                 # A validator's own words speak of the whole table.
                 names = [name for name in each["loc"] if isinstance(name, str)]
-                place = (shown or ".".join(key)) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
+                place = (shown or ".".join(key)) + "".join(
+                    f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
+                )
                 fields = [*model.model_fields, *extra]
                 if each["type"] == "json_invalid":
                     self.add(key, "nested too deeply", shown)
@@ -146,4 +173,3 @@ class _Builder:
         except RecursionError:
             self.add(key, "nested too deeply", shown)
             return None
-

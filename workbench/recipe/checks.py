@@ -62,7 +62,10 @@ def _parameterization(recipe: Recipe) -> Iterator[Finding]:
 
 def _times(recipe: Recipe) -> Iterator[Finding]:
     if recipe.objective.times == "grid" and recipe.schedule.component.grid() is None:
-        yield "objective.times", f"'grid' needs a schedule with a number of steps, and time is continuous in '{recipe.schedule.use}'. Use 'uniform' or 'auto'."
+        yield (
+            "objective.times",
+            f"'grid' needs a schedule with a number of steps, and time is continuous in '{recipe.schedule.use}'. Use 'uniform' or 'auto'.",
+        )
 
 
 def _sampler(key: str, slot: SamplerSlot | None, recipe: Recipe) -> Iterator[Finding]:
@@ -70,7 +73,10 @@ def _sampler(key: str, slot: SamplerSlot | None, recipe: Recipe) -> Iterator[Fin
         return
     grid = recipe.schedule.component.grid() or 1000
     if slot.spacing == "trailing" and slot.steps > grid:
-        yield f"{key}.steps", f"{slot.steps} steps do not fit on the {grid} times that 'trailing' chooses from: use at most {grid}, or spacing = 'uniform'"
+        yield (
+            f"{key}.steps",
+            f"{slot.steps} steps do not fit on the {grid} times that 'trailing' chooses from: use at most {grid}, or spacing = 'uniform'",
+        )
     if slot.guidance != 1.0 and not recipe.train.condition:
         yield f"{key}.guidance", "guidance needs a network that was given labels: set train.condition = true, or guidance = 1"
 
@@ -85,7 +91,10 @@ def _classes(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:
     if not recipe.train.condition or spec is None or len(spec.classes) > 1:
         return
     which = f"one class only ('{spec.classes[0]}')" if spec.classes else "no classes"
-    yield "train.condition", f"dataset '{recipe.dataset.use}' has {which}, so there is nothing to tell apart: set train.condition = false"
+    yield (
+        "train.condition",
+        f"dataset '{recipe.dataset.use}' has {which}, so there is nothing to tell apart: set train.condition = false",
+    )
 
 
 def _network(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:

@@ -50,7 +50,11 @@ def explain(error: ErrorDetails, fields: Iterable[str], owner: str) -> str:
         return f"expected {_EXPECTED[kind]}, got {shown(value)}"
     if kind in _BOUNDS:
         words, name = _BOUNDS[kind]
-        return f"must be {words} {context[name]:,}, got {shown(value)}" if isinstance(context[name], int) else f"must be {words} {context[name]:g}, got {shown(value)}"
+        return (
+            f"must be {words} {context[name]:,}, got {shown(value)}"
+            if isinstance(context[name], int)
+            else f"must be {words} {context[name]:g}, got {shown(value)}"
+        )
     if kind in _LENGTHS:
         words, name = _LENGTHS[kind]
         return f"must have {words} {context[name]} items, got {len(value)}"
@@ -70,7 +74,7 @@ def explain(error: ErrorDetails, fields: Iterable[str], owner: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """"did you mean 'x'? " or nothing."""
+    """ "did you mean 'x'? " or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean '{close[0]}'? " if close else ""
 

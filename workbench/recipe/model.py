@@ -71,9 +71,12 @@ class ObjectiveSettings(Section):
     """[objective]: which times are trained on and how errors are weighed."""
 
     times: Literal["auto", "grid", "uniform", "lognormal"] = Field(
-        "auto", description="auto: the table's T times where the schedule is a table, else uniform; lognormal: ln(sigma/alpha) is normal"
+        "auto",
+        description="auto: the table's T times where the schedule is a table, else uniform; lognormal: ln(sigma/alpha) is normal",
     )
-    weight: Literal["simple", "min_snr", "edm"] = Field("simple", description="simple: 1; min_snr: min(SNR, gamma) on x0; edm: Karras et al. 2022")
+    weight: Literal["simple", "min_snr", "edm"] = Field(
+        "simple", description="simple: 1; min_snr: min(SNR, gamma) on x0; edm: Karras et al. 2022"
+    )
     gamma: float = Field(5.0, gt=0.0, description="the cap of min_snr")
     mean: float = Field(-1.2, description="mean of ln(sigma/alpha) for lognormal times")
     std: float = Field(1.2, gt=0.0, description="standard deviation of ln(sigma/alpha) for lognormal times")
@@ -91,8 +94,12 @@ class Train(Section):
     weight_decay: float = Field(0.0, ge=0.0, description="AdamW's decoupled weight decay")
     beta2: float = Field(0.999, gt=0.0, lt=1.0, description="AdamW's second moment decay")
     clip: float | None = Field(1.0, gt=0.0, description="largest gradient norm")
-    ema: float = Field(0.9995, ge=0.0, lt=1.0, description="decay of the average of the weights, reached as (1 + step) / (10 + step)")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="bf16: autocast; auto: bf16 where the processor has matrix units for it")
+    ema: float = Field(
+        0.9995, ge=0.0, lt=1.0, description="decay of the average of the weights, reached as (1 + step) / (10 + step)"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16: autocast; auto: bf16 where the processor has matrix units for it"
+    )
     flip: bool = Field(True, description="mirror half of the images")
     condition: bool = Field(False, description="give the network the class labels")
     label_dropout: float = Field(0.1, ge=0.0, le=1.0, description="share of labels hidden in training, for guidance")
@@ -199,7 +206,9 @@ class Recipe(Heading):
 
     def table(self) -> dict[str, Any]:
         """The resolved recipe as plain TOML values: every field, defaults included. Loading it gives an equal recipe."""
-        sections = {name: getattr(self, name).model_dump(mode="json", exclude_none=True) for name in ("objective", "train", "tracking")}
+        sections = {
+            name: getattr(self, name).model_dump(mode="json", exclude_none=True) for name in ("objective", "train", "tracking")
+        }
         evaluate = self.evaluate.model_dump(mode="json", exclude_none=True, exclude={"sampler", "features"})
         evaluate["features"] = [slot.table() for slot in self.evaluate.features]
         if self.evaluate.sampler is not None:

@@ -22,7 +22,11 @@ def schema() -> dict[str, Any]:
     evaluate["properties"]["sampler"] = _slot("samplers", definitions, "another sampler than the recipe's, for evaluation only")
     names = [entry.name for entry in installed("features")]
     tables = _slot("features", definitions, "a feature extractor")
-    evaluate["properties"]["features"] = {"type": "array", "items": {"anyOf": [{"enum": names}, tables]}, "default": DEFAULT_FEATURES}
+    evaluate["properties"]["features"] = {
+        "type": "array",
+        "items": {"anyOf": [{"enum": names}, tables]},
+        "default": DEFAULT_FEATURES,
+    }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Diffusion Workbench recipe",
@@ -57,10 +61,7 @@ def _slot(kind: Kind, definitions: dict[str, Any], description: str) -> dict[str
 
 def _of(model: type[Any], prefix: str, definitions: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
     """A model's schema with its local definitions moved to the shared ones."""
-    if without:
-        whole = _properties(model, without)
-    else:
-        whole = model.model_json_schema()
+    whole = _properties(model, without) if without else model.model_json_schema()
     local = whole.pop("$defs", {})
     text = json.dumps([whole, local])
     for name in local:
@@ -79,5 +80,9 @@ def _properties(model: type[Any], without: tuple[str, ...]) -> dict[str, Any]:
     for name, field in model.model_fields.items():
         if name in without:
             continue
-        properties[name] = {**TypeAdapter(field.rebuild_annotation()).json_schema(), "default": field.default, "description": field.description}
+        properties[name] = {
+            **TypeAdapter(field.rebuild_annotation()).json_schema(),
+            "default": field.default,
+            "description": field.description,
+        }
     return {"type": "object", "additionalProperties": False, "properties": properties, "description": model.__doc__}

@@ -44,7 +44,9 @@ def read(path: Path, where: str) -> Text:
     except FileNotFoundError as error:
         raise _error(where, None, f"no such file (looked in {path.absolute().parent})") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = "is a folder; name a file, for example recipes/cars_linear.toml" if path.is_dir() else f"cannot be read ({error})"
+        reason = (
+            "is a folder; name a file, for example recipes/cars_linear.toml" if path.is_dir() else f"cannot be read ({error})"
+        )
         raise _error(where, None, reason) from error
     try:
         text = data.decode("utf-8")
@@ -62,7 +64,11 @@ def parse(text: str, where: str) -> Text:
     except ValueError as error:  # TOMLDecodeError, and integers of thousands of digits
         message = str(error)
         at = re.search(r"\(at line (\d+), column \d+\)", message)
-        told = "an integer with thousands of digits" if "integer string conversion" in message else re.sub(r"\s*\(at .*\)$", "", message)
+        told = (
+            "an integer with thousands of digits"
+            if "integer string conversion" in message
+            else re.sub(r"\s*\(at .*\)$", "", message)
+        )
         raise _error(where, int(at[1]) if at else None, f"not valid TOML: {told[:1].lower() + told[1:]}") from error
     return Text(where, table, _lines(text))
 

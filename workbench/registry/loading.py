@@ -36,7 +36,9 @@ def _load(entry: Entry) -> type[Any]:
     try:
         component = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a plugin may do anything while it is imported
-        raise BrokenComponent(f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise BrokenComponent(
+            f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
     base = BASES[entry.kind]
     if not (isinstance(component, type) and issubclass(component, base)):
         raise BrokenComponent(f"'{entry.name}' of {entry.distribution}: {entry.target} is no {base.__name__}")

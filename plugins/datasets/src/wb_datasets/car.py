@@ -94,7 +94,12 @@ class _Pen:
             # A band of reflected sky that leans like the screen does.
             wide, lean = 0.32 * (right - left), 0.5 * (high - low)
             middle = left + 0.42 * (right - left)
-            band = [(middle - lean, low), (middle - lean + wide, low), (middle + lean * 0.4 + wide, high), (middle + lean * 0.4, high)]
+            band = [
+                (middle - lean, low),
+                (middle - lean + wide, low),
+                (middle + lean * 0.4 + wide, high),
+                (middle + lean * 0.4, high),
+            ]
             inside = [(min(max(x, left + 0.004), right - 0.02), min(max(y, low + 0.004), high - 0.010)) for x, y in band]
             self.draw_on.polygon([self.at(x, y) for x, y in inside], sky)
 
@@ -104,15 +109,28 @@ class _Pen:
         for x in body.doors:
             self.draw_on.line([self.at(x, body.belt - 0.004), self.at(x, sill)], dark, self.width(0.005))
         for x in body.doors[:-1]:
-            self.draw_on.line([self.at(x + 0.03, body.belt - 0.028), self.at(x + 0.065, body.belt - 0.028)], dark, self.width(0.008))
+            self.draw_on.line(
+                [self.at(x + 0.03, body.belt - 0.028), self.at(x + 0.065, body.belt - 0.028)], dark, self.width(0.008)
+            )
         if body.rails:
             roof = max(y for _, y in body.outline)
-            self.draw_on.line([self.at(body.rails[0], roof - 0.004), self.at(body.rails[1], roof - 0.004)], darker(self.paint, 0.7), self.width(0.009))
+            self.draw_on.line(
+                [self.at(body.rails[0], roof - 0.004), self.at(body.rails[1], roof - 0.004)],
+                darker(self.paint, 0.7),
+                self.width(0.009),
+            )
         if body.bed:
-            self.draw_on.line([self.at(body.bed[0], body.belt - 0.012), self.at(body.bed[1], body.belt - 0.012)], dark, self.width(0.012))
+            self.draw_on.line(
+                [self.at(body.bed[0], body.belt - 0.012), self.at(body.bed[1], body.belt - 0.012)], dark, self.width(0.012)
+            )
         mirror = max(x for x, _ in body.windows[-1 if body is not BODY["van"] else 0])
         self.draw_on.polygon(
-            [self.at(mirror - 0.03, body.belt + 0.012), self.at(mirror + 0.005, body.belt + 0.012), self.at(mirror, body.belt + 0.045)], dark
+            [
+                self.at(mirror - 0.03, body.belt + 0.012),
+                self.at(mirror + 0.005, body.belt + 0.012),
+                self.at(mirror, body.belt + 0.045),
+            ],
+            dark,
         )
 
     def wheel(self, x: float) -> None:
@@ -136,15 +154,27 @@ class _Pen:
         rear = self._rear_at(tail)
         lit = self.light.lamps
         self.draw_on.polygon(
-            [self.at(rear + 0.002, tail - 0.022), self.at(rear + 0.034, tail - 0.018), self.at(rear + 0.03, tail + 0.02), self.at(rear + 0.004, tail + 0.022)],
+            [
+                self.at(rear + 0.002, tail - 0.022),
+                self.at(rear + 0.034, tail - 0.018),
+                self.at(rear + 0.03, tail + 0.02),
+                self.at(rear + 0.004, tail + 0.022),
+            ],
             (255, 48, 40) if lit else (176, 24, 28),
         )
         self.draw_on.polygon(
-            [self.at(front - 0.062, head + 0.006), self.at(front - 0.016, head + 0.018), self.at(front - 0.004, head - 0.014), self.at(front - 0.05, head - 0.016)],
+            [
+                self.at(front - 0.062, head + 0.006),
+                self.at(front - 0.016, head + 0.018),
+                self.at(front - 0.004, head - 0.014),
+                self.at(front - 0.05, head - 0.016),
+            ],
             (255, 246, 190) if lit else (232, 238, 242),
         )
         bumper = min(y for _, y in self.body.outline) + 0.035
-        self.draw_on.line([self.at(front - 0.07, bumper), self.at(front - 0.002, bumper)], darker(self.paint, 0.55), self.width(0.01))
+        self.draw_on.line(
+            [self.at(front - 0.07, bumper), self.at(front - 0.002, bumper)], darker(self.paint, 0.55), self.width(0.01)
+        )
         if lit:
             self._beam(front, head)
 

@@ -10,8 +10,7 @@ from pydantic import Field
 
 from wb_datasets import images, store
 from wb_datasets.design import BODIES, VERSION, caption, design
-from workbench.errors import DataError
-from workbench.interfaces import Dataset, Examples, Provenance, Resources, SampleSpec, Split
+from workbench.interfaces import DataError, Dataset, Examples, Provenance, Resources, SampleSpec, Split
 
 DRAWN = {"train": range(8_000), "test": range(8_000, 9_000)}
 
@@ -27,7 +26,9 @@ class Cars(Dataset):
     root: str | None = Field(None, description="a folder of photographs; drawn cars if absent")
     image_size: int = Field(32, ge=16, le=256, description="side of the square images, in pixels")
     seed: int = Field(0, ge=0, description="which drawn cars")
-    on_bad_image: images.OnBadImage = Field("error", description="damaged photographs: name them and stop, or skip them and say so")
+    on_bad_image: images.OnBadImage = Field(
+        "error", description="damaged photographs: name them and stop, or skip them and say so"
+    )
 
     def describe(self) -> SampleSpec:
         """Shape and classes; lists folders only."""
@@ -49,7 +50,9 @@ class Cars(Dataset):
 
 def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
     indices = DRAWN[split]
-    key = store.key_of({"drawn cars": VERSION, "seed": cars.seed, "size": cars.image_size, "first": indices.start, "count": len(indices)})
+    key = store.key_of(
+        {"drawn cars": VERSION, "seed": cars.seed, "size": cars.image_size, "first": indices.start, "count": len(indices)}
+    )
     folder = resources.cache / "images"
 
     def fill(array: Any) -> tuple[list[int], dict[str, Any]]:

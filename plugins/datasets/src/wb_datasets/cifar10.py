@@ -9,8 +9,7 @@ from pydantic import Field
 
 from wb_datasets import images
 from wb_datasets.store import StoredExamples
-from workbench.errors import DataError
-from workbench.interfaces import Dataset, Examples, Provenance, Resources, SampleSpec, Split
+from workbench.interfaces import DataError, Dataset, Examples, Provenance, Resources, SampleSpec, Split
 
 ClassName = Literal["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 CLASSES: tuple[ClassName, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -29,7 +28,9 @@ class CIFAR10(Dataset):
     def describe(self) -> SampleSpec:
         """3 x 32 x 32; ten classes, or none where one is kept."""
         if not (images.existing(self.root) / "cifar-10-batches-py").is_dir():
-            raise DataError(f"no folder 'cifar-10-batches-py' in '{self.root}': get it with torchvision.datasets.CIFAR10(root, download=True)")
+            raise DataError(
+                f"no folder 'cifar-10-batches-py' in '{self.root}': get it with torchvision.datasets.CIFAR10(root, download=True)"
+            )
         return SampleSpec(3, 32, 32, () if self.only else CLASSES)
 
     def load(self, split: Split, resources: Resources) -> Examples:
@@ -48,4 +49,6 @@ class CIFAR10(Dataset):
             pixels = pixels[chosen]
         digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).hexdigest()
         source = f"CIFAR-10, {self.only} only" if self.only else "CIFAR-10"
-        return StoredExamples(pixels, None if self.only else labels, None, Provenance(source, str(images.existing(self.root).absolute()), digest))
+        return StoredExamples(
+            pixels, None if self.only else labels, None, Provenance(source, str(images.existing(self.root).absolute()), digest)
+        )

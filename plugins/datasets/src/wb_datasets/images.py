@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wb_datasets import decoding, store
-from workbench.errors import DataError
-from workbench.interfaces import Provenance, Resources, Split
+from workbench.interfaces import DataError, Provenance, Resources, Split
 
 OnBadImage = Literal["error", "skip"]
 SHOWN = 5
@@ -71,7 +70,9 @@ def load(listing: Listing, size: int, on_bad_image: OnBadImage, source: str, res
     """Decode once into the cache, then serve from there. DataError names what cannot be read, unless it is to be skipped."""
     digests = _digests(listing, resources)
     names = [path.relative_to(listing.root).as_posix() for path in listing.files]
-    key = store.key_of({"format": 1, "size": size, "bad": on_bad_image, "files": list(zip(names, digests, listing.labels or names, strict=True))})
+    key = store.key_of(
+        {"format": 1, "size": size, "bad": on_bad_image, "files": list(zip(names, digests, listing.labels or names, strict=True))}
+    )
     folder = resources.cache / "images"
 
     def fill(array: Any) -> tuple[list[int], dict[str, Any]]:
@@ -111,7 +112,11 @@ def _decode_all(
         if (i + 1) % 100 == 0 or i + 1 == len(names):
             resources.progress("decoding images", i + 1, len(names))
     if bad and (on_bad_image == "error" or not kept):
-        shown = "".join(f"\n    {each}" for each in bad[:SHOWN]) + (f"\n    and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
-        advice = "Remove or repair them, or leave them out with on_bad_image = 'skip'." if kept else "None of the images can be used."
+        shown = "".join(f"\n    {each}" for each in bad[:SHOWN]) + (
+            f"\n    and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        )
+        advice = (
+            "Remove or repair them, or leave them out with on_bad_image = 'skip'." if kept else "None of the images can be used."
+        )
         raise DataError(f"{len(bad)} of {len(names)} images under {listing.root.absolute()} cannot be used:{shown}\n    {advice}")
     return kept, {"kept": kept, "skipped": [f"skipped {each}" for each in bad]}

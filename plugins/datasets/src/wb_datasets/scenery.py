@@ -68,9 +68,15 @@ def _hills(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int
     for layer, height in enumerate((0.16, 0.08)):
         phase, waves = rng.random() * math.tau, 0.7 + rng.random()
         points = [
-            (side * i / 24, side * (car.horizon - height * (0.35 + 0.65 * (0.5 + 0.5 * math.sin(phase + waves * math.tau * i / 24))))) for i in range(25)
+            (
+                side * i / 24,
+                side * (car.horizon - height * (0.35 + 0.65 * (0.5 + 0.5 * math.sin(phase + waves * math.tau * i / 24)))),
+            )
+            for i in range(25)
         ]
-        draw.polygon([*points, (side, side * car.horizon), (0, side * car.horizon)], mixed(light.land, light.horizon, 0.5 - 0.35 * layer))
+        draw.polygon(
+            [*points, (side, side * car.horizon), (0, side * car.horizon)], mixed(light.land, light.horizon, 0.5 - 0.35 * layer)
+        )
 
 
 def _city(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int) -> None:
@@ -119,4 +125,7 @@ def _road(canvas: Image.Image, car: Design, side: int) -> None:
     y = side * min(0.965, car.ground + 0.11)
     for k in range(4):
         x = side * (0.30 * k + 0.02)
-        draw.polygon([(x, y), (x + side * 0.15, y), (x + side * 0.14, y + side * 0.018), (x - side * 0.01, y + side * 0.018)], lighter(light.road, 0.55))
+        draw.polygon(
+            [(x, y), (x + side * 0.15, y), (x + side * 0.14, y + side * 0.018), (x - side * 0.01, y + side * 0.018)],
+            lighter(light.road, 0.55),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from PIL import Image
 
@@ -47,7 +48,7 @@ def gradient(size: tuple[int, int], stops: Sequence[tuple[float, RGB]]) -> Image
 
 
 def _at(y: float, stops: Sequence[tuple[float, RGB]]) -> RGB:
-    for (y0, c0), (y1, c1) in zip(stops, stops[1:], strict=False):
+    for (y0, c0), (y1, c1) in pairwise(stops):
         if y <= y1:
             return mixed(c0, c1, 0.0 if y1 == y0 else max(0.0, (y - y0) / (y1 - y0)))
     return stops[-1][1]

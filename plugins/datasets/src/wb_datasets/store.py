@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-
 @final
 @dataclass(frozen=True)
 class StoredExamples(Examples):
@@ -74,7 +73,9 @@ def stored(folder: Path, key: str) -> tuple[Any, dict[str, Any]] | None:
         return None
 
 
-def store(folder: Path, key: str, count: int, size: int, fill: Callable[[Any], tuple[list[int], dict[str, Any]]]) -> tuple[Any, dict[str, Any]]:
+def store(
+    folder: Path, key: str, count: int, size: int, fill: Callable[[Any], tuple[list[int], dict[str, Any]]]
+) -> tuple[Any, dict[str, Any]]:
     """Let `fill` write into an array [count, size, size, 3]; keep the rows it returns, with its notes, under a key.
 
     Whole or absent: two processes that do it at once each write beside and the last move wins, with equal bytes.

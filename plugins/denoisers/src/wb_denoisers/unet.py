@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, final
 
 from pydantic import Field, model_validator
 
-from workbench.errors import CombinationError
-from workbench.interfaces import Denoiser, SampleSpec
+from workbench.interfaces import CombinationError, Denoiser, SampleSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,10 +25,19 @@ class UNet(Denoiser):
     """
 
     channels: int = Field(64, ge=8, le=2048, multiple_of=8, description="channels at the full resolution")
-    multipliers: tuple[Multiplier, ...] = Field((1, 2, 2), min_length=1, max_length=8, description="channels of each level, as multiples; each level halves the resolution")
+    multipliers: tuple[Multiplier, ...] = Field(
+        (1, 2, 2),
+        min_length=1,
+        max_length=8,
+        description="channels of each level, as multiples; each level halves the resolution",
+    )
     blocks: int = Field(2, ge=1, le=16, description="residual blocks per level on the way down; one more on the way up")
-    attention: tuple[Resolution, ...] = Field((16,), description="resolutions (pixels) with self-attention after each block; the middle always has it")
-    patch: int = Field(1, ge=1, le=16, description="fold squares of so many pixels into channels first: less work at the full resolution")
+    attention: tuple[Resolution, ...] = Field(
+        (16,), description="resolutions (pixels) with self-attention after each block; the middle always has it"
+    )
+    patch: int = Field(
+        1, ge=1, le=16, description="fold squares of so many pixels into channels first: less work at the full resolution"
+    )
     heads: int = Field(1, ge=1, le=64, description="attention heads")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of features dropped in every residual block")
 

@@ -44,7 +44,10 @@ class UNetNetwork(nn.Module):
                 skips.append(channels)
 
         self.middle = nn.ModuleList(
-            [Stage(channels, channels, width, settings.dropout, settings.heads), Stage(channels, channels, width, settings.dropout, 0)]
+            [
+                Stage(channels, channels, width, settings.dropout, settings.heads),
+                Stage(channels, channels, width, settings.dropout, 0),
+            ]
         )
 
         self.up = nn.ModuleList()
@@ -125,7 +128,9 @@ class Attention(nn.Module):
         b, c, height, width = x.shape
         # Channels last in memory, so this is a view: pixels are tokens.
         tokens = self.norm(x).permute(0, 2, 3, 1).reshape(b, height * width, c)
-        q, k, v = self.qkv(tokens).reshape(b, height * width, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)  # [b, heads, n, c/heads]
+        q, k, v = (
+            self.qkv(tokens).reshape(b, height * width, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        )  # [b, heads, n, c/heads]
         mixed = F.scaled_dot_product_attention(q, k, v)
         out = self.project(mixed.transpose(1, 2).reshape(b, height * width, c))
         return x + out.reshape(b, height, width, c).permute(0, 3, 1, 2)

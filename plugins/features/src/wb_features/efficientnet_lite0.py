@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
 from wb_features import files
-from workbench.errors import WeightsError
-from workbench.interfaces import ExtractorCard, FeatureExtractor
+from workbench.interfaces import ExtractorCard, FeatureExtractor, WeightsError
 
 if TYPE_CHECKING:
     import torch

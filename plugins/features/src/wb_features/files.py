@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import WeightsError
+from workbench.interfaces import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +82,9 @@ def download(url: str, path: Path, digest: str, report: Report) -> None:
         _receive(url, part, report)
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise WeightsError(f"{url}: download failed ({reason}). Run the same command again to go on, or fetch it by other means and add it.") from error
+        raise WeightsError(
+            f"{url}: download failed ({reason}). Run the same command again to go on, or fetch it by other means and add it."
+        ) from error
     found = sha256(part)
     if found != digest:
         part.unlink()

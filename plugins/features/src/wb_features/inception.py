@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, final
 from pydantic import Field
 
 from wb_features import files
-from workbench.errors import WeightsError
-from workbench.interfaces import ExtractorCard, FeatureExtractor, WeightsFile
+from workbench.interfaces import ExtractorCard, FeatureExtractor, WeightsError, WeightsFile
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +109,9 @@ def _note(path: Path) -> str:
     tensors = files.read(path)
     fitting = [dims for dims in (2048, 768, 192, 64) if not _missing(dims, tensors)]
     if not fitting:
-        raise WeightsError(f"{path}: not weights of the FID Inception network (Conv2d_1a_3x3.conv.weight and its like are missing or of other shapes)")
+        raise WeightsError(
+            f"{path}: not weights of the FID Inception network (Conv2d_1a_3x3.conv.weight and its like are missing or of other shapes)"
+        )
     return f"dims {', '.join(map(str, fitting))}"
 
 

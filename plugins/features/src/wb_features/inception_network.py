@@ -148,7 +148,14 @@ class InceptionE(nn.Module):
 def layers() -> list[tuple[int, dict[str, nn.Module]]]:
     """The layers in order, in four parts, each with the feature dimension it ends in."""
     return [
-        (64, {"Conv2d_1a_3x3": Conv(3, 32, 3, stride=2), "Conv2d_2a_3x3": Conv(32, 32, 3), "Conv2d_2b_3x3": Conv(32, 64, 3, padding=1)}),
+        (
+            64,
+            {
+                "Conv2d_1a_3x3": Conv(3, 32, 3, stride=2),
+                "Conv2d_2a_3x3": Conv(32, 32, 3),
+                "Conv2d_2b_3x3": Conv(32, 64, 3, padding=1),
+            },
+        ),
         (192, {"Conv2d_3b_1x1": Conv(64, 80, 1), "Conv2d_4a_3x3": Conv(80, 192, 3)}),
         (
             768,

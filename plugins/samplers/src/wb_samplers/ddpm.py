@@ -20,7 +20,8 @@ class DDPM(Sampler[None]):
     """
 
     variance: Literal["beta_tilde", "beta"] = Field(
-        "beta_tilde", description="beta_tilde: exact for data at one point, right with few steps; beta: exact for data that is N(0, I)"
+        "beta_tilde",
+        description="beta_tilde: exact for data at one point, right with few steps; beta: exact for data that is N(0, I)",
     )
 
     def step(

@@ -59,4 +59,6 @@ def _table(schedule: Linear) -> Tensor:
     import torch
 
     scale = schedule._scale()
-    return table.log_alpha_bar(torch.linspace(scale * schedule.beta_start, scale * schedule.beta_end, schedule.steps, dtype=torch.float64))
+    return table.log_alpha_bar(
+        torch.linspace(scale * schedule.beta_start, scale * schedule.beta_end, schedule.steps, dtype=torch.float64)
+    )

@@ -1,0 +1,115 @@
+"""Networks."""
+
+import pytest
+import torch
+
+from wb_denoisers.small_cnn import SmallCNN
+from wb_denoisers.unet import UNet
+from workbench.interfaces import CombinationError, SampleSpec
+
+SPEC = SampleSpec(3, 16, 16, classes=("a", "b", "c"))
+SMALL = [
+    UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,)),
+    UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), patch=2, heads=2, dropout=0.1),
+    SmallCNN(channels=16, depth=4),
+]
+EACH = pytest.mark.parametrize("denoiser", SMALL, ids=repr)
+
+
+def built(denoiser, spec=SPEC):
+    torch.manual_seed(0)
+    return denoiser.build(spec)
+
+
+def awake(network):
+    """The network with no layer at zero, as after training."""
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return network.eval()
+
+
+def test_the_ddpm_papers_cifar10_network_has_its_35_7_million_parameters():
+    settings = UNet(channels=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(16,), dropout=0.1)
+    with torch.device("meta"):
+        network = settings.build(SampleSpec(3, 32, 32))
+    assert sum(each.numel() for each in network.parameters()) / 1e6 == pytest.approx(35.7, abs=0.1)
+
+
+@EACH
+def test_the_output_has_the_shape_of_the_input_and_starts_at_zero(denoiser):
+    out = built(denoiser).eval()(torch.randn(2, 3, 16, 16), torch.zeros(2), None)
+    assert out.shape == (2, 3, 16, 16)
+    assert not out.any()
+
+
+@EACH
+def test_images_of_a_batch_do_not_influence_one_another(denoiser):
+    network = awake(built(denoiser))
+    x, level, cond = torch.randn(4, 3, 16, 16), torch.tensor([-8.0, -1.0, 3.0, 9.0]), torch.tensor([0, 2, -1, 1])
+    whole = network(x, level, cond)
+    alone = torch.cat([network(x[i : i + 1], level[i : i + 1], cond[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(alone, whole, rtol=1e-4, atol=1e-4)
+
+
+@EACH
+def test_level_and_class_make_a_difference_and_minus_one_is_no_class(denoiser):
+    network = awake(built(denoiser))
+    x, zero = torch.randn(1, 3, 16, 16), torch.zeros(1)
+    base = network(x, zero, None)
+    assert not torch.allclose(network(x, zero + 0.5, None), base)
+    assert not torch.allclose(network(x, zero, torch.tensor([1])), base)
+    torch.testing.assert_close(network(x, zero, torch.tensor([-1])), base)
+
+
+@EACH
+def test_gradients_reach_every_parameter(denoiser):
+    network = awake(built(denoiser)).train()
+    network(torch.randn(4, 3, 16, 16), torch.randn(4), torch.tensor([0, 1, 2, -1])).square().sum().backward()
+    assert [name for name, each in network.named_parameters() if each.grad is None or not each.grad.any()] == []
+
+
+@EACH
+def test_state_dicts_travel(denoiser):
+    first, second = awake(built(denoiser)), built(denoiser).eval()
+    second.load_state_dict(first.state_dict())
+    x = torch.randn(1, 3, 16, 16)
+    assert torch.equal(first(x, torch.zeros(1), None), second(x, torch.zeros(1), None))
+
+
+@EACH
+def test_bf16_autocast_agrees_with_fp32(denoiser):
+    network = awake(built(denoiser))
+    x, level = torch.randn(2, 3, 16, 16), torch.zeros(2)
+    exact = network(x, level, None)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = network(x, level, None).float()
+    assert (rough - exact).norm() < 0.05 * exact.norm()
+
+
+@EACH
+def test_labels_for_a_network_without_classes_are_an_error(denoiser):
+    network = built(denoiser, SampleSpec(3, 16, 16))
+    with pytest.raises(ValueError, match="without classes"):
+        network(torch.zeros(1, 3, 16, 16), torch.zeros(1), torch.tensor([0]))
+    network(torch.zeros(1, 3, 16, 16), torch.zeros(1), torch.tensor([-1]))
+
+
+def test_sides_that_cannot_be_halved_are_refused_with_the_field_to_change():
+    for settings in (UNet(multipliers=(1, 2, 2)), UNet(multipliers=(1,), patch=4)):
+        with pytest.raises(CombinationError, match="18 x 18") as caught:
+            settings.check(SampleSpec(3, 18, 18))
+        assert caught.value.key == "denoiser.multipliers"
+
+
+def test_any_size_and_channel_count_works():
+    assert built(SmallCNN(channels=8, depth=1), SampleSpec(1, 13, 17)).eval()(
+        torch.zeros(1, 1, 13, 17), torch.zeros(1), None
+    ).shape == (1, 1, 13, 17)
+    network = built(UNet(channels=8, multipliers=(1, 3), blocks=1, attention=()), SampleSpec(4, 24, 8)).eval()
+    assert network(torch.zeros(1, 4, 24, 8), torch.zeros(1), None).shape == (1, 4, 24, 8)
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(ValueError, match="heads"):
+        UNet(channels=32, heads=5)

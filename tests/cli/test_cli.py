@@ -1,0 +1,342 @@
+"""The command line, as people use it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TINY = [
+    "--set", "dataset.image_size=16", "--set", "denoiser={use='small_cnn', channels=8, depth=1}", "--set", "sampler={use='ddim', steps=2}",
+    "--set", "train.steps=4", "--set", "train.batch_size=4", "--set", "evaluate.samples=4", "--set", "evaluate.every=0", "--set", "evaluate.features=[]",
+    "--set", "evaluate.at_start=false", "--set", "evaluate.sampler={use='ddim', steps=2}", "--set", "train.validate_every=0", "--set", "evaluate.neighbours=1",
+]  # fmt: skip
+VERBS = ["run", "sample", "compare", "recipes", "validate", "explain", "schema", "list", "show", "weights", "ui"]
+
+
+def wb(*words, home=None, cwd=None, check=True, **kwargs):
+    environ = {**os.environ, "NO_COLOR": "1", "COLUMNS": "140", **({"WB_HOME": str(home)} if home else {})}
+    done = subprocess.run(
+        [sys.executable, "-c", "from workbench.cli import main; main()", *map(str, words)],
+        capture_output=True, text=True, env=environ, cwd=cwd, timeout=300, check=False, **kwargs,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    if check:
+        assert done.returncode == 0, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture(scope="session")
+def recipe(request):
+    return request.config.rootpath / "recipes" / "cars_linear.toml"
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory, recipe):
+    """A home with two finished runs."""
+    folder = tmp_path_factory.mktemp("wb")
+    wb("run", recipe, *TINY, home=folder)
+    wb("run", recipe, *TINY, "--set", "seed=1", "--set", "name=second", home=folder)
+    return folder
+
+
+def runs(home):
+    return sorted(home.joinpath("runs").iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"]])
+def test_help_and_list_take_less_than_half_a_second_and_no_heavy_import(words):
+    code = "import sys; sys.argv = ['wb', *sys.argv[1:]]\nfrom workbench.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    code += "sys.exit(bool({'torch', 'mlflow', 'numpy'} & set(sys.modules)))"
+    best = 9.0
+    for _ in range(3):  # the fastest of three: other processes are no fault of ours
+        started = time.perf_counter()
+        assert subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True).returncode == 0
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.5
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself_with_an_example(verb):
+    told = wb(verb, "--help").stdout
+    assert "Usage: wb" in told or "Usage" in told
+    if verb not in ("weights", "recipes"):
+        assert f"wb {verb}" in told.partition("Usage")[2].partition("\n")[2]
+
+
+def test_a_run_keeps_recipe_numbers_pictures_and_checkpoint(home):
+    first, second = runs(home)
+    for folder in (first, second):
+        assert json.loads((folder / "run.json").read_text())["status"] == "FINISHED"
+        assert {path.name.rsplit("_", 1)[0] for path in (folder / "pictures").glob("*.png")} == {
+            "samples",
+            "denoising",
+            "noising",
+            "neighbours",
+            "sampler",
+        }
+        assert (folder / "pictures" / "denoising.gif").exists()
+        assert (folder / "checkpoints" / "step_00000004" / "ema.safetensors").exists()
+
+
+def test_a_run_is_recorded_in_mlflow(home):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+    found = client.search_runs([client.get_experiment_by_name("workbench").experiment_id])
+    assert {run.info.run_name for run in found} == {path.name for path in runs(home)}
+    for run in found:
+        assert run.info.status == "FINISHED"
+        assert run.data.params["schedule.use"] == "linear"
+        assert run.data.tags["wb.data"] == "drawn cars"
+        assert run.data.tags["wb.version.diffusion-workbench-denoisers"] == "0.1.0"
+        assert {entry.dataset.source for entry in run.inputs.dataset_inputs} == {"drawn cars, built in"}
+        assert any("samples" in item.path for item in client.list_artifacts(run.info.run_id, "images"))
+        assert "recipe.toml" in {item.path for item in client.list_artifacts(run.info.run_id)}
+
+
+def test_repeating_a_run_gives_the_same_images(home, tmp_path):
+    first = runs(home)[0]
+    wb("run", first.name, "--no-track", home=home)
+    again = runs(home)[-1]
+    assert again != first
+    assert (again / "recipe.toml").read_text() == (first / "recipe.toml").read_text()
+    assert (
+        next((again / "pictures").glob("samples_*4.png")).read_bytes()
+        == next((first / "pictures").glob("samples_*4.png")).read_bytes()
+    )
+
+
+def test_sample_draws_what_is_asked_for(home, tmp_path):
+    from PIL import Image
+
+    told = wb(
+        "sample",
+        runs(home)[0].name,
+        "-n",
+        5,
+        "--steps",
+        3,
+        "--out",
+        tmp_path / "grid.png",
+        "--separate",
+        tmp_path / "each",
+        home=home,
+    ).stdout
+    assert re.search(r"5 images of .* at step 4 \(ddim, 3 steps, 3 network evaluations each\)", told)
+    assert Image.open(tmp_path / "grid.png").width == 2 + 2 * 66
+    assert [path.name for path in sorted((tmp_path / "each").iterdir())] == [f"{i:06d}.png" for i in range(5)]
+    done = wb("sample", "latest", "--label", "sedan", home=home, check=False)
+    assert (done.returncode, "trained without labels" in done.stderr) == (2, True)
+
+
+def test_compare_tells_what_differs_and_shows_both(home, tmp_path):
+    first, second = runs(home)[0], next(path for path in runs(home) if path.name.startswith("second"))
+    told = wb("compare", first.name, second.name, "--out", tmp_path / "c.png", home=home).stdout
+    assert re.search(r"seed +0 +1", told)
+    assert "train.steps" not in told
+    assert "val/loss" in told
+    assert (tmp_path / "c.png").exists()
+
+
+def test_nothing_to_compare_is_said(home):
+    done = wb("compare", "latest", "latest", home=home, check=False)
+    assert (done.returncode, "two different runs" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(recipe, tmp_path, number, code):
+    environ = {**os.environ, "WB_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [
+        sys.executable,
+        "-c",
+        "from workbench.cli import main; main()",
+        "run",
+        str(recipe),
+        *TINY,
+        "--set",
+        "train.steps=100000",
+        "--no-track",
+    ]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in process.stdout:
+        if line.startswith("run "):
+            break
+    time.sleep(2.0)
+    process.send_signal(number)
+    told = process.communicate(timeout=60)[0]
+    assert process.returncode == code, told
+    (folder,) = (tmp_path / "runs").iterdir()
+    info = json.loads((folder / "run.json").read_text())
+    assert info["status"] == "KILLED"
+    assert (folder / "checkpoints" / f"step_{info['step']:08d}").is_dir()
+    assert f"wb run --resume {folder.name}" in told.replace("\n", " ")
+
+    # The same recipe with --resume auto finds it; `run.json` then shows a later step.
+    process = subprocess.Popen(
+        [*command, "--resume", "auto"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    for line in process.stdout:
+        if line.startswith("going on"):
+            assert str(info["step"]) in line
+            break
+    else:
+        pytest.fail("it did not go on")
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [folder.name]
+    assert json.loads((folder / "run.json").read_text())["step"] > info["step"]
+
+
+MISTAKES = [
+    (["run"], "nothing to run"),
+    (["run", "nowhere.toml"], "nowhere.toml: no such file"),
+    (["run", "nowhere"], "no run 'nowhere'"),
+    (["run", "--resume", "nowhere"], "no run 'nowhere'"),
+    (["run", "{recipe}", "--set", "train.stepz=1"], "--set: train.stepz: no such field of [train] (did you mean 'steps'?"),
+    (["run", "{recipe}", "--device", "cuda"], "torch sees no GPU"),
+    (["run", "{recipe}", "--set", "evaluate.features=['inception']"], "wb weights get inception"),
+    (["run", "{recipe}", "--set", "dataset.root=nowhere"], "no folder 'nowhere'"),
+    (["sample", "nowhere"], "no run 'nowhere'"),
+    (["show", "ddimm"], "no component is called 'ddimm' (did you mean 'ddim'?)"),
+    (["weights", "add", "inception", "nowhere.safetensors"], "no such file"),
+    (["weights", "get", "nowhere"], "no feature extractor with weights of its own"),
+    (["ui"], "no runs are recorded"),
+    (["validate", "."], "is a folder"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistakes_get_one_clear_message_and_exit_code_2(recipe, tmp_path, words, told):
+    import torch
+
+    if "cuda" in words and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    done = wb(*(word.format(recipe=recipe) for word in words), home=tmp_path, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    import pickle
+
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    (tmp_path / "weights.safetensors").write_bytes(pickle.dumps(Trap()))
+    done = wb("weights", "add", "inception", tmp_path / "weights.safetensors", check=False)
+    assert done.returncode == 2
+    assert "not a safetensors file" in done.stderr
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_many_problems_are_shortened_by_run_and_listed_by_validate(tmp_path):
+    (tmp_path / "bad.toml").write_text(
+        'name = "a b"\n[dataset]\nuse = "x"\n[schedule]\nuse = "y"\n[denoiser]\nuse = "z"\n[sampler]\nuse = "w"\n[train]\nsteps = 0\n'
+    )
+    run, validate = (wb(verb, tmp_path / "bad.toml", check=False).stderr for verb in ("run", "validate"))
+    assert "3 more problems in denoiser, sampler and train; all are listed with: wb validate" in run
+    assert sum("bad.toml:" in line for line in validate.splitlines()) == 6
+
+
+def test_list_and_show_tell_names_fields_and_packages():
+    listed = json.loads(wb("list", "--json").stdout)
+    assert {
+        "name": "ddim",
+        "package": "diffusion-workbench-samplers",
+        "version": "0.1.0",
+        "target": "wb_samplers.ddim:DDIM",
+    } in listed["samplers"]
+    told = wb("show", "ddim").stdout
+    assert "arXiv:2010.02502" in told
+    assert re.search(r"eta +number ≥ 0, ≤ 1 +0 ", told)
+    assert "diffusion-workbench-samplers 0.1.0" in told
+
+
+def test_every_component_and_every_field_is_documented():
+    from workbench.registry import GROUPS, installed, load
+
+    silent = []
+    for kind in GROUPS:
+        for entry in installed(kind):
+            component = load(kind, entry.qualified)
+            silent += [entry.name] if not component.__doc__ else []
+            silent += [f"{entry.name}.{name}" for name, field in component.model_fields.items() if not field.description]
+    assert silent == []
+
+
+def test_recipes_are_listed_with_what_they_are_about(repository):
+    told = wb("recipes", home=repository, cwd=repository).stdout
+    assert "recipes/cars_cosine.toml" in told
+    assert "cars_linear.toml" in told
+
+
+def test_explain_tells_snr_nfe_parameters_and_time(recipe):
+    told = wb("explain", recipe).stdout
+    for words in ("terminal SNR 3.4", "NFE 300", "million", "images/s", "GFLOP", "evaluations of"):
+        assert words in told
+    assert "warning" not in told
+    assert "keeps 21.92%" in wb("explain", recipe, "--set", "schedule.scale_to_steps=false").stdout
+
+
+def test_validate_takes_less_than_three_seconds(recipe):
+    started = time.perf_counter()
+    assert "ok (cars_linear" in wb("validate", recipe).stdout
+    assert time.perf_counter() - started < 3.0
+
+
+def test_the_schema_is_written_where_recipes_look_for_it(tmp_path):
+    wb("schema", "--out", tmp_path / "recipe.schema.json")
+    assert json.loads((tmp_path / "recipe.schema.json").read_text())["title"] == "Diffusion Workbench recipe"
+
+
+def test_completion_offers_recipes_runs_and_components(home, recipe, monkeypatch):
+    from workbench.cli import completion
+
+    monkeypatch.setenv("WB_HOME", str(home))
+    assert runs(home)[0].name in completion.complete_run("cars")
+    assert completion.complete_run("lat") == ["latest"]
+    assert completion.complete_component("dd") == ["ddpm", "ddim"] or set(completion.complete_component("dd")) == {"ddpm", "ddim"}
+    monkeypatch.chdir(recipe.parent.parent)
+    monkeypatch.setenv("WB_HOME", str(recipe.parent.parent))
+    assert "recipes/cars_linear.toml" in completion.complete_recipe("rec")
+
+
+@pytest.mark.slow
+def test_the_ui_answers_on_the_loopback_interface_only(home):
+    import socket
+    import urllib.request
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {**os.environ, "WB_HOME": str(home)}
+    command = [sys.executable, "-c", "from workbench.cli import main; main()", "ui", "--port", str(port)]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline, body = time.monotonic() + 60, b""
+        while time.monotonic() < deadline and b"<title>MLflow" not in body:
+            try:
+                body = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read()
+            except OSError:
+                time.sleep(0.5)
+        assert b"<title>MLflow" in body
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=1", headers={"Host": "evil.example"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=5)
+        assert caught.value.code == 403
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert f"http://127.0.0.1:{port}" in out

@@ -1,0 +1,90 @@
+"""What the documents say is true."""
+
+import re
+
+import pytest
+
+from workbench.registry import GROUPS, installed
+
+
+def documents(repository):
+    return [
+        repository / "README.md",
+        repository / "CONTRIBUTING.md",
+        *sorted((repository / "docs").glob("*.md")),
+        *sorted(repository.glob("plugins/*/README.md")),
+    ]
+
+
+def blocks(path, language):
+    return re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
+
+
+def test_python_in_the_documents_runs(repository):
+    found = [block for path in documents(repository) for block in blocks(path, "python")]
+    assert found
+    for block in found:
+        exec(compile(block, "document", "exec"), {})  # noqa: S102 - our own text
+
+
+def test_the_recipe_in_the_documents_is_valid(repository, tmp_path):
+    from workbench.recipe import load
+
+    (block,) = [block for block in blocks(repository / "docs" / "recipes.md", "toml") if "name =" in block]
+    (tmp_path / "recipe.toml").write_text(block)
+    assert load(tmp_path / "recipe.toml").name == "mine"
+
+
+def test_every_field_of_the_cores_tables_is_documented(repository):
+    from workbench.recipe import model
+
+    text = (repository / "docs" / "recipes.md").read_text()
+    sections = (
+        model.Heading,
+        model.SamplerSettings,
+        model.ObjectiveSettings,
+        model.Train,
+        model.Evaluate,
+        model.Tracking,
+        model.Sweep,
+    )
+    missing = [
+        f"{section.__name__}.{name}"
+        for section in sections
+        for name in section.model_fields
+        if f"`{name}`" not in text and f"{name} =" not in text and name != "space"
+    ]
+    assert [name for name in missing if name != "Heading.description"] == []
+
+
+def test_every_component_is_in_its_packages_readme(repository):
+    missing = [
+        f"{kind}: {entry.name}"
+        for kind in GROUPS
+        for entry in installed(kind)
+        if entry.distribution == f"diffusion-workbench-{kind}"
+        and f"`{entry.name}`" not in (repository / "plugins" / kind / "README.md").read_text()
+    ]
+    assert missing == []
+
+
+def test_every_verb_is_in_the_change_log(repository):
+    from workbench.cli import app
+
+    verbs = [command.name or command.callback.__name__ for command in app.registered_commands]
+    text = (repository / "CHANGELOG.md").read_text()
+    assert [verb for verb in verbs if f"wb {verb}" not in text] == []
+
+
+def test_links_and_pictures_exist(repository):
+    broken = []
+    for path in documents(repository):
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+            if not target.startswith("http") and not (path.parent / target).exists():
+                broken.append(f"{path.name}: {target}")
+    assert broken == []
+
+
+@pytest.mark.parametrize("word", ["recipes/cars_linear.toml", "make cars", "make test"])
+def test_the_first_screen_of_the_readme_has_what_a_newcomer_needs(repository, word):
+    assert word in "\n".join((repository / "README.md").read_text().splitlines()[:40])

@@ -1,0 +1,18 @@
+"""Where runs go."""
+
+from workbench.home import wb_home
+
+
+def test_the_variable_decides(tmp_path):
+    assert wb_home({"WB_HOME": str(tmp_path / "x")}, tmp_path) == tmp_path / "x"
+
+
+def test_the_nearest_folder_with_recipes_upwards_is_home(tmp_path):
+    (tmp_path / "project" / "recipes").mkdir(parents=True)
+    inside = tmp_path / "project" / "a" / "b"
+    inside.mkdir(parents=True)
+    assert wb_home({}, inside) == tmp_path / "project"
+
+
+def test_without_recipes_the_working_folder_is_home(tmp_path):
+    assert wb_home({}, tmp_path) == tmp_path

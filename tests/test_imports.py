@@ -1,0 +1,103 @@
+"""Imports point one way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+# Who may import whom, inside the package. `cli` may import everything.
+ARROWS = {
+    "errors": set(),
+    "random": set(),
+    "files": set(),
+    "home": set(),
+    "interfaces": {"errors", "random"},
+    "diffusion": {"errors", "random", "interfaces"},
+    "registry": {"errors", "interfaces"},
+    "metrics": {"errors", "interfaces"},
+    "recipe": {"errors", "files", "interfaces", "registry", "diffusion"},
+    "engine": {"errors", "files", "random", "interfaces", "diffusion", "registry", "recipe", "metrics"},
+    "tracking": {"errors", "interfaces"},
+    "testing": {"errors", "random", "interfaces", "diffusion", "registry"},
+}
+ONLY_IN = {"mlflow": "tracking", "optuna": "sweep", "typer": "cli", "rich": "cli"}
+PLUGIN_API = {"interfaces", "diffusion", "testing"}
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module)
+    return names
+
+
+def test_every_import_in_the_package_follows_an_arrow(repository):
+    wrong = []
+    for path in sorted((repository / "workbench").rglob("*.py")):
+        owner = path.relative_to(repository / "workbench").parts[0].removesuffix(".py")
+        if owner in ("__init__", "cli"):
+            continue
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "workbench" and len(parts) > 1 and parts[1] != owner and parts[1] not in ARROWS[owner]:
+                wrong.append(f"{path.relative_to(repository)}: {name}")
+    assert wrong == []
+
+
+def test_libraries_are_imported_only_where_they_belong(repository):
+    wrong = []
+    for path in sorted((repository / "workbench").rglob("*.py")):
+        owner = path.relative_to(repository / "workbench").parts[0]
+        for name in imported(path):
+            top = name.split(".")[0]
+            if ONLY_IN.get(top, owner) != owner or top.startswith("wb_"):
+                wrong.append(f"{path.relative_to(repository)}: {name}")
+    assert wrong == []
+
+
+def test_plugins_use_the_plugin_api_alone(repository):
+    wrong = []
+    for path in sorted((repository / "plugins").glob("*/src/**/*.py")):
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "workbench" and parts[1] not in PLUGIN_API:
+                wrong.append(f"{path.relative_to(repository)}: {name}")
+    assert wrong == []
+
+
+def test_only_the_command_line_prints_or_exits(repository):
+    wrong = []
+    for path in sorted((repository / "workbench").rglob("*.py")):
+        if "cli" in path.relative_to(repository).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "exit", "sys.exit", "os._exit"):
+                wrong.append(f"{path.relative_to(repository)}:{node.lineno}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", ["workbench.cli", "workbench.interfaces", "workbench.registry", "workbench.recipe"])
+def test_importing_what_must_be_quick_imports_neither_torch_nor_mlflow(module):
+    import subprocess
+    import sys
+
+    code = f"import sys, {module}; sys.exit(bool({{'torch', 'mlflow', 'torchvision', 'numpy'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_component_modules_import_neither_torch_nor_pillow():
+    import subprocess
+    import sys
+
+    code = """
+import sys
+from workbench.registry import GROUPS, installed, load
+for kind in GROUPS:
+    for entry in installed(kind):
+        load(kind, entry.qualified)
+sys.exit(bool({'torch', 'torchvision', 'PIL'} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

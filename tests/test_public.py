@@ -1,0 +1,53 @@
+"""The public surface is small, and changes only on purpose."""
+
+import importlib
+from types import FunctionType
+
+import pytest
+
+PUBLIC = {
+    "workbench": ["__version__"],
+    "workbench.interfaces": [
+        "CombinationError", "Component", "DataError", "Dataset", "Denoiser", "Example", "Examples", "ExtractorCard", "FeatureExtractor", "HasWeights",
+        "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split",
+        "Tracker", "WeightsError", "WeightsFile",
+    ],
+    "workbench.diffusion": [
+        "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "NetworkPosterior", "Objective",
+        "Parameterization", "Path", "bisected_time", "check_combination", "diffuse", "level_of", "renoise", "sample", "trajectory",
+    ],
+    "workbench.testing": ["Constant", "GaussianOracle", "NoNoise", "OracleNetwork", "every_denoiser", "every_sampler", "every_schedule"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_the_plugin_api_is_what_it_was(module):
+    loaded = importlib.import_module(module)
+    assert sorted(loaded.__all__) == sorted(PUBLIC[module])
+    assert all(hasattr(loaded, name) for name in loaded.__all__)
+
+
+def test_every_module_has_an_all_that_holds_what_it_says(repository):
+    wrong = []
+    for path in sorted((repository / "workbench").rglob("*.py")):
+        name = ".".join(path.relative_to(repository).with_suffix("").parts).removesuffix(".__init__")
+        module = importlib.import_module(name)
+        if not hasattr(module, "__all__") or not all(hasattr(module, each) for each in module.__all__):
+            wrong.append(name)
+    assert wrong == []
+
+
+def test_everything_public_is_documented():
+    wrong = [
+        f"{module}.{name}"
+        for module in PUBLIC
+        for name in PUBLIC[module]
+        if isinstance(found := getattr(importlib.import_module(module), name), type | FunctionType) and not found.__doc__
+    ]
+    assert wrong == []
+
+
+def test_types_are_shipped(repository):
+    packages = [repository / "workbench", *(repository / "plugins").glob("*/src/wb_*")]
+    assert len(packages) == 6
+    assert all((package / "py.typed").exists() for package in packages)
