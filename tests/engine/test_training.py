@@ -250,7 +250,7 @@ def test_runs_are_found_by_what_people_type(tmp_path):
     assert find_run(tmp_path, "cars").id in (first.id, second.id)
     with pytest.raises(CheckpointError, match=r"no run 'nothing' in .*; runs there: cars"):
         find_run(tmp_path, "nothing")
-    with pytest.raises(CheckpointError, match="none yet: wb run recipes/cars_linear.toml"):
+    with pytest.raises(CheckpointError, match=r"none yet: wb run recipes/cars_linear.toml"):
         find_run(tmp_path / "empty", "latest")
 
 

@@ -93,7 +93,7 @@ def test_a_plugin_that_cannot_be_imported_harms_only_who_uses_it(install):
     install("a-sampler", {"mine": "Good"}, code="raise SystemExit('boom')")
     assert load("samplers", "ddim").__name__ == "DDIM"
     assert "mine" in {entry.name for entry in installed("samplers")}
-    with pytest.raises(BrokenComponent, match="a-sampler 1.2 cannot be loaded: SystemExit: boom"):
+    with pytest.raises(BrokenComponent, match=r"a-sampler 1.2 cannot be loaded: SystemExit: boom"):
         load("samplers", "mine")
 
 

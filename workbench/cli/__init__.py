@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -22,6 +23,9 @@ from workbench.errors import WorkbenchError
 
 __all__ = ["app", "main"]
 
+RUNS: list[Callable[..., None]] = [run, sample, compare, ui]
+RECIPES: list[Callable[..., None]] = [recipes, validate, explain, schema]
+
 app = typer.Typer(
     name="wb",
     help="Train, sample and compare diffusion models.\n\nStart with:  [bold]wb run recipes/cars_linear.toml[/]  and then  [bold]wb ui[/].",
@@ -30,14 +34,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (run, sample, compare):
+for verb in RUNS:
     app.command(rich_help_panel="Runs")(verb)
-for verb in (recipes, validate, explain, schema):
+for verb in RECIPES:
     app.command(rich_help_panel="Recipes")(verb)
 app.command("list", rich_help_panel="Components")(list_components)
 app.command(rich_help_panel="Components")(show)
 app.add_typer(weights, name="weights", rich_help_panel="Components")
-app.command(rich_help_panel="Runs")(ui)
 
 
 @app.callback(invoke_without_command=True)

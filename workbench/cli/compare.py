@@ -74,19 +74,19 @@ def _numbers(console: Console, runs: list[RunFolder]) -> None:
     table = _table("number", runs)
     notes: list[str] = []
     for name in names:
-        cards = [cards.get(name) for _, cards in finals if name in cards]
-        alike = all(rankable(cards[0], card) for card in cards) if cards else True
+        told = [cards[name] for _, cards in finals if name in cards]
+        alike = all(rankable(told[0], card) for card in told)
         values = [metrics.get(name) for metrics, _ in finals]
         best = (
             min((value for value in values if value is not None), default=None)
-            if cards and alike and not name.endswith("_error")
+            if told and alike and not name.endswith("_error")
             else None
         )
         table.add_row(
             name, *("" if value is None else f"[green]{number(value)}[/]" if value == best else number(value) for value in values)
         )
         if not alike:
-            notes.append(f"{name}: measured in different ways ({_why(cards)}), so not ranked")
+            notes.append(f"{name}: measured in different ways ({_why(told)}), so not ranked")
     console.print()
     console.print(table)
     for note in notes:

@@ -97,7 +97,8 @@ def _cost(console: Console, recipe: Recipe, cost: Cost) -> None:
         ("one image, forward", f"{cost.gflop_per_image:.2f} GFLOP"),
         (
             "memory",
-            f"{_bytes(cost.state_bytes)} for weights, gradients, AdamW and EMA; about {_bytes(cost.activation_bytes)} for a batch of {recipe.train.batch_size}",
+            f"{_bytes(cost.state_bytes)} for weights, gradients, AdamW and EMA; "
+            f"about {_bytes(cost.activation_bytes)} for a batch of {recipe.train.batch_size}",
         ),
         (
             "one step",

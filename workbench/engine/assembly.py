@@ -72,7 +72,7 @@ def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
     """The network with the initial weights that the recipe's seed gives, channels last."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
-        return recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
 
 
 def keyed_seed(seed: int, domain: str, at: int) -> int:

@@ -58,7 +58,7 @@ def _bf16_gain() -> float:
     Measured, because processors that have bf16 instructions differ by a factor of ten, and some that have none emulate them.
     """
     x = torch.zeros(16, 64, 32, 32, requires_grad=True).contiguous(memory_format=torch.channels_last)
-    convolution = torch.nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    convolution = torch.nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
 
     def seconds(precision: Precision) -> float:
         fastest = math.inf

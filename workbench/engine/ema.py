@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["Average"]
 
@@ -19,12 +19,13 @@ class Average:
     def __init__(self, source: nn.Module, decay: float) -> None:
         self.network = copy.deepcopy(source).eval().requires_grad_(False)
         self.decay = decay
-        self._pairs = (list(self.network.parameters()), [each.detach() for each in source.parameters()])
+        self._mine: list[Tensor] = list(self.network.parameters())
+        self._theirs = [each.detach() for each in source.parameters()]
         self._buffers = list(zip(self.network.buffers(), source.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after `step` optimizer steps, step >= 1."""
-        torch._foreach_lerp_(*self._pairs, weight=1.0 - min(self.decay, (1.0 + step) / (10.0 + step)))
+        torch._foreach_lerp_(self._mine, self._theirs, weight=1.0 - min(self.decay, (1.0 + step) / (10.0 + step)))
         for mine, theirs in self._buffers:
             mine.copy_(theirs)

@@ -113,9 +113,8 @@ def find_run(home: Path, text: str) -> RunFolder:
     runs = list_runs(home)
     if text == "latest" and runs:
         return runs[-1]
-    for fits in (lambda run: run.id == text, lambda run: run.info().get("name") == text):
-        if found := [run for run in runs if fits(run)]:
-            return found[-1]
+    if named := [run for run in runs if run.id == text] or [run for run in runs if run.info().get("name") == text]:
+        return named[-1]
     started = [run for run in runs if run.id.startswith(text)]
     if len(started) == 1:
         return started[0]

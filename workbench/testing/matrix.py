@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
-from workbench.interfaces import Component, Denoiser, NoiseSchedule, Sampler
+from workbench.interfaces import Denoiser, NoiseSchedule, Sampler
 from workbench.registry import Kind, installed, load
 
 __all__ = ["every_denoiser", "every_sampler", "every_schedule"]
 
 
-C = TypeVar("C", bound=Component)
-
-
 def every_schedule() -> list[NoiseSchedule]:
     """Every installed schedule with its defaults."""
-    return _every("schedules", NoiseSchedule)
+    return _every("schedules")
 
 
 def every_sampler() -> list[Sampler[Any]]:
     """Every installed sampler with its defaults."""
-    return _every("samplers", Sampler)
+    return _every("samplers")
 
 
 def every_denoiser() -> list[Denoiser]:
     """Every installed denoiser with its defaults."""
-    return _every("denoisers", Denoiser)
+    return _every("denoisers")
 
 
-def _every(kind: Kind, base: type[C]) -> list[C]:
-    return [component() for entry in installed(kind) if issubclass(component := load(kind, entry.qualified), base)]
+def _every(kind: Kind) -> list[Any]:
+    return [load(kind, entry.qualified)() for entry in installed(kind)]
