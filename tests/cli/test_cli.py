@@ -98,6 +98,7 @@ def test_a_run_is_recorded_in_mlflow(home):
         assert {entry.dataset.source for entry in run.inputs.dataset_inputs} == {"drawn cars, built in"}
         assert any("samples" in item.path for item in client.list_artifacts(run.info.run_id, "images"))
         assert "recipe.toml" in {item.path for item in client.list_artifacts(run.info.run_id)}
+        assert "checkpoint/ema.safetensors" in {item.path for item in client.list_artifacts(run.info.run_id, "checkpoint")}
 
 
 def test_repeating_a_run_gives_the_same_images(home, tmp_path):
@@ -110,6 +111,11 @@ def test_repeating_a_run_gives_the_same_images(home, tmp_path):
         next((again / "pictures").glob("samples_*4.png")).read_bytes()
         == next((first / "pictures").glob("samples_*4.png")).read_bytes()
     )
+
+
+def test_a_finished_run_is_not_gone_on_with(home):
+    done = wb("run", "--resume", runs(home)[0].name, home=home, check=False)
+    assert (done.returncode, "has finished; repeat it with" in " ".join(done.stderr.split())) == (2, True)
 
 
 def test_sample_draws_what_is_asked_for(home, tmp_path):

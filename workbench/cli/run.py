@@ -102,6 +102,10 @@ def _what(target: str | None, overrides: list[str], resume: str | None, home: Pa
                 "--resume RUN goes on with the run as it is: leave out the recipe and --set, or use --resume auto"
             )
         folder = find_run(home, resume)
+        if folder.info()["status"] == "FINISHED":
+            raise CheckpointError(
+                f"run {folder.id} has finished; repeat it with `wb run {folder.id}`, draw with `wb sample {folder.id}`"
+            )
         return load(folder.recipe), folder, folder.recipe
     if target is None:
         raise CheckpointError(

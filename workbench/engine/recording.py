@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from workbench.engine.checkpoint import latest
 from workbench.engine.progress import Progress
 from workbench.engine.runs import RunFolder
 from workbench.errors import TrackingError
-from workbench.files import replacing, write_bytes
+from workbench.files import replacing, write_bytes, write_json
 from workbench.interfaces import NullTracker, RunStatus, Tracker
 
 __all__ = ["recorded"]
@@ -23,6 +24,8 @@ def recorded(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn:
     try:
         for progress in stream:
             _keep(progress, run, port)
+            if progress.phase == "finished":
+                _keep_weights(run, port)
             if progress.phase in ("finished", "killed"):
                 status = "FINISHED" if progress.phase == "finished" else "KILLED"
             yield progress
@@ -50,6 +53,9 @@ def _keep(progress: Progress, run: RunFolder, port: _Port) -> None:
     if progress.metrics:
         run.log(progress.step, progress.metrics, progress.cards)
         port.call(lambda: port.tracker.metrics(progress.metrics, progress.step))
+    if progress.cards:
+        write_json(run.path / "cards.json", run.final()[1])
+        port.call(lambda: port.tracker.artifact(run.path / "cards.json"))
     for key, image in progress.pictures.items():
         with replacing(run.pictures / f"{key}_{progress.step:08d}.png") as beside:
             image.save(beside)
@@ -60,3 +66,11 @@ def _keep(progress: Progress, run: RunFolder, port: _Port) -> None:
         port.call(lambda path=path: port.tracker.artifact(path, "pictures"))  # type: ignore[misc]
     if progress.checkpoint or progress.phase in ("finished", "killed"):
         run.update(step=progress.step)
+
+
+def _keep_weights(run: RunFolder, port: _Port) -> None:
+    """Hand the tracker what images are drawn with: the averaged weights. The optimizer's state stays in the folder."""
+    newest = latest(run.checkpoints)
+    if newest is not None:
+        for name in ("ema.safetensors", "state.json"):
+            port.call(lambda name=name: port.tracker.artifact(newest.folder / name, "checkpoint"))  # type: ignore[misc]

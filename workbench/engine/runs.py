@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import secrets
@@ -90,7 +91,7 @@ def create_run(home: Path, name: str) -> RunFolder:
     now = datetime.datetime.now().astimezone()
     run = RunFolder(home / "runs" / f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
     run.path.mkdir(parents=True)
-    created = now.isoformat(timespec="seconds")
+    created = now.isoformat()
     write_json(
         run.path / "run.json", {"schema": SCHEMA, "id": run.id, "name": name, "created": created, "status": "RUNNING", "step": 0}
     )
@@ -98,12 +99,13 @@ def create_run(home: Path, name: str) -> RunFolder:
 
 
 def list_runs(home: Path) -> list[RunFolder]:
-    """All runs, the oldest first."""
-    found = [RunFolder(path.parent) for path in (home / "runs").glob("*/run.json")]
-    return sorted(
-        found,
-        key=lambda run: run.path.joinpath("run.json").stat().st_ctime if not run.recipe.exists() else run.recipe.stat().st_mtime,
-    )
+    """All runs that can be read, the oldest first."""
+    found = []
+    for path in (home / "runs").glob("*/run.json"):
+        with contextlib.suppress(CheckpointError):
+            run = RunFolder(path.parent)
+            found.append((str(run.info().get("created")), run.id, run))
+    return [run for *_, run in sorted(found, key=lambda row: row[:2])]
 
 
 def find_run(home: Path, text: str) -> RunFolder:

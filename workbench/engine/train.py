@@ -42,7 +42,7 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
         state = checkpoints.restore(resume, network, average.network, optimizer)
     if state.step == 0 and recipe.evaluate.at_start and state.evaluated < 0:
         yield from evaluate(parts, average.network, 0, stop)
-        state.evaluated = 0
+        state.evaluated = -1 if stop.requested else 0
 
     pace = _Pace(state, settings.batch_size)
     while state.step < settings.steps and not _out_of_time(parts, state) and not stop.requested:
