@@ -14,8 +14,9 @@ help:  ## what there is to make
 cars: setup  ## train a DDPM on drawn cars (minutes on two CPU cores)
 	$(BIN)/wb run recipes/cars_linear.toml
 
+# Two processes of one thread each: twice two threads on two cores would wait for one another.
 test: setup  ## every test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .

@@ -135,7 +135,8 @@ def test_sample_draws_what_is_asked_for(home, tmp_path):
         home=home,
     ).stdout
     assert re.search(r"5 images of .* at step 4 \(ddim, 3 steps, 3 network evaluations each\)", told)
-    assert Image.open(tmp_path / "grid.png").width == 2 + 2 * 66
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.width == 2 + 2 * 66
     assert [path.name for path in sorted((tmp_path / "each").iterdir())] == [f"{i:06d}.png" for i in range(5)]
     done = wb("sample", "latest", "--label", "sedan", home=home, check=False)
     assert (done.returncode, "trained without labels" in done.stderr) == (2, True)

@@ -9,11 +9,11 @@ from workbench.testing import GaussianOracle, OracleNetwork
 
 
 def test_grid_times_are_each_of_the_tables_times_equally_often():
-    objective = Objective(Linear(steps=10), PARAMETERIZATIONS["eps"], "grid")
+    objective = Objective(Linear(steps=40), PARAMETERIZATIONS["eps"], "grid")
     t = objective.draw_times((torch.arange(1000, dtype=torch.float64) + 0.5) / 1000)
     values, counts = t.unique(return_counts=True)
-    torch.testing.assert_close(values, torch.arange(1, 11, dtype=torch.float64) / 10)
-    assert set(counts.tolist()) == {100}
+    torch.testing.assert_close(values, torch.arange(1, 41, dtype=torch.float64) / 40)
+    assert set(counts.tolist()) == {25}
 
 
 def test_uniform_times_never_hit_the_data():

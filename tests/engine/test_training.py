@@ -114,7 +114,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(parts_of,
     seen = []
     stream = train(parts, tmp_path)
     with pytest.raises(
-        NonFiniteLoss, match=r"step 2: .* t between .* learning rate 0\.\d+.*step_00000002.*Lower train.learning_rate"
+        NonFiniteLoss, match=r"step 2: .*t between .* learning rate 0\.\d+.*step_00000002.*Lower train.learning_rate"
     ) as caught:
         for moment in stream:
             seen.append(moment)

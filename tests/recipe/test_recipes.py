@@ -111,8 +111,8 @@ CASES = [
     ("steps = 300", "steps = 300.5", "7", "schedule.steps", "expected a whole number, got 300.5"),
     ("steps = 300", "steps = 1", "7", "schedule.steps", "must be at least 2, got 1"),
     ("steps = 300", f"steps = {10**30}", "7", "schedule.steps", "must be at most 100,000|whole number of reasonable size"),
-    ("eta = 0.5", "eta = nan", "11", "sampler.eta", "must be a finite number, got nan|must be at"),
-    ("eta = 0.5", "eta = true", "11", "sampler.eta", "expected a number, got true"),
+    ("eta = 0.5", "eta = nan", "12", "sampler.eta", "must be a finite number, got nan|must be at"),
+    ("eta = 0.5", "eta = true", "12", "sampler.eta", "expected a number, got true"),
     ('name = "mine"', 'name = "a/b"', "2", "name", "must match"),
     ('name = "mine"', "naem = 3", "2", "naem", r"no such field of a recipe \(did you mean 'name'\?"),
     (

@@ -67,7 +67,8 @@ def run(
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import warnings
 
-    console, home = Console(highlight=False), wb_home()
+    # Ids and commands are copied from the screen: lines are not broken.
+    console, home = Console(highlight=False, soft_wrap=True), wb_home()
     recipe, folder, source = _what(target, overrides or [], resume, home)
     for warning in warnings(recipe):
         console.print(f"[yellow]warning:[/] {warning}")

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def save(folder: Path, state: TrainState, network: nn.Module, average: nn.Module
         shutil.rmtree(beside, ignore_errors=True)
     for old in _folders(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
-    return Checkpoint(final, state)
+    return Checkpoint(final, replace(state))  # training goes on changing its own
 
 
 def latest(folder: Path) -> Checkpoint | None:
@@ -79,7 +79,7 @@ def restore(checkpoint: Checkpoint, network: nn.Module, average: nn.Module, opti
             key: value if key == "step" else value.to(parameter.device).contiguous(memory_format=_format_of(parameter))
             for key, value in mine.items()
         }
-    return TrainState(**asdict(checkpoint.state))
+    return replace(checkpoint.state)
 
 
 def load_average(checkpoint: Checkpoint, network: nn.Module) -> None:

@@ -75,7 +75,7 @@ def _distances(
     slot = parts.recipe.evaluation_sampler
     function = extractor.build(parts.device)
     real = reference_features(parts, extractor, function)
-    fake = extract(function, samples)
+    fake = extract(function, samples, parts.device)
     card = MetricCard(
         extractor=extractor.card(),
         n_real=len(real),

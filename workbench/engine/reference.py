@@ -21,7 +21,8 @@ from workbench.random import Stream
 
 __all__ = ["extract", "reference_features"]
 
-BATCH = 64
+# Intermediate results of a few images stay in a processor's caches: 8 at a time are twice as fast as 64 there.
+BATCH = {"cpu": 8}
 
 
 def reference_features(parts: Parts, extractor: FeatureExtractor, function: Callable[[Tensor], Tensor]) -> Tensor:
@@ -33,15 +34,16 @@ def reference_features(parts: Parts, extractor: FeatureExtractor, function: Call
             return load_file(path)["features"]
         except (OSError, SafetensorError, KeyError):
             path.unlink(missing_ok=True)  # a damaged cache is made again
-    features = torch.cat([function(to_uint8(parts.train.images(chosen[i : i + BATCH]))) for i in range(0, len(chosen), BATCH)])
+    blocks = [to_uint8(parts.train.images(chosen[i : i + 64])) for i in range(0, len(chosen), 64)]
+    features = torch.cat([extract(function, block, parts.device) for block in blocks])
     with replacing(path) as beside:
         save_file({"features": features.contiguous()}, beside)
     return features
 
 
-def extract(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def extract(function: Callable[[Tensor], Tensor], images: Tensor, device: torch.device) -> Tensor:
     """Features [n, d], float32 on the host, of uint8 images [n, c, h, w]."""
-    return torch.cat([function(batch) for batch in images.split(BATCH)])
+    return torch.cat([function(batch) for batch in images.split(BATCH.get(device.type, 64))])
 
 
 def _chosen(parts: Parts) -> list[int]:

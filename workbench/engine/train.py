@@ -67,7 +67,8 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
 
         if state.step % settings.log_every == 0 or state.step == settings.steps:
             numbers = {"train/loss": loss.item(), "train/gradient_norm": float(norm), "train/learning_rate": rate}
-            yield pace.progress(parts, {**numbers, "train/images_per_second": pace.images_per_second})
+            clock = {"train/images_per_second": pace.images_per_second, "train/minutes": state.seconds / 60.0}
+            yield pace.progress(parts, numbers | clock)
         if settings.validate_every and state.step % settings.validate_every == 0:
             yield pace.progress(parts, validation_losses(parts, average.network))
         if recipe.evaluate.every and state.step % recipe.evaluate.every == 0 and state.step < settings.steps:
@@ -81,10 +82,8 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
         checkpoints.save(folder, state, network, average.network, optimizer)
         yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
     if not stop.requested:
-        last = {"train/minutes": state.seconds / 60.0}
         if not (settings.validate_every and state.step % settings.validate_every == 0):
-            last |= validation_losses(parts, average.network)
-        yield pace.progress(parts, last)
+            yield pace.progress(parts, validation_losses(parts, average.network))
         yield from evaluate(parts, average.network, state.step, stop, final=True)
     yield Progress("killed" if stop.requested else "finished", state.step, state.step, settings.steps)
 

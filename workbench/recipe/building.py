@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -34,6 +35,7 @@ SECTIONS: dict[str, type[BaseModel]] = {"objective": ObjectiveSettings, "train":
 SLOTS: dict[str, Kind] = {"dataset": "datasets", "schedule": "schedules", "denoiser": "denoisers", "sampler": "samplers"}
 PLAIN = ("name", "description", "seed", "parameterization")
 TOP = (*PLAIN, *SLOTS, *SECTIONS, "evaluate", "sweep")
+MOST = 50  # problems of one kind; nobody reads more
 DEFAULT_FEATURES = ["efficientnet_lite0"]
 
 
@@ -51,9 +53,8 @@ class _Builder:
 
     def recipe(self) -> Recipe | None:
         table = self.source.table
-        for name in table:
-            if name not in TOP:
-                self.add((name,), f"no such field of a recipe ({messages.did_you_mean(name, TOP)}fields: {', '.join(TOP)})")
+        for name in islice((name for name in table if name not in TOP), MOST):
+            self.add((name,), f"no such field of a recipe ({messages.did_you_mean(name, TOP)}fields: {', '.join(TOP)})")
         for name, kind in SLOTS.items():
             slot = self.slot((name,), kind)
             if slot is not None:
@@ -158,7 +159,7 @@ class _Builder:
             # As JSON, strictly: a list may become a tuple, but "3" does not become 3.
             return model.model_validate_json(json.dumps(values, default=str), strict=True)
         except ValidationError as error:
-            for each in error.errors():
+            for each in error.errors()[:MOST]:
                 # A validator's own words speak of the whole table.
                 names = [name for name in each["loc"] if isinstance(name, str)]
                 place = (shown or ".".join(key)) + "".join(

@@ -86,7 +86,8 @@ def _merge(result: Layered, values: dict[str, Any], text: toml.Text, at: Key) ->
                 _start_afresh(result, key)
             _merge(result, value, text, key)
         else:
-            _forget(result, key)
+            if old is not None:
+                _forget(result, key)
             target[name] = {} if isinstance(value, dict) else value
             if isinstance(value, dict):
                 _merge(result, value, text, key)

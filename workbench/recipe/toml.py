@@ -15,6 +15,7 @@ __all__ = ["Key", "Text", "parse", "read", "value_of"]
 Key = tuple[str, ...]
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _ASSIGNMENT = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=(.*)$""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
@@ -70,6 +71,8 @@ def parse(text: str, where: str) -> Text:
             else re.sub(r"\s*\(at .*\)$", "", message)
         )
         raise _error(where, int(at[1]) if at else None, f"not valid TOML: {told[:1].lower() + told[1:]}") from error
+    if _too_deep(table):
+        raise _error(where, None, f"nested too deeply (more than {MAX_DEPTH} levels)")
     return Text(where, table, _lines(text))
 
 
@@ -79,7 +82,21 @@ def value_of(text: str) -> Any:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
-    return table["value"] if set(table) == {"value"} else text
+    return table["value"] if set(table) == {"value"} and not _too_deep(table) else text
+
+
+def _too_deep(table: dict[str, Any]) -> bool:
+    level: list[Any] = [table]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _error(where: str, line: int | None, message: str) -> RecipeError:

@@ -79,7 +79,7 @@ def test_the_drawn_cars_load_as_described(resources):
     assert BODIES[example.label] == design(0, 17).body
     assert example.caption == caption(design(0, 17))
     assert torch.equal(
-        ((example.image + 1) * 127.5).round().to(torch.uint8), torch.from_numpy(paint(design(0, 17), 16)).permute(2, 0, 1)
+        ((example.image + 1) * 127.5).round().to(torch.uint8), torch.from_numpy(paint(design(0, 17), 16).copy()).permute(2, 0, 1)
     )
     assert torch.equal(train.images([17, 3])[0], example.image)
     assert train.labels([17])[0] == example.label
@@ -97,13 +97,13 @@ def test_the_second_load_draws_nothing(resources, monkeypatch):
 
 def test_a_folder_of_classes(tmp_path, resources):
     for name, color in (("blue", "blue"), ("red", "red")):
-        for i in range(20):
+        for i in range(60):
             picture(tmp_path / "data" / name / "deeper" / f"{i}.png", color)
     folder = Folder(root=str(tmp_path / "data"), image_size=16)
     assert folder.describe().classes == ("blue", "red")
     train, test = folder.load("train", resources), folder.load("test", resources)
-    assert len(train) + len(test) == 40
-    assert 0 < len(test) < 12
+    assert len(train) + len(test) == 120
+    assert 0 < len(test) < 30
     for i in range(len(train)):
         blue, red = train[i].image[2].mean(), train[i].image[0].mean()
         assert train[i].label == int(red > blue)

@@ -32,14 +32,21 @@ def decode(data: bytes, size: int) -> Any:
             if width * height > MAX_PIXELS:
                 raise BadImage(f"absurdly large ({width} x {height} pixels)")
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(ImageOps.fit(_rgb(upright), (size, size), Image.Resampling.BICUBIC))
+            square = _centre(_rgb(ImageOps.exif_transpose(image)))
+            return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
     except UnidentifiedImageError as error:
         raise BadImage("not an image that can be read") from error
     except Image.DecompressionBombError as error:
         raise BadImage("absurdly large") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError) as error:
         raise BadImage(f"damaged ({str(error) or type(error).__name__})") from error
+
+
+def _centre(image: Image) -> Image:
+    """The largest square in the middle; cropped before it is resized, so that nothing outside bleeds in."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def _rgb(image: Image) -> Image:

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from functools import lru_cache
 
-VERSION = 1  # changes whenever a picture changes
+VERSION = 2  # changes whenever a picture changes
 
 RGB = tuple[int, int, int]
 
@@ -64,8 +64,8 @@ def design(seed: int, index: int) -> Design:
 
     body, paint = pick(BODIES), pick(tuple(PAINTS))
     shade = tuple(max(0, min(255, round(level * between(0.9, 1.08)))) for level in PAINTS[paint])
-    length = between(0.80, 0.92)
-    ground = between(0.74, 0.83)
+    length = between(0.86, 0.93)
+    ground = between(0.76, 0.80)
     return Design(
         body=body,
         paint=paint,
@@ -74,11 +74,11 @@ def design(seed: int, index: int) -> Design:
         time=pick(("day", "day", *TIMES)),
         scene=pick(SCENES),
         length=length,
-        x=(1.0 - length) / 2 + between(-0.025, 0.025),
+        x=(1.0 - length) / 2 + between(-0.015, 0.015),
         ground=ground,
-        horizon=ground - between(0.12, 0.22),
-        tall=between(0.96, 1.06),
-        wheel=between(0.95, 1.08),
+        horizon=ground - between(0.14, 0.19),
+        tall=between(0.98, 1.05),
+        wheel=between(0.97, 1.06),
         spokes=(0, 5, 6, 8)[int(rng.random() * 4)],
         rim=round(between(150, 225)),
         scenery=int(rng.random() * 2**31),

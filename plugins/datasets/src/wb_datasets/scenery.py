@@ -47,8 +47,8 @@ def _heaven(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: in
     light = LIGHTS[car.time]
     x, y, r = side * (0.12 + 0.76 * rng.random()), side * (0.08 + 0.14 * rng.random()), side * 0.045
     if car.time == "night":
-        for _ in range(14):
-            sx, sy, sr = side * rng.random(), side * 0.4 * rng.random(), side * 0.006
+        for _ in range(7):
+            sx, sy, sr = side * rng.random(), side * 0.4 * rng.random(), side * 0.009
             draw.ellipse((sx - sr, sy - sr, sx + sr, sy + sr), (210, 214, 236))
         draw.ellipse((x - r, y - r, x + r, y + r), (240, 238, 214))
     elif car.time == "dusk":
@@ -56,11 +56,10 @@ def _heaven(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: in
         draw.ellipse((x - 1.6 * r, y - 1.6 * r, x + 1.6 * r, y + 1.6 * r), (255, 214, 140))
     else:
         color = lighter(light.horizon, 0.7) if car.time == "day" else darker(light.horizon, 0.06)
-        for _ in range(2):
-            x, y = side * rng.random(), side * (0.05 + 0.2 * rng.random())
-            for k in range(4):
-                cx, cy, cr = x + side * 0.06 * k, y + side * 0.012 * (k % 2), side * (0.035 + 0.025 * rng.random())
-                draw.ellipse((cx - 1.5 * cr, cy - 0.7 * cr, cx + 1.5 * cr, cy + 0.7 * cr), color)
+        x, y = side * (0.1 + 0.6 * rng.random()), side * (0.08 + 0.12 * rng.random())
+        for k in range(3):
+            cx, cy, cr = x + side * 0.09 * k, y + side * 0.012 * (k % 2), side * (0.05 + 0.02 * rng.random())
+            draw.ellipse((cx - 1.5 * cr, cy - 0.7 * cr, cx + 1.5 * cr, cy + 0.7 * cr), color)
 
 
 def _hills(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int) -> None:
@@ -83,37 +82,33 @@ def _city(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int)
     light = LIGHTS[car.time]
     x = -0.05
     while x < 1.0:
-        width, height = 0.07 + 0.09 * rng.random(), 0.10 + 0.22 * rng.random()
-        wall = mixed(darker(light.road, 0.1), light.horizon, 0.25 + 0.3 * rng.random())
+        width, height = 0.12 + 0.12 * rng.random(), 0.10 + 0.20 * rng.random()
+        wall = mixed(darker(light.road, 0.1), light.horizon, 0.35 + 0.2 * rng.random())
         top = car.horizon - height
         draw.rectangle((side * x, side * top, side * (x + width), side * car.horizon), wall)
-        pane = (255, 220, 130) if light.lamps else lighter(wall, 0.25)
-        for row in range(1, int(height / 0.045)):
-            for column in (0.25, 0.65):
-                if rng.random() < 0.7:
-                    px, py = x + width * column, top + 0.045 * row - 0.02
-                    draw.rectangle((side * px, side * py, side * (px + 0.018), side * (py + 0.02)), pane)
-        x += width + 0.008
+        if light.lamps:  # a lit window here and there
+            for column in (0.25, 0.62):
+                if rng.random() < 0.6:
+                    px, py = x + width * column, top + height * (0.2 + 0.5 * rng.random())
+                    draw.rectangle((side * px, side * py, side * (px + 0.03), side * (py + 0.035)), (255, 214, 120))
+        x += width + 0.004
 
 
 def _trees(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int) -> None:
     light = LIGHTS[car.time]
     x = -0.02
     while x < 1.05:
-        r, leaf = 0.055 + 0.05 * rng.random(), darker(light.land, 0.1 + 0.35 * rng.random())
+        r, leaf = 0.08 + 0.05 * rng.random(), darker(light.land, 0.2 + 0.15 * rng.random())
         y = car.horizon - 1.3 * r
         draw.rectangle((side * (x - 0.008), side * y, side * (x + 0.008), side * car.horizon), darker(light.land, 0.6))
         draw.ellipse((side * (x - r), side * (y - 1.1 * r), side * (x + r), side * (y + 0.9 * r)), leaf)
-        x += 1.1 * r + 0.05 * rng.random()
+        x += 1.2 * r + 0.06 * rng.random()
 
 
 def _sea(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int) -> None:
     light = LIGHTS[car.time]
     water = mixed(light.zenith, (30, 80, 110), 0.45)
     draw.rectangle((0, side * (car.horizon - 0.09), side, side * car.horizon), water)
-    for _ in range(7):
-        x, y = rng.random(), car.horizon - 0.085 * rng.random()
-        draw.line((side * x, side * y, side * (x + 0.07), side * y), lighter(water, 0.3), max(1, side // 128))
 
 
 def _road(canvas: Image.Image, car: Design, side: int) -> None:
