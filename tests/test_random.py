@@ -31,6 +31,20 @@ def test_an_image_has_the_same_noise_whatever_batch_it_is_in(shape):
         assert torch.equal(part, whole[torch.tensor(chosen)])
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 31, 4099])
+def test_odd_sizes_and_thread_counts_change_no_bit(count):
+    # Vectorised kernels treat the tail of an array, and the border between threads, apart.
+    threads = torch.get_num_threads()
+    whole = Stream(3, "noise").normal(5, torch.arange(37), (count,))
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            for i in (0, 17, 36):
+                assert torch.equal(Stream(3, "noise").normal(5, torch.tensor([i]), (count,))[0], whole[i])
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_normal_values_have_the_moments_of_a_standard_normal():
     x = Stream(0, "noise").normal(0, torch.arange(100), (10_000,)).double()
     # A million draws: the standard errors of these moments are 0.001, 0.0014, 0.004 and 0.01.

@@ -342,6 +342,7 @@ def test_the_ui_answers_on_the_loopback_interface_only(home):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(request, timeout=5)
         assert caught.value.code == 403
+        caught.value.close()
     finally:
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)

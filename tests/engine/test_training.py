@@ -16,6 +16,8 @@ from workbench.interfaces import NullTracker
 from workbench.recipe import Train, load, save
 
 TINY = [
+    "parameterization=eps",
+    "objective.weight=simple",
     "dataset.image_size=16",
     "denoiser={use='unet', channels=8, multipliers=[1, 2], blocks=1, attention=[]}",
     "sampler={use='ddim', steps=3}",

@@ -95,7 +95,7 @@ CASES = [
     (
         "eta = 0.5",
         "etta = 0.5",
-        "11",
+        "12",
         "sampler.etta",
         r"no such field of 'ddim' \(did you mean 'eta'\? fields: clamp, eta, guidance",
     ),

@@ -8,7 +8,7 @@ import typer
 
 from workbench.cli.completion import complete_recipe, complete_run
 
-__all__ = ["Device", "RecipePath", "RunName", "Set", "choose"]
+__all__ = ["Device", "RecipePath", "RunName", "Set"]
 
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file.", autocompletion=complete_recipe)]
 RunName = Annotated[
@@ -28,10 +28,3 @@ Set = Annotated[
     ),
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", "-d", help="Where to compute.")]
-
-
-def choose(device: str):  # type: ignore[no-untyped-def]
-    """The torch device for an option."""
-    from workbench.engine import choose_device
-
-    return choose_device(device)

@@ -85,11 +85,7 @@ def run(
         status = _go(parts, run_folder, tracker, stop, display, console)
     _tell_end(console, run_folder, status)
     if status == "killed":
-        sys.exit(128 + (_Signals.last or signal.SIGINT))
-
-
-class _Signals:
-    last: int | None = None
+        sys.exit(128 + (stop.signal or signal.SIGINT))
 
 
 def _what(target: str | None, overrides: list[str], resume: str | None, home: Path) -> tuple[Recipe, RunFolder | None, Path]:
@@ -204,8 +200,7 @@ def _go(parts: Parts, folder: RunFolder, tracker: Tracker, stop: Stop, display: 
     def request(number: int, frame: object) -> None:
         if stop.requested:
             raise KeyboardInterrupt
-        _Signals.last = number
-        stop.request()
+        stop.request(number)
         console.print("[yellow]stopping after this step; once more to stop at once[/]")
 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}

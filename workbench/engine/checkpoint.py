@@ -75,8 +75,9 @@ def restore(checkpoint: Checkpoint, network: nn.Module, average: nn.Module, opti
     for name, parameter in network.named_parameters():
         mine = {key.rpartition("/")[2]: value for key, value in saved.items() if key.rpartition("/")[0] == name}
         optimizer.state[parameter] = {
-            # AdamW keeps its step counter on the host.
-            key: value if key == "step" else value.to(parameter.device).contiguous(memory_format=_format_of(parameter))
+            key: value.to(parameter.device)
+            if value.dim() == 0
+            else value.to(parameter.device).contiguous(memory_format=_format_of(parameter))
             for key, value in mine.items()
         }
     return replace(checkpoint.state)

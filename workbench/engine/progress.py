@@ -37,7 +37,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        self.signal: int | None = None
 
-    def request(self) -> None:
-        """Stop as soon as nothing would be lost."""
-        self.requested = True
+    def request(self, signal: int | None = None) -> None:
+        """Stop as soon as nothing would be lost; `signal` is the one that asked for it."""
+        self.requested, self.signal = True, signal

@@ -238,3 +238,14 @@ def test_the_official_file_is_converted_only_if_its_bytes_are_the_official_ones(
     with pytest.raises(WeightsError, match="expected 6726825d"):
         Inception.fetch_weights(lambda *_: None, url=(tmp_path / "fake.pth").as_uri())
     assert Inception.weights_files() == []
+
+
+def test_proxies_of_the_environment_are_followed(server, tmp_path, monkeypatch):
+    url, content, asked = server
+    asked.append("the first answer is the broken one")
+    monkeypatch.setenv("http_proxy", url.removesuffix("/file"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    # The name does not exist: only the proxy can have answered.
+    files.download("http://weights.invalid/file", tmp_path / "file", hashlib.sha256(content).hexdigest(), lambda *_: None)
+    assert (tmp_path / "file").read_bytes() == content

@@ -63,6 +63,12 @@ def test_cosine_is_the_papers_squared_cosine():
     torch.testing.assert_close(Cosine().alpha_sigma(t)[0].square(), f / f[0], rtol=1e-10, atol=0)
 
 
+def test_the_last_beta_of_cosine_is_clipped_where_the_paper_clips_it():
+    # Nichol & Dhariwal 2021, section 3.2: beta is at most 0.999.
+    before, last = (Cosine().at(t)[0] ** 2 for t in (0.999, 1.0))
+    assert 1 - last / before == pytest.approx(0.999, rel=1e-9)
+
+
 def test_flow_is_a_straight_line():
     t = torch.tensor([0.0, 0.25, 1.0])
     alpha, sigma = Flow().alpha_sigma(t)
@@ -80,3 +86,9 @@ def test_noise_near_the_data_keeps_its_digits():
 def test_betas_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match="beta"):
         Linear(**settings)
+
+
+def test_the_last_betas_of_cosine_are_clipped():
+    # The formula alone would end at exactly 0; the last beta is 0.999 instead of 1 (Nichol & Dhariwal 2021, section 3.2).
+    cosine = Cosine()
+    assert cosine.at(1.0)[0] ** 2 == pytest.approx(cosine.at(0.999)[0] ** 2 * 0.001, rel=1e-9)

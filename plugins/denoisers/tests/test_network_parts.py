@@ -1,0 +1,89 @@
+"""The parts networks are made of."""
+
+import pytest
+import torch
+
+from wb_denoisers.layers import groups, sinusoids
+from wb_denoisers.small_cnn import SmallCNN
+from wb_denoisers.unet import UNet
+from wb_denoisers.unet_network import Attention, ResidualBlock
+from workbench.interfaces import SampleSpec
+
+SPEC = SampleSpec(3, 16, 16)
+
+
+def test_levels_a_hundredth_apart_can_be_told_apart_anywhere():
+    level = torch.linspace(-20, 20, 41)
+    apart = (sinusoids(level + 0.01, 64) - sinusoids(level, 64)).norm(dim=1)
+    assert (apart > 0.2).all()
+
+
+def test_levels_do_not_repeat_themselves():
+    waves = sinusoids(torch.linspace(-20, 20, 401), 64)
+    distance = torch.cdist(waves, waves) + 100 * torch.eye(401)
+    assert distance.min() > 0.5
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(128, 32), (64, 32), (48, 24), (8, 8), (37, 1)])
+def test_groups_are_32_or_the_largest_divisor_below(channels, expected):
+    assert groups(channels) == expected
+
+
+def test_fresh_attention_and_fresh_residual_blocks_are_the_identity():
+    x = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(Attention(16, 2)(x), x)
+    assert torch.equal(ResidualBlock(16, 16, 8, 0.0)(x, torch.zeros(2, 8)), x)
+
+
+def test_attention_is_the_papers_softmax():
+    # Vaswani et al. 2017, equation 1, on the pixels of one image, two heads.
+    torch.manual_seed(0)
+    attention = Attention(8, 2).double()
+    torch.nn.init.normal_(attention.project.weight)
+    x = torch.randn(1, 8, 3, 2, dtype=torch.float64)
+    tokens = attention.norm(x)[0].flatten(1).T  # [n, c]
+    q, k, v = attention.qkv(tokens).chunk(3, dim=1)
+    heads = [((q[:, h] @ k[:, h].T) / 2.0).softmax(1) @ v[:, h] for h in (slice(0, 4), slice(4, 8))]
+    expected = x[0] + attention.project(torch.cat(heads, dim=1)).T.reshape(8, 3, 2)
+    torch.testing.assert_close(attention(x)[0], expected)
+
+
+def test_skips_carry_the_image_past_the_bottom():
+    torch.manual_seed(0)
+    network = UNet(channels=8, multipliers=(1, 2), blocks=1, attention=()).build(SPEC).eval()
+    torch.nn.init.normal_(network.leave.weight)
+    network.middle[-1].register_forward_hook(lambda module, args, out: torch.zeros_like(out))
+    first, second = (network(x, torch.zeros(1)) for x in torch.randn(2, 1, 3, 16, 16))
+    assert not torch.allclose(first, second)
+
+
+def test_dropout_acts_in_training_alone():
+    torch.manual_seed(0)
+    block, x, embedding = ResidualBlock(8, 8, 4, 0.5), torch.randn(1, 8, 4, 4), torch.zeros(1, 4)
+    torch.nn.init.normal_(block.conv2.weight)
+    assert not torch.equal(block(x, embedding), block(x, embedding))
+    block.eval()
+    assert torch.equal(block(x, embedding), block(x, embedding))
+
+
+def test_attention_is_where_it_was_asked_for_and_in_the_middle():
+    network = UNet(channels=8, multipliers=(1, 2), blocks=1, attention=(8,)).build(SPEC)
+    assert [name for name, each in network.named_modules() if isinstance(each, Attention)] == [
+        "down.2.attention", "middle.0.attention", "up.0.attention", "up.1.attention",
+    ]  # fmt: skip
+
+
+def test_dilations_take_turns():
+    blocks = SmallCNN(channels=8, depth=5).build(SPEC).blocks
+    assert [block.conv1.dilation[0] for block in blocks] == [1, 2, 4, 8, 1]
+
+
+@pytest.mark.parametrize("denoiser", [UNet(channels=8, multipliers=(1, 2), blocks=1), SmallCNN(channels=8, depth=2)], ids=repr)
+def test_the_memory_format_makes_no_difference(denoiser):
+    torch.manual_seed(0)
+    network = denoiser.build(SPEC).eval()
+    torch.nn.init.normal_(network.leave.weight)
+    x, level = torch.randn(2, 3, 16, 16), torch.zeros(2)
+    expected = network(x, level)
+    found = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last), level)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
