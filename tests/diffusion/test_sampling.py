@@ -15,7 +15,6 @@ from workbench.diffusion import (
     Path,
     bisected_time,
     check_combination,
-    level_of,
     renoise,
     sample,
     trajectory,
@@ -186,69 +185,3 @@ def test_wrappers_are_posterior_means_themselves():
 def test_bisection_inverts_a_schedule_as_its_closed_inverse_does(schedule):
     t = torch.linspace(0.001, 0.999, 50, dtype=torch.float64)
     torch.testing.assert_close(bisected_time(schedule, schedule.logsnr(t)), t, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("schedule", every_schedule(), ids=repr)
-def test_bisection_finds_both_ends(schedule):
-    ends = torch.tensor([float("inf"), float("-inf")], dtype=torch.float64)
-    assert bisected_time(schedule, ends).tolist() == [0.0, 1.0]
-
-
-def test_the_spacings_are_the_published_ones():
-    # Song, Meng & Ermon 2021, appendix D.2: quadratic times are proportional to i^2. Trailing times are rounded, not cut off.
-    assert Path.quadratic(4).times == pytest.approx((1.0, 9 / 16, 4 / 16, 1 / 16, 0.0))
-    assert Path.uniform(4).times == (1.0, 0.75, 0.5, 0.25, 0.0)
-    assert [round(t * 300) for t in Path.trailing(7, 300).times] == [300, 257, 214, 171, 129, 86, 43, 0]
-    assert Path.of([1.0, 0.5, 0.7, 0.2, 0.0]).moves_down == 3
-
-
-def test_levels_are_log_snr_kept_finite():
-    assert level_of(torch.tensor([float("inf"), 30.0, 7.5, -19.0, float("-inf")])).tolist() == [20.0, 20.0, 7.5, -19.0, -20.0]
-
-
-def test_sampling_that_starts_half_way_starts_with_that_much_noise():
-    drawn = next(trajectory(GaussianOracle(0.0, 1.0, Cosine()), DDIM(), Path.of([0.3, 0.0]), images=10_000, shape=(1,), seed=0))[
-        1
-    ]
-    assert drawn.std().item() == pytest.approx(Cosine().at(0.3)[1], rel=0.03)
-
-
-def test_every_move_has_noise_of_its_own_and_none_has_that_of_the_start():
-    class Noise(DDIM):
-        """Returns the noise it is given."""
-
-        def step(self, posterior, x, t, s, *, state, noise):
-            return noise.normal(x), None
-
-    states = [
-        x for _, x in trajectory(Constant(torch.tensor(0.0), Cosine()), Noise(), Path.uniform(4), images=2, shape=(50,), seed=0)
-    ]
-    states[0] = states[0] / Cosine().at(1.0)[1]
-    assert all(not torch.allclose(a, b) for i, a in enumerate(states) for b in states[:i])
-
-
-def test_what_a_sampler_remembers_is_passed_on_and_forgotten_after_a_move_up():
-    seen = []
-
-    class Remembering(DDIM):
-        """Counts its steps since the last start."""
-
-        def step(self, posterior, x, t, s, *, state, noise):
-            seen.append(state)
-            return x, (state or 0) + 1
-
-    sample(
-        Constant(torch.tensor(0.0), Cosine()),
-        Remembering(),
-        Path.of([1.0, 0.8, 0.6, 0.7, 0.3, 0.0]),
-        images=1,
-        shape=(1,),
-        seed=0,
-    )
-    assert seen == [None, 1, None, 1]
-
-
-def test_guidance_of_one_is_the_posterior_itself_at_the_price_of_one_evaluation():
-    inner, guide = Counted(Constant(torch.tensor(2.0), Cosine())), Counted(Constant(torch.tensor(1.0), Cosine()))
-    assert Guided(inner, 1.0, guide)(torch.zeros(1), 0.5).item() == 2.0
-    assert (inner.evaluations, guide.evaluations) == (1, 0)

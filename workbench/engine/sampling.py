@@ -34,7 +34,8 @@ class Drawer:
 
     def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
         """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional."""
-        counted = Counted(self._posterior(slot, labels))
+        posterior = self._posterior(slot, labels)
+        counted = Counted(posterior)
         path = path_of(slot, self._objective.schedule)
         with autocast(self._device, self._precision):
             images = sample(
@@ -46,7 +47,7 @@ class Drawer:
                 seed=seed,
                 device=self._device,
             )
-        self.evaluations = counted.evaluations * (2 if slot.guidance != 1.0 else 1)
+        self.evaluations = counted.evaluations * (2 if isinstance(posterior, Guided) else 1)
         return images
 
     def states(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:

@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from wb_denoisers.layers import groups, sinusoids
 from wb_denoisers.small_cnn import SmallCNN
 from wb_denoisers.unet import UNet
-from wb_denoisers.unet_network import Attention, ResidualBlock
 from workbench.interfaces import CombinationError, SampleSpec
 
 SPEC = SampleSpec(3, 16, 16, classes=("a", "b", "c"))
@@ -115,61 +113,3 @@ def test_any_size_and_channel_count_works():
 def test_heads_must_divide_the_channels():
     with pytest.raises(ValueError, match="heads"):
         UNet(channels=32, heads=5)
-
-
-def test_levels_a_hundredth_apart_look_different_and_so_do_the_ends():
-    waves = sinusoids(torch.tensor([0.0, 0.01, -20.0, 20.0]), 64)
-    assert (waves[0] - waves[1]).norm() > 0.2
-    assert (waves[2] - waves[3]).norm() > 2.0
-
-
-def test_norms_have_32_groups_or_the_largest_number_that_divides():
-    assert [groups(channels) for channels in (32, 64, 48, 20, 7, 96, 128)] == [32, 32, 24, 20, 7, 32, 32]
-
-
-def test_blocks_start_as_the_identity():
-    x = torch.randn(2, 32, 8, 8)
-    torch.testing.assert_close(Attention(32, 2)(x), x)
-    torch.testing.assert_close(ResidualBlock(32, 32, 16, 0.0)(x, torch.randn(2, 16)), x)
-
-
-def test_attention_is_softmax_attention_over_all_pixels():
-    block = Attention(8, 2)
-    torch.nn.init.normal_(block.project.weight)
-    x = torch.randn(1, 8, 3, 2)
-    q, k, v = block.qkv(block.norm(x).flatten(2).transpose(1, 2)).chunk(3, -1)  # [1, 6, 8]
-    heads = []
-    for h in (slice(0, 4), slice(4, 8)):
-        weights = (q[..., h] @ k[..., h].transpose(1, 2) / 2.0).softmax(-1)  # 2 = sqrt of 4 channels per head
-        heads.append(weights @ v[..., h])
-    expected = x + block.project(torch.cat(heads, -1)).transpose(1, 2).reshape(1, 8, 3, 2)
-    torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_dropout_drops_while_training_only():
-    network = awake(built(UNet(channels=16, multipliers=(1,), blocks=1, attention=(), dropout=0.5)))
-    x, level = torch.randn(1, 3, 16, 16), torch.zeros(1)
-    assert torch.equal(network(x, level, None), network(x, level, None))
-    network.train()
-    assert not torch.equal(network(x, level, None), network(x, level, None))
-
-
-def test_small_cnn_sees_as_far_as_its_dilations_reach():
-    network = awake(built(SmallCNN(channels=8, depth=4), SampleSpec(1, 1, 65)))
-    x = torch.randn(1, 1, 1, 65, requires_grad=True)
-    network(x, torch.zeros(1), None)[0, 0, 0, 32].backward()
-    reached = x.grad[0, 0, 0].nonzero().flatten()
-    # Blocks of dilation 1, 2, 4, 8 and their second convolutions, the first and the last one: 15 + 4 + 2. Group norm sees everything faintly.
-    strong = (x.grad[0, 0, 0].abs() > 0.01 * x.grad.abs().max()).nonzero().flatten()
-    assert reached.numel() > 40
-    assert strong.min() < 32 - 8
-    assert strong.max() > 32 + 8
-
-
-def test_skips_carry_detail_past_the_lowest_resolution():
-    network = awake(built(UNet(channels=16, multipliers=(1, 2), blocks=1, attention=()), SampleSpec(3, 16, 16)))
-    fine = torch.zeros(1, 3, 16, 16)
-    fine[..., ::2, ::2] = 1.0
-    shifted = fine.roll(1, -1)
-    torch.nn.init.zeros_(network.down[1].conv.weight)  # nothing passes below
-    assert (network(fine, torch.zeros(1), None) - network(shifted, torch.zeros(1), None)).abs().max() > 1e-3

@@ -86,9 +86,3 @@ def test_noise_near_the_data_keeps_its_digits():
 def test_betas_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match="beta"):
         Linear(**settings)
-
-
-def test_the_last_betas_of_cosine_are_clipped():
-    # The formula alone would end at exactly 0; the last beta is 0.999 instead of 1 (Nichol & Dhariwal 2021, section 3.2).
-    cosine = Cosine()
-    assert cosine.at(1.0)[0] ** 2 == pytest.approx(cosine.at(0.999)[0] ** 2 * 0.001, rel=1e-9)
