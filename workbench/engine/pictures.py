@@ -38,8 +38,13 @@ def grid(images: Tensor, columns: int) -> Image:
 
 
 def strip(states: Sequence[tuple[float, Tensor]], images: int) -> Image:
-    """The way of a few images from noise to data, a row each; `states` are (t, x_t [n, c, h, w])."""
-    chosen = [states[k][1][:images] for k in _spread(len(states), STRIP_COLUMNS)]
+    """The way of a few images from noise to data, a row each; `states` are (t, x_t [n, c, h, w]).
+
+    Columns lie closer towards the end, where there is something to see.
+    """
+    columns = min(STRIP_COLUMNS, len(states))
+    shares = [1.0 - (1.0 - i / max(columns - 1, 1)) ** 2 for i in range(columns)]
+    chosen = [states[k][1][:images] for k in sorted({round(share * (len(states) - 1)) for share in shares})]
     return grid(_rows(chosen), len(chosen))
 
 

@@ -96,7 +96,8 @@ def _receive(url: str, part: Path, report: Report) -> None:
     start = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310 - http, https and file are all right
     try:
-        response = urllib.request.urlopen(request, timeout=60)  # noqa: S310
+        # A fresh opener: the shared one keeps the proxies it found first.
+        response = urllib.request.build_opener().open(request, timeout=60)
     except urllib.error.HTTPError as error:
         if error.code == 416 and start:  # nothing is missing; the digest decides
             return
