@@ -23,7 +23,7 @@ def test_a_grid_shows_each_image_where_it_belongs():
 
 
 def test_a_strip_goes_from_noise_to_data_and_an_animation_rests_at_its_end():
-    states = [(1 - k / 50, torch.full((3, 3, 8, 8), -1 + 2 * k / 50)) for k in range(51)]
+    states = [(1 - k / 300, torch.full((3, 3, 8, 8), -1 + 2 * k / 300)) for k in range(301)]
     strip = pictures.strip(states, 2)
     row = [strip.getpixel((2 + 66 * column + 30, 30))[0] for column in range(11)]
     assert (row[0], row[-1]) == (0, 255)
