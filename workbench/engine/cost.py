@@ -91,7 +91,7 @@ def _step(
     def once() -> None:
         with autocast(device, precision):
             loss = objective.loss(network, x0, eps, t).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         once()  # also warms up

@@ -34,7 +34,7 @@ def grid(images: Tensor, columns: int) -> Image:
 
     scale = max(1, -(-CELL // images.shape[-1]))
     large = images.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
-    return to_pil_image(make_grid(large, nrow=columns, padding=2, pad_value=255))  # type: ignore[no-any-return]
+    return to_pil_image(make_grid(large, nrow=columns, padding=2, pad_value=255))
 
 
 def strip(states: Sequence[tuple[float, Tensor]], images: int) -> Image:

@@ -56,7 +56,7 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
             loss = losses.mean()
             _check_finite(losses, batch, state.step, rate, kept)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip or math.inf)
             _check_gradient(norm, batch, state.step, rate, kept)
             for group in optimizer.param_groups:

@@ -69,7 +69,7 @@ def _of(model: type[Any], prefix: str, definitions: dict[str, Any], without: tup
     table, renamed = json.loads(text)
     definitions.update({f"{prefix}.{name}": value for name, value in renamed.items()})
     table.pop("title", None)
-    return table  # type: ignore[no-any-return]
+    return table
 
 
 def _properties(model: type[Any], without: tuple[str, ...]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class EfficientNetLite0(FeatureExtractor):
         def features(images: Tensor) -> Tensor:
             x = F.interpolate(images.to(device).float(), size=(SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False)
             x = ((x - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
-            return network.extract_features(x).mean((2, 3)).float().cpu()  # type: ignore[no-any-return]
+            return network.extract_features(x).mean((2, 3)).float().cpu()
 
         return features
 

@@ -56,7 +56,7 @@ class Inception(FeatureExtractor):
 
         @torch.inference_mode()
         def features(images: Tensor) -> Tensor:
-            return network(images.to(device)).float().cpu()  # type: ignore[no-any-return]
+            return network(images.to(device)).float().cpu()
 
         return features
 
