@@ -156,6 +156,15 @@ def test_nothing_to_compare_is_said(home):
     assert (done.returncode, "two different runs" in done.stderr) == (2, True)
 
 
+def wait_for_step_beyond(step, home):
+    """Until the only run there has written a checkpoint of a later step."""
+    (path,) = home.glob("runs/*/run.json")
+    deadline = time.monotonic() + 60
+    while json.loads(path.read_text())["step"] <= step:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(recipe, tmp_path, number, code):
     environ = {**os.environ, "WB_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
@@ -168,13 +177,15 @@ def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(recipe, t
         *TINY,
         "--set",
         "train.steps=100000",
+        "--set",
+        "train.checkpoint_every=50",
         "--no-track",
     ]
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in process.stdout:
         if line.startswith("run "):
             break
-    time.sleep(2.0)
+    wait_for_step_beyond(0, tmp_path)
     process.send_signal(number)
     told = process.communicate(timeout=60)[0]
     assert process.returncode == code, told
@@ -194,7 +205,7 @@ def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(recipe, t
             break
     else:
         pytest.fail("it did not go on")
-    time.sleep(1.0)
+    wait_for_step_beyond(info["step"], tmp_path)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [folder.name]
