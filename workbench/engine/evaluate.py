@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from workbench.engine import pictures
 from workbench.engine.assembly import Parts
+from workbench.engine.distances import Distances
 from workbench.engine.progress import Progress, Stop
-from workbench.engine.reference import extract, reference_features
+from workbench.engine.reference import Reference
 from workbench.engine.sampling import Drawer, labels_like
-from workbench.interfaces import FeatureExtractor
-from workbench.metrics import MetricCard, frechet_distance, kernel_distance
 
 __all__ = ["evaluate"]
 
@@ -40,9 +38,12 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     columns = max(1, round(len(shown) ** 0.5))
     yield Progress("evaluating", step, pictures={"samples": pictures.grid(shown, columns)}, what="pictures")
 
-    for slot in parts.recipe.evaluate.features:
+    recipe = parts.recipe
+    reference = Reference(parts.train, recipe.evaluate.real, parts.cache, parts.device)
+    for slot in recipe.evaluate.features:
         yield Progress("evaluating", step, what=f"{slot.use} features")
-        metrics, cards = _distances(parts, slot.component, samples, drawer.evaluations)
+        distances = Distances(slot.component, reference)
+        metrics, cards = distances(samples, recipe.evaluation_sampler, drawer.evaluations, recipe.seed)
         yield Progress("evaluating", step, metrics=metrics, cards=cards, what=f"{slot.use} features")
         if stop.requested:
             return
@@ -61,7 +62,7 @@ def _sampling(parts: Parts, drawer: Drawer, step: int, stop: Stop, into: list[Te
     started = time.perf_counter()
     for start in range(0, settings.samples, settings.batch_size):
         index = range(start, min(start + settings.batch_size, settings.samples))
-        into.append(pictures.to_uint8(drawer.images(slot, index, parts.recipe.seed, labels_like(parts, index))))
+        into.append(pictures.to_uint8(drawer.images(slot, index, parts.recipe.seed, _labels(parts, index))))
         pace = index.stop / (time.perf_counter() - started)
         left = (settings.samples - index.stop) / pace
         yield Progress("evaluating", step, index.stop, settings.samples, "sampling", images_per_second=pace, seconds_left=left)
@@ -69,36 +70,10 @@ def _sampling(parts: Parts, drawer: Drawer, step: int, stop: Stop, into: list[Te
             return
 
 
-def _distances(
-    parts: Parts, extractor: FeatureExtractor, samples: Tensor, evaluations: int
-) -> tuple[dict[str, float], dict[str, Mapping[str, Any]]]:
-    slot = parts.recipe.evaluation_sampler
-    function = extractor.build(parts.device)
-    real = reference_features(parts, extractor, function)
-    fake = extract(function, samples, parts.device)
-    card = MetricCard(
-        extractor=extractor.card(),
-        n_real=len(real),
-        n_generated=len(fake),
-        dataset=parts.train.provenance.fingerprint,
-        split="train",
-        weights="ema",
-        sampler=slot.use,
-        steps=slot.steps,
-        nfe=evaluations,
-        guidance=slot.guidance,
-        seed=parts.recipe.seed,
-    ).to_dict()
-    kid, kid_error = kernel_distance(real, fake)
-    kid_name = extractor.metric("kid")
-    metrics = {extractor.metric("fd"): frechet_distance(real, fake), kid_name: kid, f"{kid_name}_std_error": kid_error}
-    return metrics, dict.fromkeys(metrics, card)
-
-
 def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, step: int) -> Progress:
     # The recipe's own sampler: how the images come about is what it is about.
     index = range(ANIMATED)
-    states = [(t, x.cpu()) for t, x in drawer.states(parts.recipe.sampler, index, parts.recipe.seed, labels_like(parts, index))]
+    states = [(t, x.cpu()) for t, x in drawer.states(parts.recipe.sampler, index, parts.recipe.seed, _labels(parts, index))]
     shown = {
         "denoising": pictures.strip(states, STRIP_IMAGES),
         "noising": pictures.noising(parts),
@@ -107,3 +82,7 @@ def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, step: int) 
     if parts.recipe.evaluate.neighbours:
         shown["neighbours"] = pictures.neighbours(samples[: parts.recipe.evaluate.neighbours], parts)
     return Progress("evaluating", step, pictures=shown, files={"denoising.gif": pictures.animation(states, 4)}, what="pictures")
+
+
+def _labels(parts: Parts, index: range) -> Tensor | None:
+    return labels_like(parts.train, parts.recipe.seed, index) if parts.recipe.train.condition else None

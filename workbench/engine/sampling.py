@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from workbench.diffusion import Clamped, Conditioned, Counted, Guided, NetworkPosterior, Objective, Path, sample, trajectory
 from workbench.engine.assembly import Parts
 from workbench.engine.device import Precision, autocast
-from workbench.interfaces import NoiseSchedule, PosteriorMean, SampleSpec
+from workbench.interfaces import Examples, NoiseSchedule, PosteriorMean, SampleSpec
 from workbench.random import Stream
 from workbench.recipe import SamplerSlot
 
@@ -80,9 +80,7 @@ def path_of(slot: SamplerSlot, schedule: NoiseSchedule) -> Path:
     return Path.uniform(slot.steps)
 
 
-def labels_like(parts: Parts, index: range) -> Tensor | None:
-    """Labels [b] drawn from the training set's own distribution, keyed by image index; None for unconditional runs."""
-    if not parts.recipe.train.condition:
-        return None
-    u = Stream(parts.recipe.seed, "sample label").uniform(0, torch.tensor(list(index)))[:, 0]
-    return parts.train.labels((u * len(parts.train)).long().tolist())
+def labels_like(examples: Examples, seed: int, index: range) -> Tensor | None:
+    """Labels [b] drawn from the examples' own distribution, keyed by image index; None where they have none."""
+    u = Stream(seed, "sample label").uniform(0, torch.tensor(list(index)))[:, 0]
+    return examples.labels((u * len(examples)).long().tolist())

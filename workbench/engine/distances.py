@@ -1,0 +1,54 @@
+"""Distances between generated and real images, with the cards they are told with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from workbench.engine.reference import Reference, extract
+from workbench.interfaces import FeatureExtractor
+from workbench.metrics import MetricCard, frechet_distance, kernel_distance
+from workbench.recipe import SamplerSlot
+
+__all__ = ["Distances"]
+
+
+class Distances:
+    """Fréchet and kernel distance to one reference under one extractor, whose network and real features are kept for the next call.
+
+    Raises WeightsError where the extractor's weights are missing or wrong.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, reference: Reference) -> None:
+        self._extractor, self._reference = extractor, reference
+        self._function = extractor.build(reference.device)
+        self._real = reference.features(extractor, self._function)
+
+    def __call__(
+        self, samples: Tensor, slot: SamplerSlot, evaluations: int, seed: int
+    ) -> tuple[dict[str, float], dict[str, Mapping[str, Any]]]:
+        """Metrics by name, and the card of each, of uint8 `samples` [n, c, h, w] drawn by `slot` in `evaluations` per image."""
+        real, fake = self._real, extract(self._function, samples, self._reference.device)
+        card = MetricCard(
+            extractor=self._extractor.card(),
+            n_real=len(real),
+            n_generated=len(fake),
+            dataset=self._reference.examples.provenance.fingerprint,
+            split="train",
+            weights="ema",
+            sampler=slot.use,
+            steps=slot.steps,
+            nfe=evaluations,
+            guidance=slot.guidance,
+            seed=seed,
+        ).to_dict()
+        kid, kid_error = kernel_distance(real, fake)
+        kid_name = self._extractor.metric("kid")
+        metrics = {
+            self._extractor.metric("fd"): frechet_distance(real, fake),
+            kid_name: kid,
+            f"{kid_name}_std_error": kid_error,
+        }
+        return metrics, dict.fromkeys(metrics, card)
