@@ -13,7 +13,7 @@ ARROWS = {
     "home": set(),
     "interfaces": {"errors", "random"},
     "diffusion": {"errors", "random", "interfaces"},
-    "registry": {"errors", "interfaces"},
+    "registry": {"errors", "files", "interfaces"},
     "metrics": {"errors", "interfaces"},
     "recipe": {"errors", "files", "interfaces", "registry", "diffusion"},
     "engine": {"errors", "files", "random", "interfaces", "diffusion", "registry", "recipe", "metrics"},

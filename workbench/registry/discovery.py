@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, get_args
 
-from workbench.errors import AmbiguousComponent, UnknownComponent
+from packaging.utils import canonicalize_name
 
-__all__ = ["GROUPS", "Entry", "Kind", "find", "installed"]
+from workbench.errors import AmbiguousComponent, UnknownComponent
+from workbench.registry.allowed import VARIABLE, is_allowed
+
+__all__ = ["GROUPS", "Entry", "Kind", "find", "installed", "singular"]
 
 Kind = Literal["schedules", "denoisers", "samplers", "datasets", "features"]
 GROUPS: tuple[Kind, ...] = get_args(Kind)
@@ -35,10 +38,20 @@ class Entry:
         """`distribution:name`, which no other distribution can claim."""
         return f"{self.distribution}:{self.name}"
 
+    @property
+    def allowed(self) -> bool:
+        """Whether WB_PLUGINS lets the component be used."""
+        return is_allowed(self.distribution)
 
-def installed(kind: Kind) -> list[Entry]:
-    """Every component of a kind, sorted by name."""
-    return list(_installed(kind))
+    def answers_to(self, name: str) -> bool:
+        """Whether `name` or `distribution:name` means this component; a distribution may be spelled as pip allows."""
+        distribution, colon, own = name.rpartition(":")
+        return own == self.name and (not colon or canonicalize_name(distribution) == canonicalize_name(self.distribution))
+
+
+def installed(kind: Kind, hidden: bool = False) -> list[Entry]:
+    """Every component of a kind that can be used, sorted by name; with `hidden`, also what WB_PLUGINS leaves out."""
+    return [entry for entry in _installed(kind) if hidden or entry.allowed]
 
 
 @functools.lru_cache(maxsize=len(GROUPS))
@@ -57,23 +70,30 @@ def _entry(kind: Kind, point: EntryPoint) -> Entry:
 
 def find(kind: Kind, name: str) -> Entry:
     """The entry that `name` or `distribution:name` stands for; UnknownComponent or AmbiguousComponent otherwise."""
-    claims = [entry for entry in installed(kind) if name in (entry.name, entry.qualified)]
+    claims = [entry for entry in installed(kind) if entry.answers_to(name)]
     if len(claims) == 1:
         return claims[0]
     if claims:
         choices = " or ".join(f"'{entry.qualified}'" for entry in claims)
-        raise AmbiguousComponent(f"{len(claims)} installed packages offer {_singular(kind)} '{name}': use {choices}")
+        raise AmbiguousComponent(f"{len(claims)} installed packages offer {singular(kind)} '{name}': use {choices}")
     raise UnknownComponent(_unknown(kind, name))
 
 
 def _unknown(kind: Kind, name: str) -> str:
+    for entry in installed(kind, hidden=True):
+        if entry.answers_to(name):
+            return (
+                f"{singular(kind)} '{name}' is installed, but {VARIABLE} does not name its package: "
+                f"add {entry.distribution} to {VARIABLE}, or unset it"
+            )
     names = sorted({entry.name for entry in installed(kind)})
     if not names:
         return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}"
     close = difflib.get_close_matches(name, names, n=1)
     guess = f" (did you mean '{close[0]}'?)" if close else ""
-    return f"no {_singular(kind)} is called '{name}'{guess}\n    installed: {', '.join(names)}  (wb list {kind})"
+    return f"no {singular(kind)} is called '{name}'{guess}\n    installed: {', '.join(names)}  (wb list {kind})"
 
 
-def _singular(kind: Kind) -> str:
+def singular(kind: Kind) -> str:
+    """What one component of a kind is called."""
     return {"features": "feature extractor"}.get(kind, kind.removesuffix("s"))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import importlib
+import traceback
 from typing import Any
-
-from packaging.requirements import InvalidRequirement, Requirement
 
 from workbench import __version__
 from workbench.errors import BrokenComponent
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
 from workbench.registry.discovery import Entry, Kind, find
+from workbench.registry.trust import vet
+from workbench.registry.versions import CORE, api_range, fits
 
-__all__ = ["load"]
+__all__ = ["BASES", "import_class", "load"]
 
 BASES: dict[Kind, type[Component]] = {
     "schedules": NoiseSchedule,
@@ -32,12 +33,19 @@ def load(kind: Kind, name: str) -> type[Any]:
 @functools.cache
 def _load(entry: Entry) -> type[Any]:
     _check_range(entry)
+    vet(entry)
+    return import_class(entry)
+
+
+def import_class(entry: Entry) -> type[Any]:
+    """Import a component here and now; BrokenComponent where that fails or it is not what its entry point says."""
+    _check_range(entry)
     module, _, attribute = entry.target.partition(":")
     try:
         component = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a plugin may do anything while it is imported
         raise BrokenComponent(
-            f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}"
+            f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}{_place(error)}"
         ) from error
     base = BASES[entry.kind]
     if not (isinstance(component, type) and issubclass(component, base)):
@@ -48,14 +56,17 @@ def _load(entry: Entry) -> type[Any]:
     return component
 
 
+def _place(error: BaseException) -> str:
+    """The plugin's line that failed; a SyntaxError tells its own, and where the import system failed there is none."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    if isinstance(error, SyntaxError) or len(frames) < 2 or frames[-1].filename == importlib.__file__:
+        return ""
+    return f" ({frames[-1].filename}:{frames[-1].lineno})"
+
+
 def _check_range(entry: Entry) -> None:
-    for text in entry.requires:
-        try:
-            wanted = Requirement(text)
-        except InvalidRequirement:
-            continue
-        if wanted.name == "diffusion-workbench" and not wanted.specifier.contains(__version__, prereleases=True):
-            raise BrokenComponent(
-                f"'{entry.name}' of {entry.distribution} {entry.version} is made for diffusion-workbench{wanted.specifier}, this is {__version__}: "
-                f"pip install --upgrade {entry.distribution}"
-            )
+    if not fits(entry.requires):
+        raise BrokenComponent(
+            f"'{entry.name}' of {entry.distribution} {entry.version} is made for {CORE}{api_range(entry.requires)}, this is {__version__}: "
+            f"pip install --upgrade {entry.distribution}"
+        )

@@ -1,0 +1,32 @@
+"""Which distributions count: all that are installed, or those that WB_PLUGINS names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from packaging.utils import canonicalize_name
+
+__all__ = ["FIRST_PARTY_PREFIX", "VARIABLE", "allow_list", "is_allowed", "is_first_party"]
+
+VARIABLE = "WB_PLUGINS"
+FIRST_PARTY_PREFIX = "diffusion-workbench-"
+
+
+def allow_list(environ: Mapping[str, str] = os.environ) -> frozenset[str] | None:
+    """The distributions WB_PLUGINS names, in canonical spelling; None where it is not set, empty where it is set to nothing."""
+    text = environ.get(VARIABLE)
+    if text is None:
+        return None
+    return frozenset(str(canonicalize_name(name.strip())) for name in text.split(",") if name.strip())
+
+
+def is_first_party(distribution: str) -> bool:
+    """Whether a distribution bears the project's prefix, which others are asked not to take."""
+    return canonicalize_name(distribution).startswith(FIRST_PARTY_PREFIX)
+
+
+def is_allowed(distribution: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a distribution's components can be named in recipes; first-party ones always can."""
+    named = allow_list(environ)
+    return named is None or is_first_party(distribution) or canonicalize_name(distribution) in named
