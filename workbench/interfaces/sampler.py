@@ -50,3 +50,10 @@ class Sampler(Component, ABC, Generic[State]):
     def evaluations(self, moves: int) -> int:
         """Network evaluations (NFE) that `moves` moves down cost; one each unless a sampler says otherwise."""
         return moves
+
+    def convergence_order(self) -> int | None:
+        """The power of the step length by which the error vanishes, counted over the whole path; measured by `workbench.testing`.
+
+        None where the result is random (its moments are tested instead) or nothing is claimed.
+        """
+        return None
