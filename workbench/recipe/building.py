@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from workbench.errors import ComponentError, Problem
+from workbench.errors import ComponentError, Problem, RecipeError
 from workbench.interfaces import Component
 from workbench.recipe import messages
 from workbench.recipe.layers import CORE_KEYS, Layered
@@ -28,7 +28,7 @@ from workbench.recipe.model import (
 from workbench.recipe.toml import Key
 from workbench.registry import Kind, installed, load
 
-__all__ = ["build"]
+__all__ = ["build", "slot_of"]
 
 M = TypeVar("M", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {"objective": ObjectiveSettings, "train": Train, "tracking": Tracking}
@@ -44,6 +44,15 @@ def build(source: Layered) -> tuple[Recipe | None, dict[str, Slot[Any]], list[Pr
     builder = _Builder(source)
     recipe = builder.recipe()
     return recipe, builder.slots, builder.problems
+
+
+def slot_of(kind: Kind, table: dict[str, Any], said: Mapping[str, str]) -> Slot[Any]:
+    """A slot from a table that stands in no file; `said` tells by field which option gave it. RecipeError where it is not sound."""
+    builder = _Builder(Layered("", table, {(name,): (option, None) for name, option in said.items()}))
+    slot = builder.component((), kind, table, kind.removesuffix("s"))
+    if slot is None:
+        raise RecipeError(builder.problems)
+    return slot
 
 
 class _Builder:

@@ -9,7 +9,7 @@ from workbench.errors import CombinationError, DataError, WorkbenchError
 from workbench.interfaces import SampleSpec
 from workbench.recipe.model import Recipe, SamplerSlot, Slot
 
-__all__ = ["Finding", "check", "describe_dataset", "warnings"]
+__all__ = ["Finding", "check", "check_sampler", "describe_dataset", "warnings"]
 
 Finding = tuple[str, str]  # dotted key, message
 MAX_TERMINAL_SNR = 1e-3
@@ -27,6 +27,11 @@ def check(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:
         lambda: _network(recipe, spec),
     ]
     return [finding for each in checks for finding in each()]
+
+
+def check_sampler(slot: SamplerSlot, recipe: Recipe) -> list[Finding]:
+    """What keeps another sampler than the recipe's own from working with the rest of a recipe."""
+    return list(_sampler("sampler", slot, recipe))
 
 
 def describe_dataset(slot: Slot[Any]) -> tuple[SampleSpec | None, list[Finding]]:

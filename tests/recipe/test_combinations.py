@@ -1,0 +1,78 @@
+"""Combinations of samplers and their fields."""
+
+import pytest
+
+from workbench.errors import RecipeError
+from workbench.recipe import Axis, combinations, load, variant
+
+
+@pytest.fixture
+def recipe(repository):
+    """DDIM in 25 steps is its evaluation sampler."""
+    return load(repository / "recipes" / "cars_linear.toml")
+
+
+def axes(**texts):
+    return [Axis.of(field, [text], f"--{field}") for field, text in texts.items()]
+
+
+def test_a_field_is_varied_only_where_a_sampler_has_it(recipe):
+    found = combinations(recipe, ["ddim", "ddpm"], axes(eta="0,0.5,1", steps="5,10"))
+    assert [(slot.use, slot.table().get("eta"), slot.steps) for slot in found] == [
+        *(("ddim", eta, steps) for eta in (0.0, 0.5, 1.0) for steps in (5, 10)),
+        ("ddpm", None, 5),
+        ("ddpm", None, 10),
+    ]
+
+
+def test_a_field_may_belong_to_one_sampler(recipe):
+    found = combinations(recipe, ["ddim", "ddpm"], [Axis.of("ddpm.variance", ["beta,beta_tilde"], "--vary")])
+    assert [variant(slot, {"variance"}) for slot in found] == ["ddim", "ddpm variance=beta", "ddpm variance=beta_tilde"]
+
+
+def test_what_is_asked_for_twice_is_there_once(recipe):
+    assert len(combinations(recipe, ["ddim", "ddim"], axes(eta="0,0.0", steps="5,5"))) == 1
+
+
+def test_without_wishes_there_is_the_recipes_evaluation_sampler(recipe):
+    assert combinations(recipe, [], []) == [recipe.evaluation_sampler]
+
+
+def test_what_is_not_varied_is_as_in_the_recipe(repository):
+    own = "evaluate.sampler={use='ddim', eta=0.3, steps=7, clamp=false, spacing='quadratic'}"
+    recipe = load(repository / "recipes" / "cars_linear.toml", [own])
+    ddim, ddpm = combinations(recipe, ["ddim", "ddpm"], [])
+    assert ddim == recipe.evaluation_sampler
+    assert (ddpm.steps, ddpm.clamp, ddpm.spacing) == (7, False, "quadratic")
+    assert ddpm.component == type(ddpm.component)()
+
+
+def test_a_list_in_brackets_is_one_value():
+    assert Axis.of("x", ["[1, 0.5, 0],[1,0]", "3, word"], "--vary").values == ([1, 0.5, 0], [1, 0], 3, "word")
+
+
+def test_a_variant_tells_what_is_varied_and_what_is_unusual(recipe):
+    (slot,) = combinations(recipe, ["ddim"], axes(eta="1", spacing="quadratic"))
+    assert variant(slot) == "ddim eta=1 spacing=quadratic"
+    (slot,) = combinations(recipe, ["ddim"], [])
+    assert (variant(slot), variant(slot, {"eta"})) == ("ddim", "ddim eta=0")
+
+
+MISTAKES = [
+    (["ddimm"], {}, "--sampler: sampler.use: no sampler is called 'ddimm' (did you mean 'ddim'?)"),
+    (["ddim"], {"steps": "5,0"}, "--steps: sampler.steps: must be at least 1, got 0"),
+    (["ddim"], {"steps": "some"}, "--steps: sampler.steps: expected a whole number, got 'some'"),
+    (["ddim"], {"eta": "0,3"}, "--eta: sampler.eta: must be at most 1, got 3"),
+    (["ddim"], {"spacing": "trailing", "steps": "500"}, "--steps: sampler.steps: 500 steps do not fit on the 300 times"),
+    (["ddim"], {"guidance": "1,2"}, "--guidance: sampler.guidance: guidance needs a network that was given labels"),
+    (["ddpm"], {"eta": "0"}, "--eta: eta: no such field of 'ddpm'"),
+    (["ddim"], {"etta": "0"}, "--etta: etta: no such field of 'ddim' (did you mean 'eta'?"),
+    (["ddim"], {"ddpm.variance": "beta"}, "'ddpm' is not among the samplers of this call (ddim)"),
+]
+
+
+@pytest.mark.parametrize(("samplers", "texts", "told"), MISTAKES, ids=[told[:60] for *_, told in MISTAKES])
+def test_what_cannot_be_is_refused_with_option_value_and_alternatives(recipe, samplers, texts, told):
+    with pytest.raises(RecipeError) as caught:
+        combinations(recipe, samplers, axes(**texts))
+    assert told in str(caught.value)

@@ -1,0 +1,119 @@
+"""Every combination of samplers and values of their fields, each as sound as if a recipe had said it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from workbench.errors import Problem, RecipeError
+from workbench.recipe.building import slot_of
+from workbench.recipe.checks import check_sampler
+from workbench.recipe.messages import did_you_mean
+from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
+from workbench.recipe.toml import value_of
+from workbench.registry import load
+
+__all__ = ["Axis", "combinations", "variant"]
+
+SHOWN = 3  # problems of many combinations are much alike
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The values that one field of a sampler's table takes in turn; `field` may name the sampler too: "ddpm.variance"."""
+
+    field: str
+    values: tuple[Any, ...]
+    said: str  # the option that asked for it
+
+    @classmethod
+    def of(cls, field: str, texts: Iterable[str], said: str) -> Axis:
+        """From texts such as "5,10,20"; words need no quotes, and a list in brackets is one value."""
+        return cls(field, tuple(value_of(part) for text in texts for part in _parts(text)), said)
+
+    def applies(self, sampler: str) -> bool:
+        """Whether a sampler, or what the core does around it, has this field."""
+        owner, dot, name = self.field.rpartition(".")
+        return (not dot or owner == sampler) and name in _fields(sampler)
+
+    @property
+    def name(self) -> str:
+        """The field without its sampler."""
+        return self.field.rpartition(".")[2]
+
+
+def combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[Axis]) -> list[SamplerSlot]:
+    """Each sampler with each combination of the axes that it has the fields for, once; the recipe's evaluation sampler if none is named.
+
+    What no axis varies is as in the recipe's evaluation sampler, and fields of another sampler have their defaults. Raises
+    ComponentError for unknown samplers and RecipeError where a combination is not sound, or where an axis fits none of the samplers.
+    """
+    names = list(dict.fromkeys(samplers)) or [recipe.evaluation_sampler.use]
+    problems = [_unused(axis, names) for axis in axes if not any(axis.applies(name) for name in names)]
+    found: list[SamplerSlot] = []
+    for name in names:
+        for table, said in _tables(recipe, name, axes):
+            try:
+                slot = cast("SamplerSlot", slot_of("samplers", table, said))
+            except RecipeError as error:
+                problems += error.problems
+                continue
+            if slot not in found:
+                found.append(slot)
+            problems += [
+                Problem(said.get(key.partition(".")[2], ""), None, key, text) for key, text in check_sampler(slot, recipe)
+            ]
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems))[:SHOWN])
+    return found
+
+
+def variant(slot: SamplerSlot, varied: Collection[str] = ()) -> str:
+    """A sampler in a few words, without its steps: the fields in `varied`, and those that are not at their defaults."""
+    plain = type(slot)(use=slot.use, component=type(slot.component).model_construct()).table()
+    shown = [
+        f"{name}={str(value).lower() if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}"
+        for name, value in slot.table().items()
+        if name not in ("use", "steps") and (name in varied or value != plain.get(name))
+    ]
+    return " ".join([slot.use, *shown])
+
+
+def _tables(recipe: Recipe, name: str, axes: Sequence[Axis]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Tables of one sampler, and by field which option gave it."""
+    base = recipe.evaluation_sampler.table()
+    if base["use"] != name:
+        base = {"use": name} | {key: value for key, value in base.items() if key in SamplerSettings.model_fields}
+    fitting = [axis for axis in axes if axis.applies(name)]
+    said = {"use": "--sampler", **{axis.name: axis.said for axis in fitting}}
+    for values in itertools.product(*(axis.values for axis in fitting)):
+        yield base | {axis.name: value for axis, value in zip(fitting, values, strict=True)}, said
+
+
+def _fields(sampler: str) -> list[str]:
+    return [*load("samplers", sampler).model_fields, *SamplerSettings.model_fields]
+
+
+def _unused(axis: Axis, names: Sequence[str]) -> Problem:
+    owner, dot, name = axis.field.rpartition(".")
+    if dot and owner not in names:
+        return Problem(axis.said, None, axis.field, f"'{owner}' is not among the samplers of this call ({', '.join(names)})")
+    known = sorted({field for each in ([owner] if dot else names) for field in _fields(each)})
+    which = f"'{owner or names[0]}'" if dot or len(names) == 1 else f"any of {', '.join(names)}"
+    return Problem(
+        axis.said, None, axis.field, f"no such field of {which} ({did_you_mean(name, known)}fields: {', '.join(known)})"
+    )
+
+
+def _parts(text: str) -> list[str]:
+    """Split at the commas that are outside of brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
