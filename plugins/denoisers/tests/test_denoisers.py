@@ -11,6 +11,8 @@ SPEC = SampleSpec(3, 16, 16, classes=("a", "b", "c"))
 SMALL = [
     UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,)),
     UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), patch=2, heads=2, dropout=0.1),
+    UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), scale_shift=True),
+    UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), scale_shift=True, residual_resample=True),
     SmallCNN(channels=16, depth=4),
 ]
 EACH = pytest.mark.parametrize("denoiser", SMALL, ids=repr)
@@ -34,6 +36,24 @@ def test_the_ddpm_papers_cifar10_network_has_its_35_7_million_parameters():
     with torch.device("meta"):
         network = settings.build(SampleSpec(3, 32, 32))
     assert sum(each.numel() for each in network.parameters()) / 1e6 == pytest.approx(35.7, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("size", "classes", "channels", "multipliers", "blocks", "million"),
+    [
+        (64, 1000, 192, (1, 2, 3, 4), 3, 296),
+        (128, 1000, 256, (1, 1, 2, 3, 4), 2, 422),
+        (256, 1000, 256, (1, 1, 2, 2, 4, 4), 2, 554),
+    ],
+)
+def test_the_adm_papers_imagenet_networks_have_their_parameters(size, classes, channels, multipliers, blocks, million):
+    # Dhariwal & Nichol 2021, appendix I. Theirs also predict a variance, and have no row for "no class": at most 7,000 parameters.
+    settings = UNet(
+        channels=channels, multipliers=multipliers, blocks=blocks, attention=(32, 16, 8), scale_shift=True, residual_resample=True
+    )
+    with torch.device("meta"):
+        network = settings.build(SampleSpec(3, size, size, classes=tuple(map(str, range(classes)))))
+    assert round(sum(each.numel() for each in network.parameters()) / 1e6) == million
 
 
 @EACH
@@ -106,8 +126,12 @@ def test_any_size_and_channel_count_works():
     assert built(SmallCNN(channels=8, depth=1), SampleSpec(1, 13, 17)).eval()(
         torch.zeros(1, 1, 13, 17), torch.zeros(1), None
     ).shape == (1, 1, 13, 17)
-    network = built(UNet(channels=8, multipliers=(1, 3), blocks=1, attention=()), SampleSpec(4, 24, 8)).eval()
-    assert network(torch.zeros(1, 4, 24, 8), torch.zeros(1), None).shape == (1, 4, 24, 8)
+    for settings in (
+        UNet(channels=8, multipliers=(1, 3), blocks=1, attention=()),
+        UNet(channels=8, multipliers=(1, 3), blocks=1, attention=(), residual_resample=True),
+    ):
+        network = built(settings, SampleSpec(4, 24, 8)).eval()
+        assert network(torch.zeros(1, 4, 24, 8), torch.zeros(1), None).shape == (1, 4, 24, 8)
 
 
 def test_heads_must_divide_the_channels():

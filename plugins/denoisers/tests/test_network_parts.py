@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from wb_denoisers.layers import groups, sinusoids
 from wb_denoisers.small_cnn import SmallCNN
 from wb_denoisers.unet import UNet
-from wb_denoisers.unet_network import Attention, ResidualBlock
+from wb_denoisers.unet_blocks import Attention, Downsample, ResidualBlock, Upsample, doubled, halved
 from workbench.interfaces import SampleSpec
 
 SPEC = SampleSpec(3, 16, 16)
@@ -33,6 +34,57 @@ def test_fresh_attention_and_fresh_residual_blocks_are_the_identity():
     x = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0))
     assert torch.equal(Attention(16, 2)(x), x)
     assert torch.equal(ResidualBlock(16, 16, 8, 0.0)(x, torch.zeros(2, 8)), x)
+    assert torch.equal(ResidualBlock(16, 16, 8, 0.0, scale_shift=True)(x, torch.randn(2, 8)), x)
+
+
+def test_fresh_residual_blocks_that_resample_do_nothing_else():
+    x = torch.randn(2, 16, 4, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=halved)(x, torch.zeros(2, 8)), halved(x))
+    assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=doubled)(x, torch.zeros(2, 8)), doubled(x))
+
+
+def test_halving_takes_means_and_doubling_repeats():
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert halved(x)[0, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert doubled(x)[0, 0, :2, :4].tolist() == [[0.0, 0.0, 1.0, 1.0]] * 2
+    assert torch.equal(halved(doubled(x)), x)
+
+
+@pytest.mark.parametrize("scale_shift", [False, True])
+@pytest.mark.parametrize("resample", [None, halved, doubled])
+def test_residual_blocks_are_the_papers_formula(scale_shift, resample):
+    # Ho et al. 2020, appendix B; Dhariwal & Nichol 2021, section 3.1: AdaGN(h, y) = y_s GroupNorm(h) + y_b, y_s written as 1 + scale.
+    torch.manual_seed(0)
+    block = ResidualBlock(8, 16, 4, 0.0, scale_shift, resample).double()
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    x, embedding = torch.randn(2, 8, 4, 4, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
+    change = resample or (lambda image: image)
+
+    def norm(layer, h):  # as many groups as channels, up to 32: every channel on its own
+        mean, variance = h.mean((2, 3), keepdim=True), h.var((2, 3), keepdim=True, correction=0)
+        return (h - mean) / (variance + 1e-5).sqrt() * layer.weight[:, None, None] + layer.bias[:, None, None]
+
+    def convolve(layer, h):
+        return F.conv2d(h, layer.weight, layer.bias, padding=layer.padding)
+
+    level = (embedding @ block.level.weight.T + block.level.bias)[:, :, None, None]
+    h = convolve(block.conv1, change(F.silu(norm(block.norm1, x))))
+    h = (1 + level[:, :16]) * norm(block.norm2, h) + level[:, 16:] if scale_shift else norm(block.norm2, h + level)
+    expected = convolve(block.shortcut, change(x)) + convolve(block.conv2, F.silu(h))
+    torch.testing.assert_close(block(x, embedding), expected)
+
+
+def test_residual_blocks_change_every_resolution_where_they_are_asked_to():
+    plain, residual = (
+        UNet(channels=8, multipliers=(1, 1, 2), blocks=1, residual_resample=each).build(SPEC) for each in (False, True)
+    )
+    assert [type(each) for each in plain.modules() if isinstance(each, Downsample | Upsample)] == [Downsample] * 2 + [
+        Upsample
+    ] * 2
+    assert not any(isinstance(each, Downsample | Upsample) for each in residual.modules())
+    changes = [each.resample for each in residual.modules() if isinstance(each, ResidualBlock) and each.resample]
+    assert changes == [halved] * 2 + [doubled] * 2
 
 
 def test_attention_is_the_papers_softmax():
@@ -78,7 +130,15 @@ def test_dilations_take_turns():
     assert [block.conv1.dilation[0] for block in blocks] == [1, 2, 4, 8, 1]
 
 
-@pytest.mark.parametrize("denoiser", [UNet(channels=8, multipliers=(1, 2), blocks=1), SmallCNN(channels=8, depth=2)], ids=repr)
+@pytest.mark.parametrize(
+    "denoiser",
+    [
+        UNet(channels=8, multipliers=(1, 2), blocks=1),
+        UNet(channels=8, multipliers=(1, 2), blocks=1, scale_shift=True, residual_resample=True),
+        SmallCNN(channels=8, depth=2),
+    ],
+    ids=repr,
+)
 def test_the_memory_format_makes_no_difference(denoiser):
     torch.manual_seed(0)
     network = denoiser.build(SPEC).eval()

@@ -1,4 +1,4 @@
-"""What the networks have in common: embeddings of level and class, group norm with SiLU."""
+"""What the networks have in common: embeddings of level and class, group norm with SiLU, attention."""
 
 from __future__ import annotations
 
@@ -25,14 +25,27 @@ def groups(channels: int) -> int:
 
 
 class NormSiLU(nn.GroupNorm):
-    """SiLU of group norm."""
+    """SiLU of group norm, which a scale and a shift may adapt: AdaGN of Dhariwal & Nichol 2021 (arXiv:2105.05233), section 3.1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(groups(channels), channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[b, c, h, w] -> the same."""
-        return F.silu(super().forward(x), inplace=True)
+    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+        """[b, c, h, w] and, both or neither, [b, c, 1, 1] -> [b, c, h, w]."""
+        normal = super().forward(x)
+        if scale is not None and shift is not None:
+            normal = normal * (1.0 + scale) + shift
+        return F.silu(normal, inplace=True)
+
+
+def attend(qkv: Tensor, heads: int) -> Tensor:
+    """Softmax attention among the n tokens of each image: queries, keys and values [b, n, 3 c] side by side -> [b, n, c].
+
+    Vaswani et al. 2017 (arXiv:1706.03762), equation 1, in every head. `heads` must divide c.
+    """
+    b, n, width = qkv.shape
+    q, k, v = qkv.reshape(b, n, 3, heads, width // 3 // heads).permute(2, 0, 3, 1, 4)  # [b, heads, n, c/heads]
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, width // 3)
 
 
 class LevelEmbedding(nn.Module):

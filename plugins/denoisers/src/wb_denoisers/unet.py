@@ -22,6 +22,10 @@ class UNet(Denoiser):
     Ho, Jain & Abbeel 2020 (arXiv:2006.11239), appendix B. With 128 channels, multipliers [1, 2, 2, 2], 2 blocks and attention at 16
     it is their CIFAR-10 network (35.7 million parameters). The level enters every block through a sinusoidal embedding. `patch` is the
     folding of Hoogeboom, Heek & Salimans 2023 (arXiv:2301.11093), section 3.3; resolutions are then those of the folded image.
+
+    `scale_shift` and `residual_resample` are the blocks of ADM (Dhariwal & Nichol 2021, arXiv:2105.05233, section 3). With both, 192
+    channels, multipliers [1, 2, 3, 4], 3 blocks and attention at 32, 16 and 8 it is their ImageNet network at 64 pixels (296 million
+    parameters), but for its learned variance and its heads of 64 channels each at every level.
     """
 
     channels: int = Field(64, ge=8, le=2048, multiple_of=8, description="channels at the full resolution")
@@ -40,6 +44,12 @@ class UNet(Denoiser):
     )
     heads: int = Field(1, ge=1, le=64, description="attention heads")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of features dropped in every residual block")
+    scale_shift: bool = Field(
+        False, description="the level scales and shifts what each block's second norm gives, instead of being added before it"
+    )
+    residual_resample: bool = Field(
+        False, description="residual blocks change the resolution, by means and repetition, instead of convolutions alone"
+    )
 
     @model_validator(mode="after")
     def _heads_divide(self) -> UNet:

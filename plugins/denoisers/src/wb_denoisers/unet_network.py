@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import LevelEmbedding, NormSiLU, groups, zeroed
+from wb_denoisers.layers import LevelEmbedding, NormSiLU, zeroed
+from wb_denoisers.unet_blocks import Downsample, ResidualBlock, Stage, Upsample, doubled, halved
 from workbench.interfaces import SampleSpec
 
 if TYPE_CHECKING:
@@ -28,35 +29,42 @@ class UNetNetwork(nn.Module):
         levels = [base * multiplier for multiplier in settings.multipliers]
         last = len(levels) - 1
 
-        def stage(before: int, after: int, depth: int) -> Stage:
-            attends = spec.height // settings.patch // 2**depth in settings.attention
-            return Stage(before, after, width, settings.dropout, settings.heads if attends else 0)
+        def stage(before: int, after: int, heads: int) -> Stage:
+            return Stage(before, after, width, settings.dropout, heads, settings.scale_shift)
+
+        def heads_at(depth: int) -> int:
+            return settings.heads if spec.height // settings.patch // 2**depth in settings.attention else 0
+
+        def half(channels: int) -> nn.Module:
+            if settings.residual_resample:
+                return ResidualBlock(channels, channels, width, settings.dropout, settings.scale_shift, halved)
+            return Downsample(channels)
+
+        def double(channels: int) -> nn.Module:
+            if settings.residual_resample:
+                return ResidualBlock(channels, channels, width, settings.dropout, settings.scale_shift, doubled)
+            return Upsample(channels)
 
         channels, skips = base, [base]
         self.down = nn.ModuleList()
         for depth, after in enumerate(levels):
             for _ in range(settings.blocks):
-                self.down.append(stage(channels, after, depth))
+                self.down.append(stage(channels, after, heads_at(depth)))
                 channels = after
                 skips.append(channels)
             if depth < last:
-                self.down.append(Downsample(channels))
+                self.down.append(half(channels))
                 skips.append(channels)
 
-        self.middle = nn.ModuleList(
-            [
-                Stage(channels, channels, width, settings.dropout, settings.heads),
-                Stage(channels, channels, width, settings.dropout, 0),
-            ]
-        )
+        self.middle = nn.ModuleList([stage(channels, channels, settings.heads), stage(channels, channels, 0)])
 
         self.up = nn.ModuleList()
         for depth, after in reversed(list(enumerate(levels))):
             for _ in range(settings.blocks + 1):
-                self.up.append(stage(channels + skips.pop(), after, depth))
+                self.up.append(stage(channels + skips.pop(), after, heads_at(depth)))
                 channels = after
             if depth > 0:
-                self.up.append(Upsample(channels))
+                self.up.append(double(channels))
 
         self.norm = NormSiLU(channels)
         self.leave = zeroed(nn.Conv2d(channels, folded, 3, padding=1))
@@ -74,89 +82,6 @@ class UNetNetwork(nn.Module):
         for module in self.middle:
             x = module(x, embedding)
         for module in self.up:
-            x = module(x if isinstance(module, Upsample) else torch.cat([x, skips.pop()], dim=1), embedding)
+            x = module(torch.cat([x, skips.pop()], dim=1) if isinstance(module, Stage) else x, embedding)
         out: Tensor = self.leave(self.norm(x))
         return F.pixel_shuffle(out, self.patch) if self.patch > 1 else out
-
-
-class Stage(nn.Module):
-    """A residual block, with attention after it where there are heads."""
-
-    def __init__(self, before: int, after: int, width: int, dropout: float, heads: int) -> None:
-        super().__init__()
-        self.block = ResidualBlock(before, after, width, dropout)
-        self.attention = Attention(after, heads) if heads else None
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """[b, before, h, w] -> [b, after, h, w]."""
-        x = self.block(x, embedding)
-        return x if self.attention is None else self.attention(x)
-
-
-class ResidualBlock(nn.Module):
-    """norm, SiLU, conv, + level, norm, SiLU, dropout, conv; the second convolution starts at zero."""
-
-    def __init__(self, before: int, after: int, width: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = NormSiLU(before), NormSiLU(after)
-        self.conv1 = nn.Conv2d(before, after, 3, padding=1)
-        self.level = nn.Linear(width, after)
-        self.dropout = nn.Dropout(dropout)
-        self.conv2 = zeroed(nn.Conv2d(after, after, 3, padding=1))
-        self.shortcut = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """[b, before, h, w], [b, width] -> [b, after, h, w]."""
-        h = self.conv1(self.norm1(x)) + self.level(embedding)[:, :, None, None]
-        h = self.conv2(self.dropout(self.norm2(h)))
-        out: Tensor = self.shortcut(x) + h
-        return out
-
-
-class Attention(nn.Module):
-    """Self-attention over all pixels, added to its input."""
-
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.GroupNorm(groups(channels), channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.project = zeroed(nn.Linear(channels, channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[b, c, h, w] -> the same shape."""
-        b, c, height, width = x.shape
-        # Channels last in memory, so this is a view: pixels are tokens.
-        tokens = self.norm(x).permute(0, 2, 3, 1).reshape(b, height * width, c)
-        q, k, v = (
-            self.qkv(tokens).reshape(b, height * width, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        )  # [b, heads, n, c/heads]
-        mixed = F.scaled_dot_product_attention(q, k, v)
-        out = self.project(mixed.transpose(1, 2).reshape(b, height * width, c))
-        return x + out.reshape(b, height, width, c).permute(0, 3, 1, 2)
-
-
-class Downsample(nn.Module):
-    """Halves the resolution with a strided convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """[b, c, h, w] -> [b, c, h/2, w/2]."""
-        out: Tensor = self.conv(x)
-        return out
-
-
-class Upsample(nn.Module):
-    """Doubles the resolution by repeating pixels, then convolves."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """[b, c, h, w] -> [b, c, 2h, 2w]."""
-        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return out
