@@ -10,7 +10,11 @@ from workbench.testing import every_sampler, every_schedule
 
 SPEC = SampleSpec(3, 8, 8, classes=("a", "b"))
 # Small settings for networks that are large by default; what is not named here takes its defaults.
-SMALL = {"unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,)}, "small_cnn": {"channels": 8, "depth": 2}}
+SMALL = {
+    "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,)},
+    "dit": {"width": 16, "depth": 1, "heads": 2},
+    "small_cnn": {"channels": 8, "depth": 2},
+}
 
 
 @pytest.mark.parametrize("schedule", every_schedule(), ids=repr)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from wb_denoisers.dit import DiT
 from wb_denoisers.small_cnn import SmallCNN
 from wb_denoisers.unet import UNet
 from workbench.interfaces import CombinationError, SampleSpec
@@ -13,6 +14,8 @@ SMALL = [
     UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), patch=2, heads=2, dropout=0.1),
     UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), scale_shift=True),
     UNet(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), scale_shift=True, residual_resample=True),
+    DiT(width=32, depth=2, heads=2),
+    DiT(width=24, depth=1, heads=3, patch=2, mlp_ratio=1.5),
     SmallCNN(channels=16, depth=4),
 ]
 EACH = pytest.mark.parametrize("denoiser", SMALL, ids=repr)
@@ -115,6 +118,13 @@ def test_labels_for_a_network_without_classes_are_an_error(denoiser):
     network(torch.zeros(1, 3, 16, 16), torch.zeros(1), torch.tensor([-1]))
 
 
+def test_sides_that_patches_do_not_tile_are_refused_with_the_field_to_change():
+    for shape in ((3, 18, 16), (3, 16, 18)):
+        with pytest.raises(CombinationError, match=r"multiples of 4, and the images are 1[68] x 1[68]") as caught:
+            DiT(patch=4).build(SampleSpec(*shape))
+        assert caught.value.key == "denoiser.patch"
+
+
 def test_sides_that_cannot_be_halved_are_refused_with_the_field_to_change():
     for settings in (UNet(multipliers=(1, 2, 2)), UNet(multipliers=(1,), patch=4)):
         with pytest.raises(CombinationError, match="18 x 18") as caught:
@@ -129,6 +139,7 @@ def test_any_size_and_channel_count_works():
     for settings in (
         UNet(channels=8, multipliers=(1, 3), blocks=1, attention=()),
         UNet(channels=8, multipliers=(1, 3), blocks=1, attention=(), residual_resample=True),
+        DiT(width=8, depth=1, heads=1),
     ):
         network = built(settings, SampleSpec(4, 24, 8)).eval()
         assert network(torch.zeros(1, 4, 24, 8), torch.zeros(1), None).shape == (1, 4, 24, 8)
@@ -137,3 +148,5 @@ def test_any_size_and_channel_count_works():
 def test_heads_must_divide_the_channels():
     with pytest.raises(ValueError, match="heads"):
         UNet(channels=32, heads=5)
+    with pytest.raises(ValueError, match="heads"):
+        DiT(width=32, heads=5)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from wb_denoisers.dit import DiT
 from wb_denoisers.layers import groups, sinusoids
 from wb_denoisers.small_cnn import SmallCNN
 from wb_denoisers.unet import UNet
@@ -135,6 +136,7 @@ def test_dilations_take_turns():
     [
         UNet(channels=8, multipliers=(1, 2), blocks=1),
         UNet(channels=8, multipliers=(1, 2), blocks=1, scale_shift=True, residual_resample=True),
+        DiT(width=32, depth=1, heads=2),
         SmallCNN(channels=8, depth=2),
     ],
     ids=repr,
