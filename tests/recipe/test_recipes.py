@@ -97,7 +97,7 @@ CASES = [
         "etta = 0.5",
         "12",
         "sampler.etta",
-        r"no such field of 'ddim' \(did you mean 'eta'\? fields: clamp, eta, guidance",
+        r"no such field of 'ddim' \(did you mean 'eta'\? fields: churn, clamp, eta",
     ),
     (
         'use = "linear"',

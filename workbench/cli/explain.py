@@ -75,7 +75,7 @@ def _log_ratio(after: float, before: float) -> float:
 
 
 def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> None:
-    from workbench.engine.sampling import path_of
+    from workbench.recipe import path_of
 
     path = path_of(slot, recipe.schedule.component)
     times = [f"{t:.3g}" for t in path.times]

@@ -77,18 +77,19 @@ def sample(
 
 
 def _slot(recipe: Recipe, name: str | None, steps: int | None, guidance: float | None) -> SamplerSlot:
+    from workbench.recipe import check_sampler
     from workbench.registry import load
 
     base = recipe.sampler
     changes: dict[str, Any] = {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
     if name is not None and name != base.use:
         changes |= {"use": name, "component": load("samplers", name)()}
+    if steps is not None and base.spacing == "explicit":
+        changes |= {"spacing": "uniform", "times": None}
     slot: SamplerSlot = base.model_copy(update=changes)
-    grid = recipe.schedule.component.grid() or 1000
-    if slot.spacing == "trailing" and slot.steps > grid:
-        raise CombinationError("steps", f"--steps {slot.steps}: at most {grid} fit on the trained times")
-    if slot.guidance != 1.0 and not recipe.train.condition:
-        raise CombinationError("guidance", "--guidance: this network was trained without labels (train.condition = false)")
+    for key, message in check_sampler(slot, recipe):
+        field = key.rpartition(".")[2]
+        raise CombinationError(field, f"--{field}: {message}")
     return slot
 
 

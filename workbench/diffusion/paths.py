@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["SPACINGS", "Path"]
+from workbench.interfaces import NoiseSchedule
+
+__all__ = ["Path", "sigma_at", "time_at"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,65 @@ class Path:
             raise ValueError(f"trailing: {steps} steps do not fit on a grid of {grid} times")
         return cls(tuple(round((steps - i) * grid / steps) / grid for i in range(steps + 1)))
 
+    @classmethod
+    def karras(
+        cls, steps: int, schedule: NoiseSchedule, rho: float = 7.0, sigma_min: float | None = None, sigma_max: float | None = None
+    ) -> Path:
+        """Equal steps in (sigma/alpha)^(1/rho), then to 0 (Karras et al. 2022, arXiv:2206.00364, equation 5).
+
+        From `sigma_max`, by default the paper's 80 or the schedule's own if it is less, to `sigma_min`, by default the paper's 0.002 or the
+        least of a table; the first time is 1 all the same, where the samples start.
+        """
+        low, high = sigma_range(schedule, sigma_min, sigma_max)
+        roots = _spread(high ** (1.0 / rho), low ** (1.0 / rho), _positive(steps))
+        return cls.at_sigmas([root**rho for root in roots], schedule)
+
+    @classmethod
+    def logsnr(cls, steps: int, schedule: NoiseSchedule, sigma_min: float | None = None, sigma_max: float | None = None) -> Path:
+        """Equal steps in log-SNR, then to 0 (Lu et al. 2022, arXiv:2206.00927, section 3.3); the ends as those of `karras`."""
+        low, high = sigma_range(schedule, sigma_min, sigma_max)
+        return cls.at_sigmas([math.exp(each) for each in _spread(math.log(high), math.log(low), _positive(steps))], schedule)
+
+    @classmethod
+    def at_sigmas(cls, sigmas: Sequence[float], schedule: NoiseSchedule) -> Path:
+        """From t = 1 through the times where sigma/alpha has these values, but for the first, to the data."""
+        return cls((1.0, *(time_at(schedule, sigma) for sigma in sigmas[1:]), 0.0))
+
+    def churned(self, schedule: NoiseSchedule, amount: float, low: float = 0.0, high: float = math.inf) -> Path:
+        """Before each move with sigma/alpha in [low, high], a move up to sigma (1 + gamma): gamma = min(amount / N, sqrt(2) - 1).
+
+        Karras et al. 2022, algorithm 2, whose S_churn is `amount`; S_noise is 1. Nothing is above t = 1.
+        """
+        gamma = min(amount / self.moves_down, math.sqrt(2.0) - 1.0)
+        times: list[float] = []
+        for t in self.times:
+            times.append(t)
+            sigma = sigma_at(schedule, t)
+            if 0.0 < t < 1.0 and low <= sigma <= high:
+                up = time_at(schedule, sigma * (1.0 + gamma))
+                times += [up] if up > t else []
+        return Path(tuple(times))
+
+    def restarted(self, schedule: NoiseSchedule, times: int, low: float, high: float) -> Path:
+        """When sigma/alpha first comes to `low` or below, up to `high` and down the same way again, so many times.
+
+        Xu et al. 2023 (arXiv:2306.14878), algorithm 1: long moves up contract the errors of the moves down. ValueError where the path has no
+        time between.
+        """
+        bottom = next(k for k, t in enumerate(self.times) if sigma_at(schedule, t) <= low)
+        again = [t for t in self.times[: bottom + 1] if sigma_at(schedule, t) < high]
+        top = time_at(schedule, high)
+        if bottom == len(self.times) - 1:
+            raise ValueError(
+                f"a restart from sigma = {low:g} needs a step there: the path's last before the data is at {self._least(schedule):.3g}"
+            )
+        if top <= self.times[bottom]:
+            raise ValueError(f"a restart must go up: sigma = {high:g} is not above {low:g} on this path")
+        return Path((*self.times[: bottom + 1], *((top, *again) * times), *self.times[bottom + 1 :]))
+
+    def _least(self, schedule: NoiseSchedule) -> float:
+        return sigma_at(schedule, self.times[-2])
+
     def moves(self) -> Iterator[tuple[float, float]]:
         """The moves (t, s) in order."""
         return itertools.pairwise(self.times)
@@ -58,7 +120,35 @@ class Path:
         return sum(s < t for t, s in self.moves())
 
 
-SPACINGS = ("uniform", "quadratic", "trailing")
+def sigma_at(schedule: NoiseSchedule, t: float) -> float:
+    """sigma / alpha at time t, infinite where alpha = 0."""
+    alpha, sigma = schedule.at(t)
+    return sigma / alpha if alpha > 0.0 else math.inf
+
+
+def time_at(schedule: NoiseSchedule, sigma: float) -> float:
+    """The time at which sigma / alpha has a value; 1 where it never gets as large."""
+    import torch
+
+    return float(schedule.time(torch.tensor(-2.0 * math.log(sigma), dtype=torch.float64)))
+
+
+def sigma_range(schedule: NoiseSchedule, sigma_min: float | None, sigma_max: float | None) -> tuple[float, float]:
+    """The least and greatest sigma / alpha of a path before its last step. ValueError where they are the wrong way round."""
+    grid = schedule.grid()
+    low = max(0.002, 0.0 if grid is None else sigma_at(schedule, 1.0 / grid)) if sigma_min is None else sigma_min
+    own = sigma_at(schedule, 1.0)
+    high = min(80.0, own) if sigma_max is None else sigma_max
+    if high > own * (1.0 + 1e-9):
+        raise ValueError(f"sigma_max ({high:g}) is above the schedule's own {own:.6g}")
+    if not 0.0 < low < high:
+        raise ValueError(f"sigma_min ({low:g}) must be above 0 and below sigma_max ({high:g})")
+    return low, high
+
+
+def _spread(first: float, last: float, count: int) -> list[float]:
+    """`count` equally spaced values, both ends included."""
+    return [first + (last - first) * i / max(count - 1, 1) for i in range(count)]
 
 
 def _positive(steps: int) -> int:

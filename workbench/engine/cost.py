@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from workbench.diffusion import Objective
 from workbench.engine.assembly import build_network, objective_of
 from workbench.engine.device import Precision, autocast, choose_precision
-from workbench.engine.sampling import path_of
 from workbench.interfaces import SampleSpec
-from workbench.recipe import Recipe
+from workbench.recipe import Recipe, path_of
 
 __all__ = ["Cost", "estimate"]
 

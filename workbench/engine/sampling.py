@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from workbench.diffusion import Clamped, Conditioned, Counted, Guided, NetworkPosterior, Objective, Path, sample, trajectory
+from workbench.diffusion import Clamped, Conditioned, Counted, Guided, NetworkPosterior, Objective, trajectory
 from workbench.engine.assembly import Parts
 from workbench.engine.device import Precision, autocast
-from workbench.interfaces import Examples, NoiseSchedule, PosteriorMean, SampleSpec
+from workbench.engine.guard import Guarded, check_finite
+from workbench.interfaces import Examples, PosteriorMean, SampleSpec
 from workbench.random import Stream
-from workbench.recipe import SamplerSlot
+from workbench.recipe import SamplerSlot, path_of
 
-__all__ = ["Drawer", "labels_like", "path_of"]
+__all__ = ["Drawer", "labels_like"]
 
 
 class Drawer:
@@ -33,32 +34,28 @@ class Drawer:
         return cls(network, parts.objective, parts.spec, parts.device, parts.precision)
 
     def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
-        """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional."""
+        """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional.
+
+        Raises SamplingError, naming sampler or network, where they are not finite or a step does not keep the shape.
+        """
         posterior = self._posterior(slot, labels)
         counted = Counted(posterior)
-        path = path_of(slot, self._objective.schedule)
-        with autocast(self._device, self._precision):
-            images = sample(
-                Clamped(counted) if slot.clamp else counted,
-                slot.component,
-                path,
-                images=list(index),
-                shape=self._spec.shape,
-                seed=seed,
-                device=self._device,
-            )
+        for _, images in self._walk(slot, counted, index, seed):  # noqa: B007 - the last ones are wanted
+            pass
         self.evaluations = counted.evaluations * (2 if isinstance(posterior, Guided) else 1)
+        check_finite(images, slot.use, posterior, lambda watched: self._walk(slot, watched, index, seed))
         return images
 
     def states(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:
         """(t, x_t) along the way."""
-        posterior = self._posterior(slot, labels)
-        path = path_of(slot, self._objective.schedule)
+        yield from self._walk(slot, self._posterior(slot, labels), index, seed)
+
+    def _walk(self, slot: SamplerSlot, posterior: PosteriorMean, index: range, seed: int) -> Iterator[tuple[float, Tensor]]:
         with autocast(self._device, self._precision):
             yield from trajectory(
                 Clamped(posterior) if slot.clamp else posterior,
-                slot.component,
-                path,
+                Guarded(inner=slot.component, name=slot.use),
+                path_of(slot, self._objective.schedule),
                 images=list(index),
                 shape=self._spec.shape,
                 seed=seed,
@@ -69,15 +66,6 @@ class Drawer:
         network = NetworkPosterior(self._network, self._objective.schedule, self._objective.parameterization)
         conditioned = Conditioned(network, None if labels is None else labels.to(self._device))
         return conditioned if slot.guidance == 1.0 or labels is None else Guided(conditioned, slot.guidance)
-
-
-def path_of(slot: SamplerSlot, schedule: NoiseSchedule) -> Path:
-    """The path a sampler table names."""
-    if slot.spacing == "quadratic":
-        return Path.quadratic(slot.steps)
-    if slot.spacing == "trailing":
-        return Path.trailing(slot.steps, schedule.grid() or 1000)
-    return Path.uniform(slot.steps)
 
 
 def labels_like(examples: Examples, seed: int, index: range) -> Tensor | None:

@@ -1,10 +1,11 @@
 """Recipes: TOML files -> one frozen, checked description of a run."""
 
 from workbench.recipe.building import slot_of
-from workbench.recipe.checks import warnings
+from workbench.recipe.checks import check_sampler, warnings
 from workbench.recipe.combinations import Axis, combinations, variant
 from workbench.recipe.loading import dumps, load, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
+from workbench.recipe.paths import path_of
 from workbench.recipe.schema import schema
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "Slot",
     "Tracking",
     "Train",
+    "check_sampler",
     "combinations",
     "dumps",
     "load",
+    "path_of",
     "save",
     "schema",
     "slot_of",

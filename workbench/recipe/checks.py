@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from workbench.errors import CombinationError, DataError, WorkbenchError
-from workbench.interfaces import SampleSpec
+from workbench.interfaces import NoiseSchedule, SampleSpec
 from workbench.recipe.model import Recipe, SamplerSlot, Slot
+from workbench.recipe.paths import path_of
 
 __all__ = ["Finding", "check", "check_sampler", "describe_dataset", "warnings"]
 
 Finding = tuple[str, str]  # dotted key, message
+ONLY_FOR: dict[str, tuple[str, ...]] = {
+    "times": ("explicit",),
+    "rho": ("karras",),
+    "sigma_min": ("karras", "logsnr"),
+    "sigma_max": ("karras", "logsnr"),
+}
 MAX_TERMINAL_SNR = 1e-3
+MENDS = {
+    "scale_to_steps": "schedule.scale_to_steps = true",
+    "zero_terminal_snr": "schedule.zero_terminal_snr = true",
+    "steps": "more schedule.steps",
+    "sigma_max": "a larger schedule.sigma_max",
+}
+LARGEST_INPUT = 5.0  # standard deviation of x_t beyond which networks learn badly
 
 
 def check(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:
@@ -46,14 +61,29 @@ def describe_dataset(slot: Slot[Any]) -> tuple[SampleSpec | None, list[Finding]]
 
 def warnings(recipe: Recipe) -> list[str]:
     """What is allowed and rarely meant."""
+    return [*_terminal_snr(recipe), *_input_scale(recipe)]
+
+
+def _terminal_snr(recipe: Recipe) -> Iterator[str]:
     alpha, sigma = recipe.schedule.component.at(1.0)
     snr = (alpha / sigma) ** 2
     if snr <= MAX_TERMINAL_SNR:
-        return []
-    return [
-        f"schedule: x_T keeps {alpha:.1%} of the image (signal-to-noise ratio {snr:.2g} at t = 1), and sampling starts from pure noise, which the "
-        f"network never saw. Betas made for 1000 steps must grow where there are fewer: schedule.scale_to_steps = true, or more schedule.steps."
-    ]
+        return
+    fields = type(recipe.schedule.component).model_fields
+    mends = [words for field, words in MENDS.items() if field in fields]
+    yield (
+        f"schedule: the signal-to-noise ratio at t = 1 is {snr:.2g}, so that x_T keeps {(snr / (1.0 + snr)) ** 0.5:.1%} of the image, and "
+        f"sampling starts from pure noise, which the network never saw. More noise would mend it: {' or '.join(mends) or 'another schedule'}."
+    )
+
+
+def _input_scale(recipe: Recipe) -> Iterator[str]:
+    alpha, sigma = recipe.schedule.component.at(1.0)
+    if math.hypot(alpha, sigma) > LARGEST_INPUT and recipe.parameterization != "edm":
+        yield (
+            f"parameterization: with schedule '{recipe.schedule.use}' the network sees inputs of up to {sigma:.3g}, and under "
+            f"'{recipe.parameterization}' they are not scaled. Use parameterization = 'edm', which scales them to unit variance."
+        )
 
 
 def _parameterization(recipe: Recipe) -> Iterator[Finding]:
@@ -76,14 +106,25 @@ def _times(recipe: Recipe) -> Iterator[Finding]:
 def _sampler(key: str, slot: SamplerSlot | None, recipe: Recipe) -> Iterator[Finding]:
     if slot is None:
         return
-    grid = recipe.schedule.component.grid() or 1000
-    if slot.spacing == "trailing" and slot.steps > grid:
-        yield (
-            f"{key}.steps",
-            f"{slot.steps} steps do not fit on the {grid} times that 'trailing' chooses from: use at most {grid}, or spacing = 'uniform'",
-        )
+    yield from ((f"{key}.{field}", message) for field, message in _path(slot, recipe.schedule.component))
     if slot.guidance != 1.0 and not recipe.train.condition:
         yield f"{key}.guidance", "guidance needs a network that was given labels: set train.condition = true, or guidance = 1"
+
+
+def _path(slot: SamplerSlot, schedule: NoiseSchedule) -> Iterator[Finding]:
+    for field, spacings in ONLY_FOR.items():
+        if getattr(slot, field) is not None and slot.spacing not in spacings:
+            yield field, f"belongs to spacing = {' or '.join(map(repr, spacings))}, and this is {slot.spacing!r}"
+    if slot.spacing == "explicit" and slot.times is None:
+        yield "times", "spacing = 'explicit' needs them, for example times = [1.0, 0.7, 0.4, 0.1, 0.0]"
+        return
+    try:
+        path = path_of(slot, schedule)
+    except CombinationError as error:
+        yield error.key, str(error)
+        return
+    if (path.times[0], path.times[-1]) != (1.0, 0.0):
+        yield "times", f"must lead from noise (1.0) to data (0.0), and lead from {path.times[0]:g} to {path.times[-1]:g}"
 
 
 def _features(recipe: Recipe) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.errors import Problem, RecipeError
 from workbench.recipe import toml
+from workbench.recipe.model import SamplerSettings
 from workbench.recipe.toml import Key
 
 __all__ = ["Layered", "layered"]
@@ -21,7 +22,7 @@ COMPONENTS: dict[Key, str] = {
     ("evaluate", "sampler"): "samplers",
 }
 # These keys of a sampler's table belong to the core, and stay when another sampler is chosen.
-CORE_KEYS = frozenset({"steps", "spacing", "clamp", "guidance"})
+CORE_KEYS = frozenset(SamplerSettings.model_fields)
 MAX_EXTENDS = 16
 
 

@@ -11,10 +11,12 @@ from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor,
 from workbench.registry import Kind
 
 __all__ = [
+    "Churn",
     "Evaluate",
     "Heading",
     "ObjectiveSettings",
     "Recipe",
+    "Restart",
     "SamplerSettings",
     "SamplerSlot",
     "Slot",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 C = TypeVar("C", bound=Component)
-Spacing = Literal["uniform", "quadratic", "trailing"]
+Spacing = Literal["uniform", "quadratic", "trailing", "karras", "logsnr", "explicit"]
 
 
 class Section(BaseModel):
@@ -48,11 +50,41 @@ class Slot(Section, Generic[C]):
         return {"use": self.use, **self.component.model_dump(mode="json", exclude_none=True)}
 
 
+class Churn(Section):
+    """Moves up before the moves down, small and many: EDM's stochastic sampling."""
+
+    amount: float = Field(gt=0.0, description="S_churn: each move up multiplies sigma by up to 1 + amount / steps")
+    low: float = Field(0.05, ge=0.0, description="least sigma/alpha at which it is done")
+    high: float | None = Field(50.0, gt=0.0, description="greatest sigma/alpha at which it is done")
+
+
+class Restart(Section):
+    """Long moves up, and the same way down again."""
+
+    times: int = Field(1, ge=1, le=1000, description="how often")
+    low: float = Field(0.1, gt=0.0, description="sigma/alpha from which it goes up")
+    high: float = Field(2.0, gt=0.0, description="sigma/alpha to which it goes up")
+
+
 class SamplerSettings(Section):
     """What the core does around any sampler."""
 
-    steps: int = Field(50, ge=1, le=10_000, description="moves from noise to data")
+    steps: int = Field(50, ge=1, le=10_000, description="moves from noise to data; with explicit times, as many as they are")
     spacing: Spacing = Field("uniform", description="how the steps are spread over time")
+    times: tuple[float, ...] | None = Field(
+        None, max_length=10_001, description="for spacing = 'explicit': every time, from 1 to 0"
+    )
+    rho: float | None = Field(
+        None, ge=1.0, le=100.0, description="for spacing = 'karras': finer near the data the larger it is [7]"
+    )
+    sigma_min: float | None = Field(
+        None, gt=0.0, description="for 'karras' and 'logsnr': sigma/alpha before the last step [0.002, or a table's least]"
+    )
+    sigma_max: float | None = Field(
+        None, gt=0.0, description="for 'karras' and 'logsnr': from where steps are spread [80, or a schedule's own]"
+    )
+    churn: Churn | None = Field(None, description="small moves up before moves down (Karras et al. 2022, algorithm 2)")
+    restart: Restart | None = Field(None, description="long moves up and the same way down again (Xu et al. 2023)")
     clamp: bool = Field(True, description="keep the predicted data in [-1, 1] at every step")
     guidance: float = Field(1.0, ge=0.0, le=100.0, description="classifier-free guidance scale; 1 is none")
 
@@ -64,7 +96,8 @@ class SamplerSlot(SamplerSettings, Slot[Sampler[Any]]):
 
     def table(self) -> dict[str, Any]:
         """The recipe table that gives this slot again."""
-        return {**super().table(), "steps": self.steps, "spacing": self.spacing, "clamp": self.clamp, "guidance": self.guidance}
+        core = self.model_dump(mode="json", exclude_none=True, include=set(SamplerSettings.model_fields))
+        return {**super().table(), **core}
 
 
 class ObjectiveSettings(Section):

@@ -1,0 +1,59 @@
+"""The path that a sampler's table names."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from workbench.errors import CombinationError
+from workbench.interfaces import NoiseSchedule
+from workbench.recipe.model import SamplerSettings
+
+if TYPE_CHECKING:
+    from workbench.diffusion import Path
+
+__all__ = ["path_of"]
+
+
+def path_of(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
+    """Times from noise to data on a schedule; CombinationError where the two do not fit, its key being the field to change."""
+    path = _spaced(settings, schedule)
+    try:
+        if (churn := settings.churn) is not None:
+            path = path.churned(schedule, churn.amount, churn.low, math.inf if churn.high is None else churn.high)
+    except ValueError as error:
+        raise CombinationError("churn", str(error)) from error
+    try:
+        if (restart := settings.restart) is not None:
+            path = path.restarted(schedule, restart.times, restart.low, restart.high)
+    except ValueError as error:
+        raise CombinationError("restart", str(error)) from error
+    return path
+
+
+def _spaced(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
+    from workbench.diffusion import Path
+
+    steps, ends = settings.steps, (settings.sigma_min, settings.sigma_max)
+    try:
+        match settings.spacing:
+            case "uniform":
+                return Path.uniform(steps)
+            case "quadratic":
+                return Path.quadratic(steps)
+            case "trailing":
+                grid = schedule.grid() or 1000
+                if steps > grid:
+                    raise CombinationError(
+                        "steps",
+                        f"{steps} steps do not fit on the {grid} times that 'trailing' chooses from: use at most {grid}, or spacing = 'uniform'",
+                    )
+                return Path.trailing(steps, grid)
+            case "karras":
+                return Path.karras(steps, schedule, 7.0 if settings.rho is None else settings.rho, *ends)
+            case "logsnr":
+                return Path.logsnr(steps, schedule, *ends)
+            case "explicit":
+                return Path.of(settings.times or ())
+    except ValueError as error:
+        raise CombinationError("spacing", str(error)) from error
