@@ -11,6 +11,8 @@ WorkbenchError
 ├── WeightsError           weights are missing, incomplete or not the expected bytes
 ├── TrainingError          training cannot go on
 │   └── NonFiniteLoss      the loss became nan or infinite
+├── SamplingError          a sampler or a network gave what is no image
+├── ScaffoldError          a new plugin package cannot be made
 ├── CheckpointError        a run or checkpoint is missing or unreadable
 └── TrackingError          the tracking store cannot be reached or used
 """
@@ -30,6 +32,8 @@ __all__ = [
     "NonFiniteLoss",
     "Problem",
     "RecipeError",
+    "SamplingError",
+    "ScaffoldError",
     "TrackingError",
     "TrainingError",
     "UnknownComponent",
@@ -111,6 +115,14 @@ class NonFiniteLoss(TrainingError):
             f"Lower train.learning_rate or train.clip, lengthen train.warmup, or use train.precision = 'fp32'."
         )
         self.step = step
+
+
+class SamplingError(WorkbenchError):
+    """A sampler or a network gave something else than finite images of the right shape."""
+
+
+class ScaffoldError(WorkbenchError):
+    """A new plugin package cannot be made: its name is taken or is no name, or its folder cannot be written."""
 
 
 class CheckpointError(WorkbenchError):

@@ -12,6 +12,7 @@ from torch import nn
 
 from workbench.diffusion import PARAMETERIZATIONS, Objective, check_combination
 from workbench.engine.device import Precision, choose_precision
+from workbench.engine.guard import check_examples, check_network
 from workbench.interfaces import Examples, Resources, SampleSpec
 from workbench.recipe import Recipe
 
@@ -36,18 +37,25 @@ class Parts:
 def assemble(
     recipe: Recipe, device: torch.device, cache: Path, progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> Parts:
-    """Load the data, build the network and the objective. Raises DataError, CombinationError and WeightsError before any training."""
+    """Load the data, build the network and the objective.
+
+    Raises DataError, CombinationError, WeightsError and BrokenComponent, all before any training.
+    """
     spec = recipe.dataset.component.describe()
     objective = objective_of(recipe)
     for slot in recipe.evaluate.features:
         slot.component.card()  # weights that are missing are missed now, not after hours of training
     network = build_network(recipe, spec).to(device)
     resources = Resources(cache, progress)
+    train = recipe.dataset.component.load("train", resources)
+    test = recipe.dataset.component.load("test", resources)
+    for examples in (train, test):
+        check_examples(examples, spec, recipe.dataset.use)
     return Parts(
         recipe=recipe,
         spec=spec,
-        train=recipe.dataset.component.load("train", resources),
-        test=recipe.dataset.component.load("test", resources),
+        train=train,
+        test=test,
         network=network,
         objective=objective,
         device=device,
@@ -72,7 +80,9 @@ def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
     """The network with the initial weights that the recipe's seed gives, channels last."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
-        return recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
+        network: nn.Module = recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
+        check_network(network, spec, recipe.denoiser.use)
+    return network
 
 
 def keyed_seed(seed: int, domain: str, at: int) -> int:
