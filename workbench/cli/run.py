@@ -61,17 +61,18 @@ def run(
     [bold]wb run latest[/]                                      repeat a run exactly
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from workbench.cli.display import Display
-    from workbench.engine import Stop, assemble, choose_device, describe_device
+    from workbench.engine import Stop, assemble, choose_device, describe_device, record_origins
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import warnings
 
     # Ids and commands are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
     recipe, folder, source = _what(target, overrides or [], resume, home)
-    for warning in warnings(recipe):
-        console.print(f"[yellow]warning:[/] {warning}")
+    for warning in [*warnings(recipe), *_changed_since(folder, source)]:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
     chosen = choose_device(device)
     console.print(f"[bold]{recipe.name}[/]  {describe_device(chosen)}  home {home}")
 
@@ -80,6 +81,7 @@ def run(
         parts = assemble(recipe, chosen, cache_folder(home), display.data)
         _tell_parts(console, parts)
         run_folder = folder or _new_run(home, recipe)
+        record_origins(run_folder, recipe)
         tracker = _tracker(run_folder, parts, source, tracking_uri, home) if track else _untracked()
         console.print(f"run [bold]{run_folder.id}[/]  in {run_folder.path}")
         status = _go(parts, run_folder, tracker, stop, display, console)
@@ -135,6 +137,16 @@ def _unfinished(home: Path, recipe: Recipe) -> RunFolder | None:
     return None
 
 
+def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
+    """What is no longer the code it was, where a run goes on or is repeated."""
+    from workbench.engine import RunFolder, changed_origins
+
+    if folder is not None:
+        return changed_origins(folder)
+    run = RunFolder(source.parent)
+    return changed_origins(run) if source == run.recipe and (run.path / "run.json").is_file() else []
+
+
 def _new_run(home: Path, recipe: Recipe) -> RunFolder:
     from workbench.engine import create_run
     from workbench.recipe import save
@@ -152,22 +164,25 @@ def _untracked() -> Tracker:
 
 def _tracker(folder: RunFolder, parts: Parts, source: Path, option: str | None, home: Path) -> Tracker:
     """Open the run in MLflow and record what is known before the first step."""
-    from workbench.engine import describe_device
-    from workbench.registry import find
+    from workbench.engine import describe_device, origins_of
     from workbench.tracking import facts, open_run, tracking_uri
 
     recipe = parts.recipe
     known = folder.info().get("tracking")
+    used = origins_of(recipe)
+    hashes = {f"wb.hash.{origin.distribution}": origin.sha256 for origin in used}
     if known and option is None:
-        return open_run(known["uri"], recipe.tracking.experiment, folder.id, home, known["run_id"])
+        tracker = open_run(known["uri"], recipe.tracking.experiment, folder.id, home, known["run_id"])
+        tracker.tags(hashes)
+        return tracker
     uri = tracking_uri(option, os.environ, recipe.tracking.uri, home)
     tracker = open_run(uri, recipe.tracking.experiment, folder.id, home)
     folder.update(tracking={"uri": uri, "run_id": tracker.run_id})
-    used = [find(kind, slot.use) for kind, slot in recipe.components()]
     tracker.params(recipe.flat())
     tracker.tags(
         {
-            **facts({entry.distribution: entry.version for entry in used}, source.absolute()),
+            **facts({origin.distribution: origin.version for origin in used}, source.absolute()),
+            **hashes,
             "mlflow.source.name": str(source),
             "wb.run": folder.id,
             "wb.recipe": recipe.name,

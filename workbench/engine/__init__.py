@@ -5,6 +5,7 @@ from workbench.engine.checkpoint import latest
 from workbench.engine.cost import Cost, estimate
 from workbench.engine.device import choose_device, describe_device
 from workbench.engine.evaluate import evaluate
+from workbench.engine.origins import changed_origins, origins_of, record_origins
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.recording import recorded
 from workbench.engine.runs import RunFolder, create_run, find_run, list_runs
@@ -18,6 +19,7 @@ __all__ = [
     "RunFolder",
     "Stop",
     "assemble",
+    "changed_origins",
     "choose_device",
     "create_run",
     "describe_device",
@@ -27,6 +29,8 @@ __all__ = [
     "find_run",
     "latest",
     "list_runs",
+    "origins_of",
+    "record_origins",
     "recorded",
     "train",
 ]
