@@ -8,8 +8,10 @@ from collections.abc import Callable
 import typer
 
 from workbench.cli.compare import compare
+from workbench.cli.doctor import doctor
 from workbench.cli.explain import explain
 from workbench.cli.listing import list_components
+from workbench.cli.plugins import plugins
 from workbench.cli.problems import report
 from workbench.cli.recipes import recipes
 from workbench.cli.run import run
@@ -40,6 +42,8 @@ for verb in RECIPES:
     app.command(rich_help_panel="Recipes")(verb)
 app.command("list", rich_help_panel="Components")(list_components)
 app.command(rich_help_panel="Components")(show)
+app.command(rich_help_panel="Components")(doctor)
+app.add_typer(plugins, name="plugins", rich_help_panel="Components")
 app.add_typer(weights, name="weights", rich_help_panel="Components")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["complete_component", "complete_kind", "complete_recipe", "complete_recipe_or_run", "complete_run"]
+__all__ = ["complete_component", "complete_kind", "complete_plugin", "complete_recipe", "complete_recipe_or_run", "complete_run"]
 
 
 def complete_recipe(incomplete: str) -> list[str]:
@@ -53,3 +53,10 @@ def complete_component(incomplete: str) -> list[str]:
     from workbench.registry.discovery import GROUPS, installed
 
     return [entry.name for kind in GROUPS for entry in installed(kind) if entry.name.startswith(incomplete)]
+
+
+def complete_plugin(incomplete: str) -> list[str]:
+    """Distributions that bring components."""
+    from workbench.registry.plugins import plugins
+
+    return [plugin.name for plugin in plugins() if plugin.name.startswith(incomplete)]

@@ -20,22 +20,29 @@ def list_components(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """List the installed components, each with the package it comes from.
+    """List the installed components, each with the package it comes from, and what keeps one from being used.
 
-    Nothing is imported: the list is read from the packages' metadata.
+    Nothing is imported: the list is read from the packages' metadata. Whether a component can be imported, tells  [bold]wb doctor[/].
 
     [bold]wb list[/]                 everything
     [bold]wb list samplers[/]        one kind
     [bold]wb list --json[/]          for programs
     """
     from workbench.registry.discovery import FIRST_PARTY, GROUPS, installed
+    from workbench.registry.plugins import troubles
 
     kinds = GROUPS if kind is None else (kind,)
-    entries = {each: installed(each) for each in kinds}
+    entries = {each: installed(each, hidden=True) for each in kinds}
     if as_json:
         rows = {
             each: [
-                {"name": entry.name, "package": entry.distribution, "version": entry.version, "target": entry.target}
+                {
+                    "name": entry.name,
+                    "package": entry.distribution,
+                    "version": entry.version,
+                    "target": entry.target,
+                    "troubles": [f"{trouble.state}: {trouble.message}" for trouble in troubles(entry)],
+                }
                 for entry in entries[each]
             ]
             for each in kinds
@@ -50,4 +57,6 @@ def list_components(
         typer.echo(typer.style(each, bold=True))
         for entry in entries[each]:
             typer.echo(f"  {entry.name:<{width}}  {typer.style(f'{entry.distribution} {entry.version}', dim=True)}")
+            for trouble in troubles(entry):
+                typer.echo(typer.style(f"  {'':<{width}}  {trouble.state}: {trouble.message}", fg="yellow"))
     typer.echo(typer.style("\nOne in detail: wb show NAME", dim=True))

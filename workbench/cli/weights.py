@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from workbench.errors import UnknownComponent
+from workbench.errors import ComponentError, UnknownComponent
 
 __all__ = ["weights"]
 
@@ -65,8 +66,11 @@ def _extractors() -> dict[str, Any]:
     from workbench.interfaces import HasWeights
     from workbench.registry import installed, load
 
-    classes = {entry.name: load("features", entry.qualified) for entry in installed("features")}
-    return {name: found for name, found in classes.items() if isinstance(found, HasWeights)}
+    found = {}
+    for entry in installed("features"):
+        with contextlib.suppress(ComponentError):  # a broken plugin must not keep the others' weights from being seen to
+            found[entry.name] = load("features", entry.qualified)
+    return {name: extractor for name, extractor in found.items() if isinstance(extractor, HasWeights)}
 
 
 def _chosen(name: str) -> Any:

@@ -15,8 +15,9 @@ CORE = "diffusion-workbench"
 
 
 def api_range(requires: Iterable[str]) -> str:
-    """The range of core versions in a distribution's requirements, e.g. `<0.2,>=0.1`; "" where none is stated."""
-    return ",".join(str(each.specifier) for each in _on_core(requires) if str(each.specifier))
+    """The range of core versions in a distribution's requirements, e.g. `>=0.1,<0.2`; "" where none is stated."""
+    parts = [part for requirement in _on_core(requires) for part in requirement.specifier]
+    return ",".join(sorted(map(str, parts), key=lambda part: (part.startswith("<"), part)))
 
 
 def fits(requires: Iterable[str], version: str = __version__) -> bool:

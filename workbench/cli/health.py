@@ -1,0 +1,151 @@
+"""What `wb doctor` looks at, one finding after another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from workbench.errors import RecipeError, WeightsError, WorkbenchError
+from workbench.registry import Entry, Plugin, installed, load, plugins, probe, unknown_names
+
+__all__ = ["Finding", "findings"]
+
+LIBRARY_SECONDS = 180.0
+LIBRARIES = {
+    "torch": "import torch; print(torch.__version__, f'CUDA with {torch.cuda.device_count()} GPU' if torch.cuda.is_available() else 'CPU only')",
+    "torchvision": "import torchvision; print(torchvision.__version__)",
+    "mlflow": "from importlib.metadata import version; from mlflow.tracking import MlflowClient; print(version('mlflow'))",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    state: Literal["ok", "note", "broken"]
+    about: str
+    name: str
+    told: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain values."""
+        return asdict(self)
+
+
+def findings(seconds: float) -> Iterator[Finding]:
+    """Everything, in the order in which it would be missed."""
+    from workbench.tracking.quiet import prepare_environment
+
+    prepare_environment()  # MLflow is imported by a child, which inherits the settings
+    with ThreadPoolExecutor(2) as pool:
+        yield from pool.map(_library, LIBRARIES)
+        found = plugins()
+        sound: list[Entry] = []
+        for plugin, tried in zip(found, pool.map(lambda plugin: _imported(plugin, seconds), found), strict=True):
+            sound += [entry for entry, error in tried if error is None]
+            yield from _plugin(plugin, tried)
+    for name in unknown_names():
+        yield Finding(
+            "note",
+            "plugin",
+            name,
+            "WB_PLUGINS names it, and it is not installed",
+            f"pip install {name}, or take it out of WB_PLUGINS",
+        )
+    yield from _weights(sound)
+    yield from _data()
+    yield _store()
+
+
+def _library(name: str) -> Finding:
+    # In a process of its own: a broken shared library may end it.
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", LIBRARIES[name]], capture_output=True, text=True, timeout=LIBRARY_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(
+            "broken", "library", name, f"is not imported after {LIBRARY_SECONDS:g} s", f"pip install --force-reinstall {name}"
+        )
+    if done.returncode == 0:
+        return Finding("ok", "library", name, done.stdout.strip())
+    words = done.stderr.strip().splitlines()
+    return Finding(
+        "broken",
+        "library",
+        name,
+        words[-1] if words else f"ends with exit code {done.returncode}",
+        f"pip install --force-reinstall {name}",
+    )
+
+
+def _imported(plugin: Plugin, seconds: float) -> list[tuple[Entry, str | None]]:
+    allowed = [entry for entry in plugin.entries if entry.allowed]
+    return [(finding.entry, finding.error) for finding in probe(allowed, seconds)]
+
+
+def _plugin(plugin: Plugin, tried: list[tuple[Entry, str | None]]) -> Iterator[Finding]:
+    name = f"{plugin.name} {plugin.version}"
+    broken = {error for _, error in tried if error is not None}
+    for trouble in plugin.troubles:
+        if trouble.state == "wrong API range":
+            continue  # importing has told that
+        yield Finding("note", "plugin", name, trouble.state, trouble.message)
+    for entry, error in tried:
+        if error is not None:
+            remedy = f"pip install --upgrade {plugin.name}, tell its author, or pip uninstall {plugin.name}"
+            yield Finding("broken", "plugin", name, f"{entry.kind}: {error}", "" if "pip install" in error else remedy)
+    if not broken and tried:
+        yield Finding("ok", "plugin", name, ", ".join(entry.name for entry, _ in tried))
+
+
+def _weights(sound: list[Entry]) -> Iterator[Finding]:
+    """Whether the weights of feature extractors are there and are what they should be."""
+    from pydantic import ValidationError
+
+    for entry in sound:
+        if entry.kind != "features":
+            continue
+        try:
+            card = load("features", entry.qualified)().card()
+        except ValidationError:
+            continue  # it has fields without defaults; a recipe knows them
+        except WeightsError as error:
+            yield Finding("note", "weights", entry.name, str(error))
+            continue
+        except WorkbenchError as error:
+            yield Finding("broken", "weights", entry.name, str(error))
+            continue
+        yield Finding("ok", "weights", entry.name, f"{card.dims} dimensions, sha256 {card.weights_sha256[:12]}")
+
+
+def _data() -> Iterator[Finding]:
+    """Whether the recipes at hand can be used as they are."""
+    from workbench.home import wb_home
+    from workbench.recipe import load as load_recipe
+
+    if not installed("datasets"):
+        yield Finding("broken", "data", "datasets", "none is installed", "pip install diffusion-workbench-datasets")
+    for path in sorted((wb_home() / "recipes").glob("*.toml")):
+        try:
+            recipe = load_recipe(path)
+        except RecipeError as error:
+            first = error.problems[0]
+            yield Finding("note", "recipe", path.name, f"{first.key}: {first.message}".splitlines()[0], f"wb validate {path}")
+        else:
+            yield Finding("ok", "recipe", path.name, f"{recipe.dataset.use} can be loaded")
+
+
+def _store() -> Finding:
+    """Whether the tracking store can be read or made."""
+    from workbench.home import wb_home
+    from workbench.tracking.health import store_health
+
+    health = store_health(os.environ, wb_home())
+    return Finding("ok" if health.sound else "broken", "store", health.where, health.told)

@@ -1,0 +1,143 @@
+"""wb plugins check"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from workbench.cli.completion import complete_component
+from workbench.errors import UnknownComponent
+
+if TYPE_CHECKING:
+    from workbench.interfaces import Component
+    from workbench.registry import Entry
+    from workbench.testing import Outcome
+
+__all__ = ["check"]
+
+STATES = {
+    "passed": ("ok", "green"),
+    "failed": ("FAILED", "red"),
+    "expected": ("deviates", "yellow"),
+    "unexpected": ("FAILED", "red"),
+    "skipped": ("skipped", "bright_black"),
+}
+
+
+def check(
+    component: Annotated[
+        str, typer.Argument(metavar="COMPONENT", help="A name from `wb list`.", autocompletion=complete_component)
+    ],
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="FIELD=VALUE", help="A field of the component. Repeatable.", show_default=False),
+    ] = None,
+    kind: Annotated[
+        Literal["schedules", "denoisers", "samplers", "datasets", "features"] | None,
+        typer.Option(help="Which kind, where several have a component of this name.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Check an installed component against the laws of its kind. Exit code 1 if one is broken.
+
+    The same checks run in a package's own tests, see docs/plugins.
+
+    [bold]wb plugins check ddim --set eta=1[/]
+    [bold]wb plugins check my-package:mine --json[/]
+    """
+    from workbench.testing import examine
+
+    entry = _entry(component, kind)
+    checked = _built(entry, component, fields or [])
+    started, outcomes = time.perf_counter(), []
+    if not as_json:
+        shown = "".join(f" {name}={value!r}" for name, value in checked.model_dump(exclude_defaults=True).items())
+        typer.echo(f"{typer.style(entry.name, bold=True)}{shown}  {entry.distribution} {entry.version}")
+    for outcome in examine(checked):
+        outcomes.append(outcome)
+        if not as_json:
+            _tell(outcome)
+    broken = [outcome for outcome in outcomes if outcome.state in ("failed", "unexpected")]
+    if as_json:
+        typer.echo(json.dumps(_report(entry, checked, outcomes), indent=2))
+    else:
+        _tell_end(outcomes, broken, time.perf_counter() - started)
+    if broken:
+        sys.exit(1)
+
+
+def _entry(name: str, kind: str | None) -> Entry:
+    from workbench.cli.nearest import nearest_components
+    from workbench.registry import GROUPS, find, installed
+
+    kinds = [each for each in GROUPS if kind in (None, each)]
+    holding = [each for each in kinds if any(entry.answers_to(name) for entry in installed(each, hidden=True))]
+    if not holding:
+        where = f"no component of {kind}" if kind else "no component"
+        raise UnknownComponent(f"{where} is called '{name}'{nearest_components(name)}  (wb list)")
+    if len(holding) > 1:
+        raise UnknownComponent(f"'{name}' is the name of components of several kinds: add --kind {' or --kind '.join(holding)}")
+    return find(holding[0], name)
+
+
+def _built(entry: Entry, name: str, fields: list[str]) -> Component:
+    from pydantic import ValidationError
+
+    from workbench.errors import Problem, RecipeError
+    from workbench.recipe.messages import explain
+    from workbench.recipe.toml import value_of
+    from workbench.registry import load
+
+    values: dict[str, Any] = {}
+    for text in fields:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise RecipeError([Problem("--set", None, text, "expected FIELD=VALUE")])
+        values[key.strip()] = value_of(value)
+    cls: type[Component] = load(entry.kind, entry.qualified)
+    try:
+        return cls.model_validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        raise RecipeError(
+            [
+                Problem("--set", None, ".".join(map(str, each["loc"])), explain(each, cls.model_fields, f"'{name}'"))
+                for each in error.errors()
+            ]
+        ) from error
+
+
+def _tell(outcome: Outcome) -> None:
+    word, color = STATES[outcome.state]
+    typer.echo(f"  {typer.style(f'{word:<8}', fg=color)}  {outcome.check.name:<20}  {outcome.check.statement}")
+    if outcome.message and outcome.state != "passed":
+        for line in outcome.message.splitlines():
+            typer.echo(typer.style(f"            {line}", fg=color))
+
+
+def _tell_end(outcomes: list[Outcome], broken: list[Outcome], seconds: float) -> None:
+    counts = {word: sum(STATES[outcome.state][0] == word for outcome in outcomes) for word, _ in STATES.values()}
+    told = ", ".join(f"{count} {word.lower()}" for word, count in counts.items() if count)
+    typer.echo(typer.style(f"{told}  ({seconds:.1f} s)", fg="red" if broken else "green"))
+
+
+def _report(entry: Entry, checked: Component, outcomes: list[Outcome]) -> dict[str, Any]:
+    return {
+        "component": entry.qualified,
+        "kind": entry.kind,
+        "version": entry.version,
+        "fields": checked.model_dump(mode="json"),
+        "checks": [
+            {
+                "name": outcome.check.name,
+                "statement": outcome.check.statement,
+                "state": outcome.state,
+                "message": outcome.message,
+                "seconds": round(outcome.seconds, 3),
+            }
+            for outcome in outcomes
+        ],
+    }

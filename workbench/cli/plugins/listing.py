@@ -1,0 +1,56 @@
+"""wb plugins list"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from workbench.registry import Plugin
+
+__all__ = ["list_plugins"]
+
+
+def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """List the packages that bring components: version, range of core versions, and what keeps them from being used.
+
+    Nothing is imported; whether they can be, tells  [bold]wb doctor[/].
+
+    [bold]wb plugins list[/]
+    [bold]WB_PLUGINS=my-sampler wb plugins list[/]      only first-party packages and this one count
+    """
+    from workbench.registry import VARIABLE, plugins, unknown_names
+
+    found, unknown = plugins(), unknown_names()
+    if as_json:
+        typer.echo(json.dumps({"plugins": [_row(plugin) for plugin in found], "not_installed": unknown}, indent=2))
+        return
+    width = max((len(f"{plugin.name} {plugin.version}") for plugin in found), default=0)
+    apis = max((len(plugin.api or "any") for plugin in found), default=0)
+    for plugin in found:
+        name = f"{plugin.name} {plugin.version}"
+        state = typer.style(", ".join(plugin.states), fg="green" if plugin.states == ["ok"] else "yellow")
+        typer.echo(f"{typer.style(f'{name:<{width}}', bold=True)}  core {plugin.api or 'any':<{apis}}  {state}")
+        for trouble in plugin.troubles:
+            typer.echo(typer.style(f"    {trouble.message}", fg="yellow"))
+        typer.echo(typer.style(f"    {_components(plugin)}", dim=True))
+    for name in unknown:
+        typer.echo(typer.style(f"{VARIABLE} names {name}, which is not installed or brings no components", fg="yellow"))
+
+
+def _components(plugin: Plugin) -> str:
+    kinds = dict.fromkeys(entry.kind for entry in plugin.entries)
+    return "   ".join(f"{kind}: {', '.join(entry.name for entry in plugin.entries if entry.kind == kind)}" for kind in kinds)
+
+
+def _row(plugin: Plugin) -> dict[str, object]:
+    return {
+        "package": plugin.name,
+        "version": plugin.version,
+        "core": plugin.api,
+        "states": plugin.states,
+        "troubles": [trouble.message for trouble in plugin.troubles],
+        "components": [{"kind": entry.kind, "name": entry.name, "target": entry.target} for entry in plugin.entries],
+    }
