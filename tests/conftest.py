@@ -1,0 +1,58 @@
+"""Distributions by strangers, made for one test: real ones, with metadata and entry points."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import textwrap
+
+import pytest
+
+from workbench.registry.content import content_hash
+from workbench.registry.discovery import _installed
+from workbench.registry.loading import _load
+
+
+class Site:
+    """A folder of installed distributions."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def install(
+        self, name="stranger", code="", points=None, kind="samplers", requires="diffusion-workbench>=0.1,<0.2", version="1.2"
+    ):
+        """A distribution with one module; `points` maps component names to classes. Returns the module's file."""
+        module = f"made_{name.replace('-', '_')}"
+        path = self.folder / f"{module}.py"
+        path.write_text(textwrap.dedent(code))
+        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(exist_ok=True)
+        info.joinpath("METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: {requires}\n"
+        )
+        lines = "\n".join(f"{point} = {module}:{target}" for point, target in (points or {"mine": "Mine"}).items())
+        info.joinpath("entry_points.txt").write_text(f"[workbench.{kind}]\n{lines}\n")
+        forget()
+        return path
+
+
+def forget():
+    importlib.invalidate_caches()
+    for cached in (_installed, _load, content_hash):
+        cached.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("made_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder of distributions that this process and those it starts can import."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("WB_PLUGIN_SECONDS", "20")
+    yield Site(folder)
+    monkeypatch.undo()
+    forget()

@@ -1,0 +1,182 @@
+"""Broken distributions never break what does not use them, and are named where they are used."""
+
+import re
+import time
+
+import pytest
+
+from workbench.errors import AmbiguousComponent, BrokenComponent, UnknownComponent
+from workbench.registry import find, installed, load, plugins, probe, troubles, unknown_names
+from workbench.registry.content import content_hash
+
+GOOD = """
+from workbench.interfaces import Sampler
+class Mine(Sampler):
+    def step(self, posterior, x, t, s, *, state, noise):
+        return posterior(x, t), None
+"""
+BROKEN = {
+    "import error": ("import no_such_module", r"cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+    "error": ("x = 1\nraise RuntimeError('boom')", r"cannot be loaded: RuntimeError: boom \(.*made_stranger.py:2\)"),
+    "syntax error": ("def f(:", r"cannot be loaded: SyntaxError: .*made_stranger.py, line 1"),
+    "system exit": ("raise SystemExit(3)", r"cannot be loaded: SystemExit: 3"),
+    "exit": ("import os, sys; print('last words', file=sys.stderr, flush=True); os._exit(0)", r"ends the whole process with exit code 0 while it is imported; its last words: last words"),
+    "crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"ends the whole process by signal 11 \(SIGSEGV\)"),
+    "keyboard interrupt": ("raise KeyboardInterrupt", r"ends the whole process"),
+    "missing class": ("", r"cannot be loaded: AttributeError: .*'Mine'"),
+    "no component": ("class Mine: pass", r"made_stranger:Mine is no Sampler"),
+    "abstract class": ("from workbench.interfaces import Sampler\nclass Mine(Sampler): pass", r"made_stranger:Mine lacks step"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_a_broken_plugin_is_a_sentence_for_who_uses_it_and_nothing_for_others(site, code):
+    source, words = BROKEN[code]
+    site.install(code=source)
+    assert "mine" in {entry.name for entry in installed("samplers")}
+    assert load("samplers", "ddim").__name__ == "DDIM"
+    with pytest.raises(BrokenComponent, match=words) as raised:
+        load("samplers", "mine")
+    assert "'mine' of stranger" in str(raised.value)
+
+
+def test_an_endless_loop_ends_with_the_time_limit(site, monkeypatch):
+    site.install(code="while True: pass")
+    monkeypatch.setenv("WB_PLUGIN_SECONDS", "1")
+    with pytest.raises(BrokenComponent, match=r"'mine' of stranger 1.2 is not imported after 1 s"):
+        load("samplers", "mine")
+
+
+def test_what_a_plugin_leaves_running_does_not_hold_up_the_answer(site, monkeypatch):
+    site.install(code="import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n" + GOOD)
+    started = time.monotonic()
+    (finding,) = probe([find("samplers", "mine")], 20.0)
+    assert finding.error is None
+    assert time.monotonic() - started < 20.0
+
+
+def test_one_hanging_component_of_several_is_one_finding(site):
+    site.install("a-good", GOOD)
+    site.install("b-loop", "while True: pass", {"loop": "Mine"})
+    site.install("c-good", GOOD, {"third": "Mine"})
+    found = list(probe([find("samplers", name) for name in ("mine", "loop", "third")], 2.0))
+    assert [(finding.entry.name, finding.error is None) for finding in found] == [
+        ("mine", True),
+        ("loop", False),
+        ("third", True),
+    ]
+
+
+def test_a_plugin_may_print_while_it_is_imported(site):
+    site.install(code="print('hello' * 10_000, flush=True)\n" + GOOD)
+    (finding,) = probe([find("samplers", "mine")], 20.0)
+    assert finding.error is None
+
+
+def test_a_stranger_is_tried_in_another_process_once_and_again_when_its_code_changes(site, tmp_path):
+    trace = tmp_path / "imported"
+    code = f"import os\nwith open({str(trace)!r}, 'a') as file: file.write(f'{{os.getpid()}} ')\n" + GOOD
+
+    def processes():
+        """How many processes have imported the plugin when this one has loaded it once more."""
+        site.install(code=code)
+        load("samplers", "mine")
+        return len(set(trace.read_text().split()))
+
+    assert processes() == 2  # the child and this one
+    assert processes() == 2  # this one again
+    code += "# changed\n"
+    assert processes() == 3  # another child
+
+
+def test_what_failed_is_tried_again(site, tmp_path):
+    code = f"import pathlib\nassert pathlib.Path({str(tmp_path / 'there')!r}).exists()\n" + GOOD
+    site.install(code=code)
+    with pytest.raises(BrokenComponent, match="AssertionError"):
+        load("samplers", "mine")
+    tmp_path.joinpath("there").touch()
+    site.install(code=code)
+    assert load("samplers", "mine").__name__ == "Mine"
+
+
+@pytest.mark.parametrize("requires", ["diffusion-workbench>=7", "Diffusion_Workbench <0.1", "diffusion-workbench==0.1.0.post1"])
+def test_a_plugin_for_another_core_is_refused_before_it_is_imported(site, requires):
+    site.install(code="raise RuntimeError('imported')", requires=requires)
+    (trouble,) = troubles(find("samplers", "mine"))
+    assert trouble.state == "wrong API range"
+    with pytest.raises(
+        BrokenComponent, match=r"is made for diffusion-workbench.*, this is 0\.1\.0: pip install --upgrade stranger"
+    ):
+        load("samplers", "mine")
+
+
+def test_a_range_that_only_an_extra_asks_for_binds_nobody(site):
+    site.install(code=GOOD, requires="diffusion-workbench>=7; extra == 'future'")
+    assert troubles(find("samplers", "mine")) == []
+
+
+def test_a_strangers_ddim_makes_ddim_ambiguous(site):
+    site.install(code=GOOD, points={"ddim": "Mine"})
+    with pytest.raises(
+        AmbiguousComponent,
+        match=r"2 installed packages offer sampler 'ddim': use 'diffusion-workbench-samplers:ddim' or 'stranger:ddim'",
+    ):
+        load("samplers", "ddim")
+    assert load("samplers", "diffusion-workbench-samplers:ddim").__name__ == "DDIM"
+    assert load("samplers", "Stranger:ddim").__name__ == "Mine"
+    states = {plugin.name: plugin.states for plugin in plugins()}
+    assert states["stranger"] == states["diffusion-workbench-samplers"] == ["name claimed twice"]
+    assert states["diffusion-workbench-schedules"] == ["ok"]
+
+
+def test_the_allow_list_hides_other_strangers_and_says_so(site, monkeypatch):
+    site.install("a-one", GOOD, {"one": "Mine"})
+    site.install("b-two", GOOD, {"two": "Mine", "ddim": "Mine"})
+    monkeypatch.setenv("WB_PLUGINS", " A.One , c-three")
+
+    names = {entry.name for entry in installed("samplers")}
+    assert {"one", "ddim"} <= names
+    assert "two" not in names
+    assert load("samplers", "ddim").__name__ == "DDIM"  # who is hidden claims nothing
+    assert {plugin.name: plugin.states for plugin in plugins()}["b-two"] == ["not in WB_PLUGINS"]
+    assert unknown_names() == ["c-three"]
+    for name in ("two", "b-two:two"):
+        words = f"sampler '{name}' is installed, but WB_PLUGINS does not name its package: add b-two to WB_PLUGINS, or unset it"
+        with pytest.raises(UnknownComponent, match=re.escape(words)):
+            load("samplers", name)
+
+
+def test_an_empty_allow_list_leaves_first_party_packages(site, monkeypatch):
+    site.install(code=GOOD)
+    monkeypatch.setenv("WB_PLUGINS", "")
+    assert {entry.distribution for entry in installed("samplers")} == {"diffusion-workbench-samplers"}
+
+
+def test_the_hash_is_that_of_the_code(site):
+    path = site.install(code=GOOD)
+    first = content_hash("stranger")
+    site.install(code=GOOD)
+    assert content_hash("stranger") == first != ""
+    path.write_text(GOOD + "\n# another comment\n")
+    content_hash.cache_clear()
+    assert content_hash("stranger") not in (first, "")
+
+
+def test_an_editable_install_has_the_hash_of_its_package():
+    import hashlib
+    from pathlib import Path
+
+    import wb_samplers
+
+    package = Path(wb_samplers.__file__).parent
+    files = {
+        path.relative_to(package.parent).as_posix(): path
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    lines = [f"{name}\0{hashlib.sha256(files[name].read_bytes()).hexdigest()}\n" for name in sorted(files)]
+    assert content_hash("diffusion-workbench-samplers") == hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def test_a_distribution_that_is_not_there_has_no_hash():
+    assert content_hash("no-such-distribution") == ""
