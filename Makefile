@@ -6,7 +6,7 @@ PLUGINS := schedules denoisers samplers datasets features
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: cars test lint format setup ui clean help
+.PHONY: cars test peers lint format setup ui clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -17,6 +17,9 @@ cars: setup  ## train a DDPM on drawn cars (minutes on two CPU cores)
 # Two processes of one thread each: twice two threads on two cores would wait for one another.
 test: setup  ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+
+peers: $(VENV)/.peers  ## compare with diffusers and k-diffusion, which this installs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/peers plugins/diffusers
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .
@@ -36,6 +39,12 @@ $(VENV)/.installed: $(INPUTS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(EDITABLE)
+	touch $@
+
+# Of k-diffusion only the samplers are wanted. The rest of it needs wandb, CLIP, kornia and, through dctorch, numpy 1.
+$(VENV)/.peers: $(VENV)/.installed plugins/diffusers/pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e ".[peers]" -e ./plugins/diffusers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps k-diffusion
 	touch $@
 
 clean:  ## remove the virtual environment and caches, keep runs

@@ -49,5 +49,5 @@ def test_everything_public_is_documented():
 
 def test_types_are_shipped(repository):
     packages = [repository / "workbench", *(repository / "plugins").glob("*/src/wb_*")]
-    assert len(packages) == 6
+    assert len(packages) == 7
     assert all((package / "py.typed").exists() for package in packages)

@@ -1,0 +1,1 @@
+"""A bridge to diffusers; found through entry points."""

@@ -1,0 +1,81 @@
+"""Schedulers that read their position from a list of sigmas, with one evaluation per move."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from wb_diffusers.drawing import Brownian
+from wb_diffusers.move import LIMIT, Level, Memory, Move, eps_of, fork
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# As many past sigmas as the longest memory needs (LMS of order 4), and more time steps after them than the 15 below which they lower the order.
+KEPT, AHEAD = 6, 20
+
+
+def exploding(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
+    """y = x / alpha, whose noise has standard deviation sigma / alpha: Karras' coordinates."""
+    start, end = move.start, move.end
+    scheduler, after = place(move, memory, end)
+    y = move.x / start.alpha
+    x0 = move.mean(move.x, start)
+    output = _edm(y, x0, start.ratio, scheduler) if move.bridged.output == "edm" else x0
+    if move.bridged.output == "eps":
+        output = eps_of(move.x, x0, start)
+    scheduler.noise_sampler = Brownian(move.noise, y)  # read by the cosine solver alone
+    return end.alpha * move.call(scheduler, output, y), after
+
+
+def preserving(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
+    """y = x / sqrt(alpha^2 + sigma^2), which is variance preserving: the coordinates of the solvers in log-SNR."""
+    start, end = move.start, move.end
+    scheduler, after = place(move, memory, end if _reaches_data(scheduler_of(move, memory)) else _almost(end))
+    if hasattr(scheduler, "order_list"):
+        scheduler.order_list = [_singlestep_order(scheduler, after.moves - 1, end)] * len(scheduler.sigmas)
+    y = move.call(scheduler, move.mean(move.x, start), move.x / start.norm)
+    return end.norm * y, after
+
+
+def scheduler_of(move: Move, memory: Memory | None) -> Any:
+    """The scheduler as the last move left it, or a new one; either may be changed."""
+    return move.new() if memory is None else fork(memory.scheduler)
+
+
+def place(move: Move, memory: Memory | None, end: Level) -> tuple[Any, Memory]:
+    """A scheduler whose grid is what was visited, the start and the end, and whose cursor is on the start."""
+    import torch
+
+    scheduler = scheduler_of(move, memory)
+    ratios = (*(memory.ratios if memory else ()), move.start.ratio)[-KEPT:]
+    scheduler.sigmas = torch.tensor([*ratios, end.ratio], dtype=torch.float64)
+    # They lower the order by the distance to the end of the list: it ends here only where the path ends at the data.
+    scheduler.timesteps = torch.zeros(len(ratios) + (0 if move.end.clean else AHEAD))
+    scheduler.num_inference_steps = len(scheduler.timesteps)
+    scheduler._step_index = len(ratios) - 1
+    scheduler.is_scale_input_called = True
+    return scheduler, Memory(scheduler, ratios, 1 + (memory.moves if memory else 0))
+
+
+def _edm(y: Tensor, x0: Tensor, sigma: float, scheduler: Any) -> Tensor:
+    """F, such that their c_skip y + c_out F is the posterior mean (Karras et al. 2022, equation 7 and table 1)."""
+    data = scheduler.config.sigma_data
+    c_skip = data**2 / (sigma**2 + data**2)
+    c_out = sigma * data / (sigma**2 + data**2) ** 0.5
+    return (x0 - c_skip * y) / c_out
+
+
+def _reaches_data(scheduler: Any) -> bool:
+    """Whether its formulas are finite at sigma = 0; those that extrapolate eps, and the stochastic Adams solver, are not."""
+    algorithm = scheduler.config.get("algorithm_type", "dpmsolver++")
+    return algorithm in ("dpmsolver++", "sde-dpmsolver++") and scheduler.config.get("predict_x0", True)
+
+
+def _almost(end: Level) -> Level:
+    return dataclasses.replace(end, sigma=end.alpha / LIMIT) if end.clean else end
+
+
+def _singlestep_order(scheduler: Any, moved: int, end: Level) -> int:
+    """The order within a block of `solver_order` moves: 1, 2, ..., and 1 at the data, as they have it."""
+    return 1 if end.clean else 1 + moved % int(scheduler.config.solver_order)

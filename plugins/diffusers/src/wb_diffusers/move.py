@@ -1,0 +1,114 @@
+"""One move as the families see it, and what is remembered between moves."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wb_diffusers.catalogue import Bridged
+from wb_diffusers.drawing import drawing_from
+from workbench.interfaces import NoiseSchedule, NoiseSource, PosteriorMean
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+# The same bounds as those of the level a network sees, log-SNR in [-20, 20]: most schedulers know neither sigma / alpha = infinity, nor, if
+# they work with eps, sigma = 0.
+LIMIT = math.exp(10.0)
+
+
+@dataclass(frozen=True)
+class Level:
+    """A time and its coefficients, alpha being at least sigma / LIMIT."""
+
+    t: float
+    alpha: float
+    sigma: float
+
+    @classmethod
+    def at(cls, schedule: NoiseSchedule, t: float) -> Level:
+        """The level of a time."""
+        alpha, sigma = schedule.at(t)
+        return cls(t, max(alpha, sigma / LIMIT), sigma)
+
+    @classmethod
+    def of_ratio(cls, schedule: NoiseSchedule, ratio: float) -> Level:
+        """The level at which sigma / alpha is `ratio`: where a method looks between two times."""
+        import torch
+
+        return cls.at(schedule, float(schedule.time(torch.tensor(-2.0 * math.log(ratio), dtype=torch.float64))))
+
+    @property
+    def ratio(self) -> float:
+        """sigma / alpha, their sigma."""
+        return self.sigma / self.alpha
+
+    @property
+    def norm(self) -> float:
+        """What x is divided by to be variance preserving."""
+        return math.hypot(self.alpha, self.sigma)
+
+    @property
+    def alpha_bar(self) -> float:
+        """alpha^2 once it is variance preserving."""
+        return (self.alpha / self.norm) ** 2
+
+    @property
+    def clean(self) -> bool:
+        """Whether this is data."""
+        return self.sigma == 0.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is passed from one move to the next; nothing in it is ever changed."""
+
+    scheduler: Any  # as the last move left it
+    ratios: tuple[float, ...]  # where the last moves started, the latest last
+    moves: int  # since the start or the last move up
+
+
+@dataclass(frozen=True)
+class Move:
+    """Everything one move is made from. `x` [b, ...] is at least float32; `dtype` is what the posterior mean gets."""
+
+    posterior: PosteriorMean
+    x: Tensor
+    start: Level
+    end: Level
+    noise: NoiseSource
+    dtype: torch.dtype
+    bridged: Bridged
+    new: Callable[[], Any]
+    step_options: Mapping[str, Any]
+
+    def mean(self, x: Tensor, level: Level) -> Tensor:
+        """The posterior mean at `x` [b, ...]."""
+        return self.posterior(x.to(self.dtype), level.t).to(x.dtype)
+
+    def call(self, scheduler: Any, output: Tensor, y: Tensor, timestep: float | None = None) -> Tensor:
+        """Their `step` on `y`, in their coordinates, with our noise."""
+        with drawing_from(self.noise, scheduler):
+            moved = scheduler.step(
+                output, 1000.0 * self.start.t if timestep is None else timestep, y, return_dict=False, **self.step_options
+            )
+        result: Tensor = moved[0]
+        return result
+
+
+def eps_of(x: Tensor, x0: Tensor, level: Level) -> Tensor:
+    """The noise [b, ...] that x = alpha x0 + sigma eps holds."""
+    return (x - level.alpha * x0) / level.sigma
+
+
+def fork(scheduler: Any) -> Any:
+    """A copy with lists of its own. Tensors are shared: schedulers replace them and do not write into them."""
+    twin = copy.copy(scheduler)
+    for name, value in vars(scheduler).items():
+        if isinstance(value, list):
+            setattr(twin, name, list(value))
+    return twin

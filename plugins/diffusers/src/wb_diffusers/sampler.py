@@ -1,0 +1,107 @@
+"""Any scheduler of diffusers as a sampler."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, final
+
+from pydantic import Field, field_validator, model_validator
+
+from wb_diffusers.catalogue import BRIDGED, check_name, check_options
+from wb_diffusers.move import Level, Memory, Move
+from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Option = bool | int | float | str
+
+
+@final
+class DiffusersSampler(Sampler[Memory]):
+    """A scheduler of diffusers, run one move at a time: it is given the grid it needs, our posterior mean in its own terms, and our noise.
+
+    The scheduler object is passed from move to move as state and never changed once it was passed. Coefficients are float64, but most of
+    them compute in float32 whatever they are given. What a scheduler knows of the grid's future (how far its end is) it learns only when a
+    move ends at the data. A wrong name, an option it does not have or that the recipe decides, are refused.
+    """
+
+    scheduler: str = Field("DPMSolverMultistepScheduler", description="name of the class, e.g. EulerDiscreteScheduler")
+    options: dict[str, Option] = Field(
+        default_factory=dict,
+        description="its constructor's arguments, but for those that choose a schedule, a grid or a prediction type",
+    )
+
+    @field_validator("scheduler")
+    @classmethod
+    def _bridged(cls, name: str) -> str:
+        check_name(name)
+        return name
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> DiffusersSampler:
+        if self.options:
+            check_options(self.scheduler, self.options, _constructor_arguments(self.scheduler))
+        return self
+
+    def step(
+        self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: Memory | None, noise: NoiseSource
+    ) -> tuple[Tensor, Memory | None]:
+        """One move t -> s of `x` [b, c, ...]."""
+        import torch
+
+        from wb_diffusers.families import FAMILIES
+
+        bridged = BRIDGED[self.scheduler]
+        move = Move(
+            posterior=posterior,
+            x=x.to(torch.promote_types(x.dtype, torch.float32)),
+            start=Level.at(posterior.schedule, t),
+            end=Level.at(posterior.schedule, s),
+            noise=noise,
+            dtype=x.dtype,
+            bridged=bridged,
+            new=self._new,
+            step_options={name: value for name, value in self.options.items() if name in bridged.step_options},
+        )
+        x_s, memory = FAMILIES[bridged.family](move, state)
+        return x_s.to(x.dtype), memory
+
+    def evaluations(self, moves: int) -> int:
+        """Two per move, but for the one that ends at the data, where the scheduler looks twice; PNDM does so once, at its first move."""
+        if self.scheduler == "PNDMScheduler":
+            return moves + (moves > 1)
+        twice = BRIDGED[self.scheduler].family == "two_stage" or self.scheduler == "FlowMatchHeunDiscreteScheduler"
+        return 2 * moves - 1 if twice else moves
+
+    def convergence_order(self) -> int | None:
+        """What is claimed for the scheduler with these options; None where it adds noise."""
+        random = (
+            self.options.get("eta", 0.0) != 0.0,
+            str(self.options.get("algorithm_type", "")).startswith("sde"),
+            self.options.get("stochastic_sampling", False),
+        )
+        claimed = BRIDGED[self.scheduler].order
+        if claimed is None or any(random):
+            return None
+        return int(self.options.get("solver_order", self.options.get("order", claimed)))
+
+    def _new(self) -> Any:
+        bridged = BRIDGED[self.scheduler]
+        chosen = {name: value for name, value in self.options.items() if name not in bridged.step_options}
+        if str(chosen.get("algorithm_type", "")) in ("dpmsolver", "sde-dpmsolver"):
+            chosen["final_sigmas_type"] = "sigma_min"  # they refuse these without it; the grid is ours all the same
+        return _class(self.scheduler)(**{**bridged.defaults, **chosen, **bridged.decided})
+
+
+@functools.cache
+def _class(name: str) -> Any:
+    import diffusers
+
+    return getattr(diffusers, name)
+
+
+def _constructor_arguments(name: str) -> set[str]:
+    import inspect
+
+    return set(inspect.signature(_class(name).__init__).parameters) - {"self", "kwargs"}

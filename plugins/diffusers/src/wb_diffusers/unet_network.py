@@ -1,0 +1,45 @@
+"""The network behind `diffusers_unet`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from workbench.interfaces import SampleSpec
+
+if TYPE_CHECKING:
+    from wb_diffusers.unet import DiffusersUNet
+
+
+class UNet2DNetwork(nn.Module):
+    """F(x [b, c, h, w], level [b], cond) -> [b, c, h, w]."""
+
+    def __init__(self, settings: DiffusersUNet, spec: SampleSpec) -> None:
+        from diffusers import UNet2DModel
+
+        super().__init__()
+        self.classes = len(spec.classes)
+        self.inner = UNet2DModel(
+            sample_size=(spec.height, spec.width),
+            in_channels=spec.channels,
+            out_channels=spec.channels,
+            num_class_embeds=self.classes + 1 if self.classes else None,  # the last row is "no class"
+            **settings.model_dump(),
+        )
+
+    def forward(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
+        """What F predicts."""
+        labels = None
+        if self.classes:
+            none = torch.full((len(x),), -1, device=x.device)
+            given = none if cond is None else cond
+            labels = torch.where(given < 0, self.classes, given)
+        out: Tensor = self.inner(x, timestep_of(level), class_labels=labels, return_dict=False)[0]
+        return out
+
+
+def timestep_of(level: Tensor) -> Tensor:
+    """Their timestep [b] in [0, 1000], real, of log-SNR [b] in [-20, 20]: as fine for data as for noise, and the same on every schedule."""
+    return 25.0 * (20.0 - level)
