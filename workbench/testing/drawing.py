@@ -1,0 +1,24 @@
+"""What several checks draw: Gaussian data, the same noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.diffusion import Path, sample
+from workbench.interfaces import NoiseSchedule, Sampler
+from workbench.testing.oracles import GaussianOracle
+
+__all__ = ["MEAN", "STD", "drawn_by"]
+
+MEAN, STD = 0.7, 0.5
+
+
+def drawn_by(
+    sampler: Sampler[Any], schedule: NoiseSchedule, path: Path, images: int | Sequence[int], dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """Images [n, 2, 3] of Gaussian data."""
+    return sample(GaussianOracle(MEAN, STD, schedule), sampler, path, images=images, shape=(2, 3), seed=4, dtype=dtype)

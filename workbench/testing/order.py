@@ -1,0 +1,42 @@
+"""Measuring the order of convergence of a sampler."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from workbench.diffusion import Path
+from workbench.interfaces import NoiseSchedule, Sampler
+from workbench.testing.oracles import MixtureOracle, NoNoise
+from workbench.testing.walking import walk
+
+__all__ = ["flow_errors", "measured_order"]
+
+STEPS = (64, 128, 256, 512)
+# Between these values of log-SNR the mixture below takes shape; further out all solvers are exact, which would hide their order.
+FROM, TO = -2.0, 4.0
+
+
+def measured_order(sampler: Sampler[Any], schedule: NoiseSchedule, steps: tuple[int, ...] = STEPS) -> float:
+    """The slope of log error over log step length, by least squares, against the exact probability flow of a mixture of two Gaussians."""
+    errors = flow_errors(sampler, schedule, steps)
+    x = torch.tensor([-math.log(n) for n in steps], dtype=torch.float64)
+    y = torch.tensor([math.log(max(error, 1e-300)) for error in errors], dtype=torch.float64)
+    return float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
+
+
+def flow_errors(sampler: Sampler[Any], schedule: NoiseSchedule, steps: tuple[int, ...] = STEPS) -> list[float]:
+    """Root mean square error of x, relative to its spread, after so many equal steps in log-SNR."""
+    oracle = MixtureOracle([-1.0, 0.8], [0.3, 0.2], [0.4, 0.6], schedule)
+    errors = []
+    for count in steps:
+        logsnr = torch.linspace(FROM, TO, count + 1, dtype=torch.float64)
+        path = Path.of(schedule.time(logsnr).tolist())
+        (alpha_t, sigma_t), (alpha_s, sigma_s) = schedule.at(path.times[0]), schedule.at(path.times[-1])
+        start = math.hypot(alpha_t, sigma_t) * torch.linspace(-2.0, 2.0, 17, dtype=torch.float64)[:, None]
+        truth = oracle.flow(start, path.times[0], path.times[-1])
+        off = walk(sampler, oracle, path, start, NoNoise()) - truth
+        errors.append(float(off.square().mean().sqrt()) / math.hypot(alpha_s, sigma_s))
+    return errors

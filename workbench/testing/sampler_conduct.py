@@ -1,0 +1,134 @@
+"""How a sampler has to behave: what it declares, what it may touch."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import pickle
+import random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.diffusion import Counted, Path, sample
+from workbench.interfaces import Sampler
+from workbench.random import KeyedNoise, Stream
+from workbench.testing.checking import check_of, require
+from workbench.testing.drawing import MEAN, STD, drawn_by
+from workbench.testing.oracles import GaussianOracle
+from workbench.testing.reference import QuarterCircle
+from workbench.testing.walking import walk
+
+__all__ = ["CONDUCT_CHECKS"]
+
+
+def _keyed(images: int, seed: int = 0) -> KeyedNoise:
+    return KeyedNoise(Stream(seed, "check"), 1, torch.arange(images))
+
+
+@check_of("samplers")
+def evaluations(sampler: Sampler[Any]) -> None:
+    """The network evaluations it declares are those that happen."""
+    schedule = QuarterCircle()
+    for moves in (1, 2, 3, 10):
+        counted = Counted(GaussianOracle(MEAN, STD, schedule))
+        sample(counted, sampler, Path.uniform(moves), images=1, shape=(1,), seed=0, dtype=torch.float64)
+        declared = sampler.evaluations(moves)
+        require(
+            counted.evaluations == declared,
+            f"{moves} moves cost {counted.evaluations} evaluations, and evaluations({moves}) says {declared}",
+        )
+
+
+@check_of("samplers")
+def determinism(sampler: Sampler[Any]) -> None:
+    """The same start and the same noise give the same result, bit for bit."""
+    first, second = (drawn_by(sampler, QuarterCircle(), Path.uniform(9), 3) for _ in range(2))
+    require(torch.equal(first, second), f"two equal calls differ by up to {float((first - second).abs().max()):.3g}")
+
+
+@check_of("samplers")
+def batch_invariance(sampler: Sampler[Any]) -> None:
+    """An image is the same, bit for bit, whatever batch it is sampled in."""
+    for dtype in (torch.float32, torch.float64):
+        whole = drawn_by(sampler, QuarterCircle(), Path.uniform(7), 9, dtype)
+        for chosen in ([0], [8], [2, 5, 6]):
+            part = drawn_by(sampler, QuarterCircle(), Path.uniform(7), chosen, dtype)
+            require(torch.equal(part, whole[chosen]), f"images {chosen} alone differ from the same in a batch of 9 ({dtype})")
+
+
+@check_of("samplers")
+def given_noise_only(sampler: Sampler[Any]) -> None:
+    """Randomness comes from the given source: no global generator is used or moved."""
+    with torch.random.fork_rng(devices=[]):
+        results, before = [], _global_states()
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            state = torch.random.get_rng_state()
+            results.append(drawn_by(sampler, QuarterCircle(), Path.uniform(5), 3))
+            unmoved = torch.equal(state, torch.random.get_rng_state())
+            require(unmoved, "torch's global generator was used: take noise from `noise.normal(x)`")
+        require(torch.equal(*results), "the result depends on torch.manual_seed: take noise from `noise.normal(x)`")
+        require(_global_states() == before, "Python's or numpy's global generator was used: take noise from `noise.normal(x)`")
+
+
+def _global_states() -> bytes:
+    import numpy as np
+
+    return pickle.dumps((random.getstate(), np.random.get_state()))
+
+
+@check_of("samplers")
+def input_unchanged(sampler: Sampler[Any]) -> None:
+    """Neither x, nor the posterior's answer, nor the passed state is changed in place, and nothing is kept on the sampler."""
+    schedule, times = QuarterCircle(), Path.uniform(6).times
+    kept: list[tuple[Tensor, Tensor]] = []
+
+    class Keeping(GaussianOracle):
+        def __call__(self, x: Tensor, t: float) -> Tensor:
+            answer = super().__call__(x, t)
+            kept.append((answer, answer.clone()))
+            return answer
+
+    x = torch.linspace(-2.0, 2.0, 6, dtype=torch.float64).reshape(3, 2)
+    attributes, state = repr(vars(sampler)), None
+    for t, s in itertools.pairwise(times):
+        before, state_before = x.clone(), copy.deepcopy(state)
+        after, new = sampler.step(Keeping(MEAN, STD, schedule), x, t, s, state=state, noise=_keyed(3))
+        require(torch.equal(x, before), f"x was changed in place in the step from t = {t:.2f} to {s:.2f}")
+        require(_alike(state, state_before), f"the passed state was changed in place in the step from t = {t:.2f} to {s:.2f}")
+        x, state = after, new
+    require(all(torch.equal(answer, copied) for answer, copied in kept), "an answer of the posterior mean was changed in place")
+    require(repr(vars(sampler)) == attributes, "an attribute of the sampler changed: pass state and return it instead")
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two states hold equal tensors and values; objects that cannot be looked into count as alike."""
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and torch.equal(a, b)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
+    if isinstance(a, (int, float, str, bool, type(None))):
+        return bool(a == b)
+    return _alike(vars(a), vars(b)) if hasattr(a, "__dict__") else True
+
+
+@check_of("samplers")
+def state_is_passed(sampler: Sampler[Any]) -> None:
+    """With state None it begins anew, whatever it did before: two paths can be walked at once, and a move up forgets."""
+    schedule = QuarterCircle()
+    oracle, x = GaussianOracle(MEAN, STD, schedule), torch.linspace(-2.0, 2.0, 4, dtype=torch.float64)[:, None]
+    fresh = copy.deepcopy(sampler)
+    path = Path.of([0.9, 0.6, 0.4, 0.2])
+    expected = walk(fresh, oracle, path, x, _keyed(4))
+    walk(sampler, oracle, Path.of([1.0, 0.7, 0.3, 0.1]), 2.0 * x + 1.0, _keyed(4, seed=1))  # something else in between
+    require(
+        torch.equal(walk(sampler, oracle, path, x, _keyed(4)), expected),
+        "a path walked before changes the result: keep nothing on self",
+    )
+
+
+CONDUCT_CHECKS = (evaluations, determinism, batch_invariance, given_noise_only, input_unchanged, state_is_passed)

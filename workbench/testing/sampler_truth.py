@@ -1,0 +1,110 @@
+"""What a sampler has to reach, held against posterior means in closed form."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from workbench.diffusion import Path, sample
+from workbench.interfaces import Sampler
+from workbench.random import Stream
+from workbench.testing.checking import NotApplicable, check_of, require
+from workbench.testing.drawing import MEAN, STD, drawn_by
+from workbench.testing.moments import reached_moments
+from workbench.testing.oracles import Constant, GaussianOracle
+from workbench.testing.order import measured_order
+from workbench.testing.reference import schedules_to_test_on
+
+__all__ = ["TRUTH_CHECKS"]
+
+
+@check_of("samplers")
+def reaches_a_point(sampler: Sampler[Any]) -> None:
+    """Where all data are one point, a path to t = 0 ends at exactly that point: no noise, no step left out."""
+    point = torch.tensor([0.25], dtype=torch.float64)
+    for name, schedule in schedules_to_test_on().items():
+        for steps in (1, 2, 7):
+            drawn = sample(
+                Constant(point, schedule), sampler, Path.uniform(steps), images=4, shape=(1,), seed=0, dtype=torch.float64
+            )
+            off = float((drawn - point).abs().max().nan_to_num(nan=math.inf))
+            require(off < 1e-9, f"after {steps} steps on {name} it is {off:.3g} away from the only point there is")
+
+
+@check_of("samplers")
+def moments(sampler: Sampler[Any]) -> None:
+    """With Gaussian data it reaches their exact mean and standard deviation in the limit of many steps, on every schedule."""
+    for name, schedule in schedules_to_test_on().items():
+        oracle = GaussianOracle(MEAN, STD, schedule)
+        errors = [_moment_error(sampler, oracle, Path.uniform(steps)) for steps in (50, 200)]
+        require(
+            errors[1] < 0.03,
+            f"on {name}, mean and standard deviation are off by {errors[1]:.3g} after 200 steps, {errors[0]:.3g} after 50",
+        )
+        require(
+            errors[1] < max(0.6 * errors[0], 1e-3),
+            f"on {name}, the error in mean and standard deviation does not vanish: {errors[0]:.3g} after 50 steps, {errors[1]:.3g} after 200",
+        )
+
+
+def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, path: Path) -> float:
+    try:
+        mean, std = reached_moments(sampler, oracle, path)
+    except ValueError:  # not linear in x: by drawing, with a Monte-Carlo error of 0.004
+        mean_t, std_t = oracle.marginal(path.times[0])
+        start = mean_t + std_t * Stream(0, "moments").normal(0, torch.arange(20_000), (1,), torch.float64)
+        drawn = sample(oracle, sampler, path, images=20_000, shape=(1,), seed=0, dtype=torch.float64, start=start)
+        mean, std = float(drawn.mean()), float(drawn.std())
+    error = max(abs(mean - oracle.mean), abs(std - oracle.std))
+    return error if math.isfinite(error) else math.inf
+
+
+@check_of("samplers")
+def any_step_count(sampler: Sampler[Any]) -> None:
+    """It goes where it is told: irregular times and numbers of steps that divide nothing reach the same data."""
+    generator = torch.Generator().manual_seed(0)
+    for name, schedule in schedules_to_test_on().items():
+        for steps in (97, 211):
+            jitter = torch.rand(steps - 1, generator=generator, dtype=torch.float64) * 0.8 - 0.4
+            times = [1.0, *((torch.arange(steps - 1, 0, -1) + jitter) / steps).tolist(), 0.0]
+            error = _moment_error(sampler, GaussianOracle(MEAN, STD, schedule), Path.of(times))
+            require(error < 0.06, f"{steps} irregular steps on {name} miss mean or standard deviation by {error:.3g}")
+
+
+@check_of("samplers")
+def convergence_order(sampler: Sampler[Any]) -> None:
+    """Its error falls with the power of the step length that it claims, within 0.25, on every schedule."""
+    claimed = sampler.convergence_order()
+    if claimed is None:
+        raise NotApplicable("no order is claimed (convergence_order() is None)")
+    for name, schedule in schedules_to_test_on().items():
+        found = measured_order(sampler, schedule)
+        require(abs(found - claimed) <= 0.25, f"on {name}, order {found:.2f} is measured and {claimed} is claimed")
+
+
+@check_of("samplers")
+def finite_ends(sampler: Sampler[Any]) -> None:
+    """It is finite from t = 1, also where alpha = 0 there, and to t = 0, where sigma = 0, in one step and in many."""
+    for name, schedule in schedules_to_test_on().items():
+        for times in ([1.0, 0.0], [1.0, 1e-4, 0.0], [1.0, 0.999, 0.5, 0.0]):
+            for dtype in (torch.float32, torch.float64):
+                drawn = drawn_by(sampler, schedule, Path.of(times), 2, dtype)
+                require(bool(torch.isfinite(drawn).all()), f"the path {times} on {name} ends in {drawn.flatten()[0]} ({dtype})")
+
+
+@check_of("samplers")
+def dtypes(sampler: Sampler[Any]) -> None:
+    """float32 and float64 are kept, and agree with one another."""
+    for name, schedule in schedules_to_test_on().items():
+        single, double = (drawn_by(sampler, schedule, Path.uniform(10), 4, dtype) for dtype in (torch.float32, torch.float64))
+        require(
+            (single.dtype, double.dtype) == (torch.float32, torch.float64),
+            f"float32 became {single.dtype}, float64 {double.dtype}",
+        )
+        off = float((single.double() - double).abs().max().nan_to_num(nan=math.inf))
+        require(off < 1e-3, f"on {name}, float32 and float64 differ by {off:.3g} after 10 steps")
+
+
+TRUTH_CHECKS = (reaches_a_point, moments, any_step_count, convergence_order, finite_ends, dtypes)

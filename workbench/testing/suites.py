@@ -1,0 +1,105 @@
+"""The checks as pytest tests: classes to inherit and a decorator. pytest itself is imported only where it runs."""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from workbench.interfaces import Component
+from workbench.registry import Kind
+from workbench.testing.checking import Check, kind_of, outcome
+from workbench.testing.conformance import checks
+
+__all__ = [
+    "DatasetConformance",
+    "DenoiserConformance",
+    "FeatureExtractorConformance",
+    "SamplerConformance",
+    "ScheduleConformance",
+    "parametrize_with_checks",
+]
+
+
+class _Conformance:
+    """Inherit one of the classes below, set `component`, and pytest runs every check of its kind.
+
+    `expected_failures` declares deviations by check name, each with its reason; a declared check that passes is a failure too.
+    """
+
+    kind: ClassVar[Kind]
+    component: ClassVar[Component]
+    expected_failures: ClassVar[Mapping[str, str]] = {}
+
+    def pytest_generate_tests(self, metafunc: Any) -> None:
+        """One test for each check."""
+        if "check" in metafunc.fixturenames:
+            every = checks(self.kind)
+            metafunc.parametrize("check", every, ids=[check.name for check in every])
+
+    def test_conforms(self, check: Check) -> None:
+        """The statement of the check holds."""
+        settle(self.component, check, self.expected_failures)
+
+    def test_declared_deviations_exist(self) -> None:
+        """Every name in `expected_failures` is that of a check."""
+        unknown = sorted(set(self.expected_failures) - {check.name for check in checks(self.kind)})
+        assert not unknown, f"no checks are called {unknown}"  # noqa: S101 - a test
+
+
+class ScheduleConformance(_Conformance):
+    """What a noise schedule has to do."""
+
+    kind = "schedules"
+
+
+class DenoiserConformance(_Conformance):
+    """What a denoiser has to do; give it small settings."""
+
+    kind = "denoisers"
+
+
+class SamplerConformance(_Conformance):
+    """What a sampler has to do."""
+
+    kind = "samplers"
+
+
+class DatasetConformance(_Conformance):
+    """What a dataset has to do."""
+
+    kind = "datasets"
+
+
+class FeatureExtractorConformance(_Conformance):
+    """What a feature extractor has to do."""
+
+    kind = "features"
+
+
+def parametrize_with_checks(
+    components: Sequence[Component], expected_failures: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate `def test_conforms(component, check)`: it is run for every check of every component.
+
+    The body calls `check.run(component)`. Declared deviations become strict expected failures.
+    """
+    import pytest
+
+    declared = dict(expected_failures or {})
+    rows = []
+    for component in components:
+        for check in checks(kind_of(component)):
+            reason = declared.get(check.name)
+            marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+            rows.append(pytest.param(component, check, id=f"{component!r}-{check.name}", marks=marks))
+    return pytest.mark.parametrize(("component", "check"), rows)
+
+
+def settle(component: Component, check: Check, expected_failures: Mapping[str, str]) -> None:
+    """Run a check as the body of a test: AssertionError where it fails, SkipTest where it does not apply."""
+    result = outcome(component, check, expected_failures.get(check.name))
+    if result.state == "skipped":
+        raise unittest.SkipTest(result.message)
+    if not result.conforms:
+        raise AssertionError(f"{check.statement}\n{component!r}: {result.message}")
