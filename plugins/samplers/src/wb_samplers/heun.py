@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Coordinate = Literal["sigma", "flow"]
+LARGE = 200.0
 
 
 @final
@@ -24,7 +25,8 @@ class Heun(Sampler[None]):
     """
 
     coordinate: Coordinate = Field(
-        "sigma", description="what is stepped in: sigma/alpha, or sigma/(alpha + sigma); where alpha = 0 it is always the latter"
+        "sigma",
+        description="what is stepped in: sigma/alpha, or sigma/(alpha + sigma); from sigma/alpha above 200 always the latter",
     )
 
     def step(
@@ -33,7 +35,8 @@ class Heun(Sampler[None]):
         """One move t -> s of `x` [b, ...]."""
         alpha_t, sigma_t = posterior.schedule.at(t)
         alpha_s, sigma_s = posterior.schedule.at(s)
-        coordinate = "flow" if alpha_t == 0.0 else self.coordinate
+        # Differences of large sigma/alpha cost float32 its digits, and where alpha = 0 there is no such number.
+        coordinate = "flow" if sigma_t > LARGE * alpha_t else self.coordinate
         scale_t, w_t = _scale(alpha_t, sigma_t, coordinate)
         scale_s, w_s = _scale(alpha_s, sigma_s, coordinate)
 
