@@ -30,6 +30,25 @@ def test_a_field_may_belong_to_one_sampler(recipe):
     assert [variant(slot, {"variance"}) for slot in found] == ["ddim", "ddpm variance=beta", "ddpm variance=beta_tilde"]
 
 
+def test_a_field_of_one_spacing_is_varied_only_under_it(recipe):
+    found = combinations(recipe, [], axes(spacing="uniform,karras", rho="3,7"))
+    assert [(slot.spacing, slot.rho) for slot in found] == [("uniform", None), ("karras", 3.0), ("karras", 7.0)]
+
+
+def test_another_spacing_drops_what_belonged_to_the_recipes(repository):
+    own = "evaluate.sampler={use='ddim', spacing='karras', rho=5}"
+    recipe = load(repository / "recipes" / "cars_linear.toml", [own])
+    assert [(slot.spacing, slot.rho) for slot in combinations(recipe, [], axes(spacing="karras,logsnr"))] == [
+        ("karras", 5.0),
+        ("logsnr", None),
+    ]
+
+
+def test_what_is_said_of_one_sampler_comes_before_what_is_said_of_all(recipe):
+    found = combinations(recipe, ["ddim", "ddpm"], axes(**{"ddim.steps": "3"}, steps="5,6"))
+    assert [(slot.use, slot.steps) for slot in found] == [("ddim", 3), ("ddpm", 5), ("ddpm", 6)]
+
+
 def test_what_is_asked_for_twice_is_there_once(recipe):
     assert len(combinations(recipe, ["ddim", "ddim"], axes(eta="0,0.0", steps="5,5"))) == 1
 
@@ -64,6 +83,7 @@ MISTAKES = [
     (["ddim"], {"steps": "some"}, "--steps: sampler.steps: expected a whole number, got 'some'"),
     (["ddim"], {"eta": "0,3"}, "--eta: sampler.eta: must be at most 1, got 3"),
     (["ddim"], {"spacing": "trailing", "steps": "500"}, "--steps: sampler.steps: 500 steps do not fit on the 300 times"),
+    (["ddim"], {"rho": "3"}, "--rho: sampler.rho: belongs to spacing = 'karras', and this is 'uniform'"),
     (["ddim"], {"guidance": "1,2"}, "--guidance: sampler.guidance: guidance needs a network that was given labels"),
     (["ddpm"], {"eta": "0"}, "--eta: eta: no such field of 'ddpm'"),
     (["ddim"], {"etta": "0"}, "--etta: etta: no such field of 'ddim' (did you mean 'eta'?"),

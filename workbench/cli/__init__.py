@@ -9,6 +9,7 @@ import typer
 
 from workbench.cli.compare import compare
 from workbench.cli.doctor import doctor
+from workbench.cli.eval import evaluate
 from workbench.cli.explain import explain
 from workbench.cli.listing import list_components
 from workbench.cli.plugins import plugins
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for verb in RUNS:
     app.command(rich_help_panel="Runs")(verb)
+app.command("eval", rich_help_panel="Runs")(evaluate)
 for verb in RECIPES:
     app.command(rich_help_panel="Recipes")(verb)
 app.command("list", rich_help_panel="Components")(list_components)

@@ -5,6 +5,7 @@ from workbench.engine.checkpoint import latest
 from workbench.engine.cost import Cost, estimate
 from workbench.engine.device import choose_device, describe_device
 from workbench.engine.evaluate import evaluate
+from workbench.engine.evaluations import Evaluation, Evaluator, Measurement
 from workbench.engine.origins import changed_origins, origins_of, record_origins
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.recording import recorded
@@ -14,6 +15,9 @@ from workbench.engine.trained import drawer_of
 
 __all__ = [
     "Cost",
+    "Evaluation",
+    "Evaluator",
+    "Measurement",
     "Parts",
     "Progress",
     "RunFolder",

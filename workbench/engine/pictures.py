@@ -15,7 +15,7 @@ from workbench.random import Stream
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["animation", "grid", "nearest", "neighbours", "noising", "strip", "to_uint8"]
+__all__ = ["animation", "captioned", "grid", "nearest", "neighbours", "noising", "strip", "to_uint8"]
 
 CELL = 64  # smaller images are enlarged to at least this many pixels, without smoothing
 STRIP_COLUMNS = 11
@@ -35,6 +35,22 @@ def grid(images: Tensor, columns: int) -> Image:
     scale = max(1, -(-CELL // images.shape[-1]))
     large = images.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
     return to_pil_image(make_grid(large, nrow=columns, padding=2, pad_value=255))
+
+
+def captioned(rows: Sequence[tuple[str, Image]]) -> Image:
+    """Pictures below one another, each with its caption at the left."""
+    from PIL import Image as Images
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.load_default(13)
+    band = round(max(font.getlength(caption) for caption, _ in rows)) + 16
+    whole = Images.new("RGB", (band + max(row.width for _, row in rows), sum(row.height for _, row in rows)), "white")
+    y = 0
+    for caption, row in rows:
+        ImageDraw.Draw(whole).text((8, y + row.height // 2), caption, fill="black", font=font, anchor="lm")
+        whole.paste(row, (band, y))
+        y += row.height
+    return whole
 
 
 def strip(states: Sequence[tuple[float, Tensor]], images: int) -> Image:

@@ -45,6 +45,11 @@ class RunFolder:
         """Pictures as `<key>_<step>.png`."""
         return self.path / "pictures"
 
+    @property
+    def evaluations(self) -> Path:
+        """What `wb eval` measured: one file per combination, plots and pictures."""
+        return self.path / "evaluations"
+
     def info(self) -> dict[str, Any]:
         """What run.json says: id, name, created, status, step, the tracking run."""
         try:

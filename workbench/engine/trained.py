@@ -13,16 +13,22 @@ from workbench.errors import CheckpointError
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Recipe
 
-__all__ = ["drawer_of"]
+__all__ = ["drawer_of", "newest_checkpoint"]
 
 
 def drawer_of(run: RunFolder, recipe: Recipe, device: torch.device) -> tuple[Drawer, SampleSpec, int]:
     """The averaged network of a run's newest checkpoint, ready to draw; its shape, and the step it was saved at."""
-    newest = checkpoints.latest(run.checkpoints)
-    if newest is None:
-        raise CheckpointError(f"run {run.id} has no checkpoint yet: wb run --resume {run.id}")
+    newest = newest_checkpoint(run)
     spec = recipe.dataset.component.describe()
     network = build_network(recipe, spec)
     checkpoints.load_average(newest, network)
     precision = choose_precision(recipe.train.precision, device)
     return Drawer(network.to(device), objective_of(recipe), spec, device, precision), spec, newest.state.step
+
+
+def newest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:
+    """The newest checkpoint of a run; CheckpointError where there is none."""
+    newest = checkpoints.latest(run.checkpoints)
+    if newest is None:
+        raise CheckpointError(f"run {run.id} has no checkpoint yet: wb run --resume {run.id}")
+    return newest

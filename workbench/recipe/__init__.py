@@ -2,7 +2,7 @@
 
 from workbench.recipe.building import slot_of
 from workbench.recipe.checks import check_sampler, warnings
-from workbench.recipe.combinations import Axis, combinations, variant
+from workbench.recipe.combinations import Axis, combinations, told_fields, variant
 from workbench.recipe.loading import dumps, load, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
 from workbench.recipe.paths import path_of
@@ -25,6 +25,7 @@ __all__ = [
     "save",
     "schema",
     "slot_of",
+    "told_fields",
     "variant",
     "warnings",
 ]

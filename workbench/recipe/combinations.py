@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from workbench.errors import Problem, RecipeError
 from workbench.recipe.building import slot_of
-from workbench.recipe.checks import check_sampler
+from workbench.recipe.checks import ONLY_FOR, check_sampler
 from workbench.recipe.messages import did_you_mean
 from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
 from workbench.recipe.toml import value_of
 from workbench.registry import load
 
-__all__ = ["Axis", "combinations", "variant"]
+__all__ = ["Axis", "combinations", "told_fields", "variant"]
 
 SHOWN = 3  # problems of many combinations are much alike
 
@@ -70,15 +70,19 @@ def combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[Axis]) 
     return found
 
 
-def variant(slot: SamplerSlot, varied: Collection[str] = ()) -> str:
-    """A sampler in a few words, without its steps: the fields in `varied`, and those that are not at their defaults."""
+def told_fields(slot: SamplerSlot, varied: Collection[str] = ()) -> dict[str, str]:
+    """The fields of a sampler worth telling, in a few letters each: those in `varied`, and those that are not at their defaults."""
     plain = type(slot)(use=slot.use, component=type(slot.component).model_construct()).table()
-    shown = [
-        f"{name}={str(value).lower() if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}"
+    return {
+        name: str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in slot.table().items()
         if name not in ("use", "steps") and (name in varied or value != plain.get(name))
-    ]
-    return " ".join([slot.use, *shown])
+    }
+
+
+def variant(slot: SamplerSlot, varied: Collection[str] = ()) -> str:
+    """A sampler with its told fields and without its steps: "ddim eta=1"."""
+    return " ".join([slot.use, *(f"{name}={value}" for name, value in told_fields(slot, varied).items())])
 
 
 def _tables(recipe: Recipe, name: str, axes: Sequence[Axis]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
@@ -86,10 +90,20 @@ def _tables(recipe: Recipe, name: str, axes: Sequence[Axis]) -> Iterator[tuple[d
     base = recipe.evaluation_sampler.table()
     if base["use"] != name:
         base = {"use": name} | {key: value for key, value in base.items() if key in SamplerSettings.model_fields}
-    fitting = [axis for axis in axes if axis.applies(name)]
+    # "ddim.eta" is more special than "eta", and takes its place.
+    fitting = list({axis.name: axis for axis in sorted(axes, key=lambda axis: "." in axis.field) if axis.applies(name)}.values())
     said = {"use": "--sampler", **{axis.name: axis.said for axis in fitting}}
+    spacings = {
+        base["spacing"],
+        *(value for axis in fitting if axis.name == "spacing" for value in axis.values if isinstance(value, str)),
+    }
     for values in itertools.product(*(axis.values for axis in fitting)):
-        yield base | {axis.name: value for axis, value in zip(fitting, values, strict=True)}, said
+        table = base | {axis.name: value for axis, value in zip(fitting, values, strict=True)}
+        # Like another sampler's fields: rho is left out for a spacing without it, and refused where no spacing has it.
+        for field, owners in ONLY_FOR.items():
+            if table["spacing"] not in owners and (field not in said or spacings & set(owners)):
+                table.pop(field, None)
+        yield table, said
 
 
 def _fields(sampler: str) -> list[str]:

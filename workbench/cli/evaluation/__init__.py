@@ -1,0 +1,3 @@
+"""What `wb eval` shows, draws and records."""
+
+__all__: list[str] = []

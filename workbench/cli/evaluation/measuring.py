@@ -1,0 +1,53 @@
+"""Going through the combinations, and saying how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from workbench.cli.evaluation.bar import EvaluationBar
+from workbench.errors import SamplingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.cli.evaluation.record import EvaluationRecord
+    from workbench.engine import Evaluation, Evaluator
+    from workbench.recipe import SamplerSlot
+
+__all__ = ["measured"]
+
+
+def measured(
+    evaluator: Evaluator, slots: Sequence[SamplerSlot], varied: Collection[str], record: EvaluationRecord | None, console: Console
+) -> list[Evaluation]:
+    """What is kept of the combinations and, one after the other, what is not; each is recorded as soon as it is there.
+
+    A combination whose images are not finite is left out, with a word about it; SamplingError if nothing else is there.
+    """
+    from workbench.recipe import variant
+
+    names = [f"{variant(slot, varied)} {slot.steps} steps" for slot in slots]
+    kept = [evaluator.kept(slot) for slot in slots]
+    costs = [evaluator.cost(slot) if before is None else 0 for slot, before in zip(slots, kept, strict=True)]
+    new = kept.count(None)
+    console.print(
+        f"{len(slots)} combination{'s' if len(slots) > 1 else ''}: {len(slots) - new} kept from before, {new} to compute"
+    )
+    found, failed = list["Evaluation"](), list[SamplingError]()
+    with EvaluationBar(console, new, sum(costs) * evaluator.samples) as bar:
+        for name, slot, before, cost in zip(names, slots, kept, costs, strict=True):
+            try:
+                evaluation = before or bar.follow(name, cost, lambda told, slot=slot: evaluator.measure(slot, told))  # type: ignore[misc]
+            except SamplingError as error:
+                console.print(f"[yellow]{escape(name)} is left out: {escape(str(error))}[/]")
+                failed.append(error)
+                continue
+            if record is not None:
+                record.combination(name, evaluation)
+            found.append(evaluation)
+    if not found:
+        raise failed[0]
+    return found

@@ -1,0 +1,51 @@
+"""The pictures of an evaluation: what quality costs, and images of every combination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from workbench.cli.evaluation.table import Row
+
+__all__ = ["draw"]
+
+
+def draw(rows: Sequence[Row], metric: str, title: str, folder: Path) -> dict[str, Path]:
+    """Write both pictures into a folder; those of an earlier call are replaced."""
+    from workbench.files import replacing
+
+    drawn = {"trade_off": _trade_off(rows, metric, title), "images": _images(rows)}
+    paths = {key: folder / f"{key}.png" for key, image in drawn.items() if image is not None}
+    for key, path in paths.items():
+        with replacing(path) as beside:
+            drawn[key].save(beside, optimize=True)  # type: ignore[union-attr]
+    return paths
+
+
+def _trade_off(rows: Sequence[Row], metric: str, title: str) -> Image:
+    """Distance against network evaluations and against seconds, a curve per variant."""
+    from workbench.engine.charts import Cost, trade_off
+
+    curves: dict[str, list[Row]] = {}
+    for row in rows:
+        curves.setdefault(row.variant, []).append(row)
+    distances = {name: [row.evaluation.metrics[metric] for row in curve] for name, curve in curves.items()}
+    evaluations = {name: [float(row.evaluation.nfe) for row in curve] for name, curve in curves.items()}
+    seconds = {name: [row.evaluation.seconds for row in curve] for name, curve in curves.items()}
+    samples = rows[0].evaluation.samples
+    costs = [Cost("network evaluations per image (NFE)", evaluations), Cost(f"seconds for {samples:,} images", seconds)]
+    return trade_off(distances, metric, costs, title)
+
+
+def _images(rows: Sequence[Row]) -> Image | None:
+    """The first images of each combination in a row, from equal noise; None where none were kept."""
+    from PIL import Image
+
+    from workbench.engine.pictures import captioned
+
+    shown = [(row.name, Image.open(row.evaluation.picture)) for row in rows if row.evaluation.picture.exists()]
+    return captioned(shown) if shown else None

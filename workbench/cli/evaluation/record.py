@@ -1,0 +1,85 @@
+"""Evaluations in MLflow: child runs of the training run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from workbench.errors import TrackingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.engine import Evaluation, RunFolder
+    from workbench.tracking import MlflowTracker
+
+__all__ = ["EvaluationRecord"]
+
+
+class EvaluationRecord:
+    """Adds child runs and pictures to a training run; a store that fails is told of once and left alone."""
+
+    def __init__(self, run: RunFolder, step: int, uri: str | None, home: Path, console: Console) -> None:
+        self._run, self._step, self._home, self._console = run, step, home, console
+        self._known: dict[str, str] | None = run.info().get("tracking")
+        self._uri = uri or (self._known or {}).get("uri", "")
+        if self._known is None:
+            self._warn("the training run is not in MLflow, so its evaluations are kept in its folder only")
+
+    def combination(self, name: str, evaluation: Evaluation) -> None:
+        """A child run for a combination, unless it has one already."""
+        if (evaluation.tracking or {}).get("uri") != self._uri:
+            self._guarded(lambda: self._combination(name, evaluation))
+
+    def pictures(self, pictures: Mapping[str, Path]) -> None:
+        """Pictures by key, on the training run itself."""
+        self._guarded(lambda: self._pictures(pictures))
+
+    @functools.cached_property
+    def _parent(self) -> MlflowTracker:
+        # Opened when there is something to record: MLflow takes seconds to import.
+        from workbench.tracking import recorded_run
+
+        return recorded_run(self._uri, (self._known or {})["run_id"], self._home)
+
+    def _combination(self, name: str, found: Evaluation) -> None:
+        from workbench.tracking import child_of
+
+        child = child_of(self._parent, name)
+        child.tags({"wb.kind": "evaluation", "wb.run": self._run.id})
+        child.params({f"sampler.{name}": value for name, value in found.slot.table().items()} | {"samples": found.samples})
+        speed = {
+            "eval/nfe": found.nfe,
+            "eval/sampling_seconds": found.seconds,
+            "eval/samples_per_second": found.samples / found.seconds,
+        }
+        child.metrics({**found.metrics, **speed}, self._step)
+        child.artifact(found.file)
+        if found.picture.exists():
+            child.artifact(found.picture)
+        child.finish("FINISHED")
+        found.note_tracking(self._uri, child.run_id)
+
+    def _pictures(self, pictures: Mapping[str, Path]) -> None:
+        from PIL import Image
+
+        for key, path in pictures.items():
+            self._parent.artifact(path, "evaluations")
+            with Image.open(path) as image:
+                self._parent.image(f"evaluation_{key}", image.convert("RGB"), self._step)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        if self._known is None:
+            return
+        try:
+            action()
+        except TrackingError as error:
+            self._warn(f"tracking has stopped, the evaluation goes on and the run's folder keeps everything: {error}")
+            self._known = None
+
+    def _warn(self, text: str) -> None:
+        self._console.print(f"[yellow]{escape(text)}[/]")

@@ -1,0 +1,120 @@
+"""What `wb eval` measured, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from workbench.engine import Evaluation
+
+__all__ = ["Row", "document", "footnotes", "rows_of", "table"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A combination with its names, and whether no other has both fewer evaluations and a smaller distance."""
+
+    evaluation: Evaluation
+    variant: str  # "ddim eta=1": a curve of the plot
+    pareto: bool
+
+    @property
+    def name(self) -> str:
+        """The combination in a few words."""
+        return f"{self.variant} {self.evaluation.slot.steps} steps"
+
+
+def rows_of(evaluations: Sequence[Evaluation], varied: Sequence[str], metric: str) -> list[Row]:
+    """Rows by variant in the order they were asked for, and within each from few evaluations to many."""
+    from workbench.metrics import pareto
+    from workbench.recipe import variant
+
+    names = [variant(each.slot, varied) for each in evaluations]
+    order = sorted(range(len(evaluations)), key=lambda i: (names.index(names[i]), evaluations[i].nfe, i))
+    front = pareto([(evaluations[i].nfe, evaluations[i].metrics[metric]) for i in order])
+    return [Row(evaluations[i], names[i], k in front) for k, i in enumerate(order)]
+
+
+def table(rows: Sequence[Row], varied: Sequence[str]) -> Table:
+    """A column for each field that tells combinations apart and for each number; the Pareto front is marked."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from workbench.cli.display import number
+    from workbench.recipe import told_fields
+
+    given = [told_fields(row.evaluation.slot, varied) for row in rows]
+    fields = list(dict.fromkeys(name for each in given for name in each))
+    metrics = [name for name in rows[0].evaluation.metrics if not name.endswith("_std_error")]
+    told = Table(box=None, padding=(0, 1), header_style="dim")
+    for heading in ("", "sampler", *fields):
+        told.add_column(heading)
+    for heading in ("steps", "NFE", *metrics, "seconds", "images/s"):
+        told.add_column(heading, justify="right")
+    for row, own in zip(rows, given, strict=True):
+        found = row.evaluation
+        cells = [_number(found.metrics[name], found.metrics.get(f"{name}_std_error")) for name in metrics]
+        speed = (number(found.seconds), number(found.samples / found.seconds))
+        told.add_row(
+            "*" if row.pareto else "",
+            found.slot.use,
+            *(escape(own.get(name, "")) for name in fields),
+            str(found.slot.steps),
+            str(found.nfe),
+            *cells,
+            *speed,
+            style="green" if row.pareto else "",
+        )
+    return told
+
+
+def footnotes(rows: Sequence[Row], metric: str) -> list[str]:
+    """What the marks mean, and how the numbers were measured."""
+    lines = [f"* Pareto front: no other combination has fewer network evaluations and a smaller {metric}"]
+    for card in {repr(card): card for card in rows[0].evaluation.cards.values()}.values():
+        extractor = card["extractor"]
+        lines.append(
+            f"{extractor['extractor']} {extractor['dims']}-d (sha256 {extractor['weights_sha256'][:8]}, {extractor['resize']}); "
+            f"{card['n_generated']} generated against {card['n_real']} of {card['split']}; {card['weights']} weights, seed {card['seed']}"
+        )
+    return lines
+
+
+def document(run: str, step: int, metric: str, rows: Sequence[Row], pictures: Mapping[str, Path]) -> dict[str, Any]:
+    """The same for programs; `pareto` holds indices of `rows`."""
+    return {
+        "run": run,
+        "step": step,
+        "metric": metric,
+        "rows": [
+            {
+                "name": row.name,
+                "sampler": row.evaluation.slot.table(),
+                "samples": row.evaluation.samples,
+                "nfe": row.evaluation.nfe,
+                "seconds": row.evaluation.seconds,
+                "images_per_second": row.evaluation.samples / row.evaluation.seconds,
+                "metrics": dict(row.evaluation.metrics),
+                "cards": dict(row.evaluation.cards),
+                "new": row.evaluation.new,
+            }
+            for row in rows
+        ],
+        "pareto": [i for _, i in sorted((row.evaluation.nfe, i) for i, row in enumerate(rows) if row.pareto)],
+        "pictures": {key: str(path) for key, path in pictures.items()},
+    }
+
+
+def _number(value: float, error: float | None) -> str:
+    from workbench.cli.display import number
+
+    if error is None:
+        return number(value)
+    # As many decimals as two digits of the error have.
+    decimals = next((n for n in range(1, 12) if error >= 10.0 ** (1 - n)), 12)
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"

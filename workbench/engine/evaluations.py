@@ -1,0 +1,190 @@
+"""One trained network under many samplers: each combination is drawn and measured once, and kept in the run's folder."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.engine import pictures
+from workbench.engine.device import describe_device
+from workbench.engine.distances import Distances
+from workbench.engine.reference import Reference
+from workbench.engine.runs import RunFolder
+from workbench.engine.sampling import Drawer, labels_like
+from workbench.engine.trained import drawer_of, newest_checkpoint
+from workbench.errors import CheckpointError, CombinationError
+from workbench.files import replacing, write_json
+from workbench.interfaces import FeatureExtractor, Resources
+from workbench.recipe import Recipe, SamplerSlot, Slot, path_of
+from workbench.registry import origins
+
+__all__ = ["Evaluation", "Evaluator", "Measurement"]
+
+SCHEMA = 1
+SHOWN = 10  # images of a combination that are kept to be looked at
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How combinations are measured: alike for all that are to be compared."""
+
+    samples: int
+    seed: int
+    real: int | None
+    features: tuple[Slot[FeatureExtractor], ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the images of one combination cost and how far they are from the data."""
+
+    file: Path
+    slot: SamplerSlot
+    samples: int
+    nfe: int  # network evaluations per image, counted
+    seconds: float  # of sampling, for all images
+    metrics: Mapping[str, float]
+    cards: Mapping[str, Mapping[str, Any]]
+    new: bool  # computed by this call
+
+    @property
+    def picture(self) -> Path:
+        """The first few images in a row; image i starts from the same noise in every combination."""
+        return self.file.with_suffix(".png")
+
+    @property
+    def tracking(self) -> dict[str, str] | None:
+        """Where the combination is recorded."""
+        told: dict[str, str] | None = json.loads(self.file.read_text()).get("tracking")
+        return told
+
+    def note_tracking(self, uri: str, run_id: str) -> None:
+        """Remember where the combination is recorded, so that it is recorded once."""
+        write_json(self.file, {**json.loads(self.file.read_text()), "tracking": {"uri": uri, "run_id": run_id}})
+
+
+class Evaluator:
+    """Draws and measures with the averaged weights of a run's newest checkpoint.
+
+    Raises CheckpointError where there is none, DataError and WeightsError where data or an extractor's weights are missing.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        recipe: Recipe,
+        measurement: Measurement,
+        device: torch.device,
+        cache: Path,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> None:
+        if not measurement.features:
+            raise CombinationError("evaluate.features", "nothing to measure with: name a feature extractor (wb list features)")
+        checkpoint = newest_checkpoint(run)
+        self.step, self.samples = checkpoint.state.step, measurement.samples
+        self._run, self._recipe, self._measurement, self._device = run, recipe, measurement, device
+        examples = recipe.dataset.component.load("train", Resources(cache, progress))
+        self._reference = Reference(examples, measurement.real, cache, device)
+        # All that a number depends on, but the sampler. Seconds depend on the device.
+        self._key = {
+            "schema": SCHEMA,
+            "step": self.step,
+            "weights_sha256": _sha256(checkpoint.folder / "ema.safetensors"),
+            "samples": measurement.samples,
+            "seed": measurement.seed,
+            "real": len(self._reference),
+            "data": examples.provenance.fingerprint,
+            "extractors": [asdict(slot.component.card()) for slot in measurement.features],
+            "device": describe_device(device),
+        }
+
+    def cost(self, slot: SamplerSlot) -> int:
+        """Network evaluations per image that a combination is going to need."""
+        moves = path_of(slot, self._recipe.schedule.component).moves_down
+        return slot.component.evaluations(moves) * (2 if slot.guidance != 1.0 else 1)
+
+    def kept(self, slot: SamplerSlot) -> Evaluation | None:
+        """The combination as an earlier call measured it; None if none has, or its file is damaged."""
+        key = self._key_of(slot)
+        file = self._file(key)
+        try:
+            stored = json.loads(file.read_text())
+            if stored["key"] != key:
+                return None
+            return Evaluation(
+                file, slot, self._measurement.samples, stored["nfe"], stored["seconds"], stored["metrics"], stored["cards"], False
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def measure(self, slot: SamplerSlot, progress: Callable[[int], None] = lambda done: None) -> Evaluation:
+        """Draw, time and measure a combination, and keep what came out; `progress` is told how many images there are.
+
+        Raises SamplingError where the images are not finite.
+        """
+        samples, nfe, seconds = self._drawn(slot, progress)
+        metrics: dict[str, float] = {}
+        cards: dict[str, Mapping[str, Any]] = {}
+        for distances in self._distances:
+            numbers, told = distances(samples, slot, nfe, self._measurement.seed)
+            metrics, cards = metrics | numbers, cards | told
+        key = self._key_of(slot)
+        evaluation = Evaluation(self._file(key), slot, len(samples), nfe, seconds, metrics, cards, True)
+        with replacing(evaluation.picture) as beside:
+            pictures.grid(samples[:SHOWN], SHOWN).save(beside)
+        write_json(evaluation.file, {"key": key, "nfe": nfe, "seconds": seconds, "metrics": metrics, "cards": cards})
+        return evaluation
+
+    def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> tuple[Tensor, int, float]:
+        """Images uint8 [n, c, h, w], network evaluations per image, and the seconds they took."""
+        number, size = self._measurement.samples, self._recipe.evaluate.batch_size
+        drawer, batches = self._drawer, list[Tensor]()
+        started = time.perf_counter()
+        for start in range(0, number, size):
+            index = range(start, min(start + size, number))
+            batches.append(pictures.to_uint8(drawer.images(slot, index, self._measurement.seed, self._labels(index))))
+            progress(index.stop)
+        return torch.cat(batches), drawer.evaluations, time.perf_counter() - started
+
+    def _labels(self, index: range) -> Tensor | None:
+        condition = self._recipe.train.condition
+        return labels_like(self._reference.examples, self._measurement.seed, index) if condition else None
+
+    @functools.cached_property
+    def _drawer(self) -> Drawer:
+        drawer, _, step = drawer_of(self._run, self._recipe, self._device)
+        if step != self.step:
+            raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
+        # A device's first batch is slower than the others; whichever combination came first would be told too slow.
+        index = range(min(self._recipe.evaluate.batch_size, self._measurement.samples))
+        for _ in islice(drawer.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
+            pass
+        return drawer
+
+    @functools.cached_property
+    def _distances(self) -> list[Distances]:
+        return [Distances(slot.component, self._reference) for slot in self._measurement.features]
+
+    def _key_of(self, slot: SamplerSlot) -> dict[str, Any]:
+        # With the hash of its code: whoever works on a sampler wants to see what the change did.
+        (origin,) = origins([("samplers", slot.use)])
+        return self._key | {"sampler": slot.table(), "code_sha256": origin.sha256}
+
+    def _file(self, key: Mapping[str, Any]) -> Path:
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        return self._run.evaluations / f"{digest[:24]}.json"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,32 @@
+"""Runs under a run: what is measured on a trained network after its training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.tracking.mlflow_tracker import MlflowTracker
+from workbench.tracking.quiet import mlflow_errors
+from workbench.tracking.secrets import masked
+from workbench.tracking.store import default_uri, local_store
+
+__all__ = ["child_of", "recorded_run"]
+
+
+def recorded_run(uri: str, run_id: str, home: Path) -> MlflowTracker:
+    """A run that is in the store, to add to; its status stays as it is. TrackingError where it is not there."""
+    if uri == default_uri(home):
+        local_store(home)
+    with mlflow_errors(f"finding run {run_id} in the tracking store {masked(uri)}"):
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(tracking_uri=uri)
+        client.get_run(run_id)
+        return MlflowTracker(client, run_id)
+
+
+def child_of(parent: MlflowTracker, name: str) -> MlflowTracker:
+    """A new run in the experiment of `parent`, which the UI shows under it."""
+    with mlflow_errors(f"recording {name}"):
+        experiment = parent.client.get_run(parent.run_id).info.experiment_id
+        run = parent.client.create_run(experiment, run_name=name, tags={"mlflow.parentRunId": parent.run_id})
+        return MlflowTracker(parent.client, run.info.run_id)
