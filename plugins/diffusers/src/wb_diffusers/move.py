@@ -16,14 +16,23 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# The same bounds as those of the level a network sees, log-SNR in [-20, 20]: most schedulers know neither sigma / alpha = infinity, nor, if
-# they work with eps, sigma = 0.
-LIMIT = math.exp(10.0)
+# sigma / alpha is kept between these, softly, so that different times stay different: most schedulers know neither infinity nor, if they work
+# with eps, zero, and those with tables lose small sigmas in 1 - alpha_bar. Above LIMIT, log-SNR -20, networks see no difference either.
+FLOOR, LIMIT = 1e-5, math.exp(10.0)
+
+
+def bounded(ratio: float) -> float:
+    """sigma / alpha in (0, 2 LIMIT], increasing strictly; only 0 is 0."""
+    if ratio > LIMIT:
+        return LIMIT * (2.0 - LIMIT / ratio)
+    if 0.0 < ratio < FLOOR:
+        return FLOOR / (1.0 + math.log(FLOOR / ratio))
+    return ratio
 
 
 @dataclass(frozen=True)
 class Level:
-    """A time and its coefficients, alpha being at least sigma / LIMIT."""
+    """A time and its coefficients, with sigma / alpha within bounds."""
 
     t: float
     alpha: float
@@ -33,7 +42,8 @@ class Level:
     def at(cls, schedule: NoiseSchedule, t: float) -> Level:
         """The level of a time."""
         alpha, sigma = schedule.at(t)
-        return cls(t, max(alpha, sigma / LIMIT), sigma)
+        ratio = bounded(sigma / alpha if alpha > 0.0 else math.inf)
+        return cls(t, sigma / ratio, sigma) if ratio > LIMIT else cls(t, alpha, ratio * alpha)
 
     @classmethod
     def of_ratio(cls, schedule: NoiseSchedule, ratio: float) -> Level:

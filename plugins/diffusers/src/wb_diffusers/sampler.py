@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from pydantic import Field, field_validator, model_validator
 
 from wb_diffusers.catalogue import BRIDGED, check_name, check_options
-from wb_diffusers.move import Level, Memory, Move
+from wb_diffusers.move import Level, Memory, Move, fork
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ class DiffusersSampler(Sampler[Memory]):
         default_factory=dict,
         description="its constructor's arguments, but for those that choose a schedule, a grid or a prediction type",
     )
+
+    def __hash__(self) -> int:
+        """Equal samplers have equal hashes, though a table has none."""
+        return hash((self.scheduler, *sorted(self.options.items())))
 
     @field_validator("scheduler")
     @classmethod
@@ -87,11 +91,17 @@ class DiffusersSampler(Sampler[Memory]):
         return int(self.options.get("solver_order", self.options.get("order", claimed)))
 
     def _new(self) -> Any:
-        bridged = BRIDGED[self.scheduler]
-        chosen = {name: value for name, value in self.options.items() if name not in bridged.step_options}
-        if str(chosen.get("algorithm_type", "")) in ("dpmsolver", "sde-dpmsolver"):
-            chosen["final_sigmas_type"] = "sigma_min"  # they refuse these without it; the grid is ours all the same
-        return _class(self.scheduler)(**{**bridged.defaults, **chosen, **bridged.decided})
+        return fork(_first(self))
+
+
+@functools.lru_cache(maxsize=64)
+def _first(sampler: DiffusersSampler) -> Any:
+    """The scheduler as its constructor makes it, to be forked: some take long to construct."""
+    bridged = BRIDGED[sampler.scheduler]
+    chosen = {name: value for name, value in sampler.options.items() if name not in bridged.step_options}
+    if str(chosen.get("algorithm_type", "")) in ("dpmsolver", "sde-dpmsolver"):
+        chosen["final_sigmas_type"] = "sigma_min"  # they refuse these without it; the grid is ours all the same
+    return _class(sampler.scheduler)(**{**bridged.defaults, **chosen, **bridged.decided})
 
 
 @functools.cache

@@ -14,40 +14,39 @@ if TYPE_CHECKING:
 def move(move: Move, memory: Memory | None) -> tuple[Tensor, None]:
     """Two calls of a new scheduler on y = x / alpha; one where the move ends at the data. Nothing is remembered."""
     start, end = move.start, move.end
-    scheduler = _trained_on(move)
+    scheduler, middle = _on_this_move(move)
     y = move.x / start.alpha
-    if hasattr(scheduler, "noise_sampler"):
-        scheduler.noise_sampler = Brownian(move.noise, y)
+    scheduler.noise_sampler = Brownian(move.noise, y)  # read by the stochastic solver alone
 
     eps = eps_of(move.x, move.mean(move.x, start), start)
     y_next = move.call(scheduler, eps, y)
-    if end.clean:
-        return end.alpha * y_next, None
-
-    middle = _second_level(scheduler, move)
-    x = middle.alpha * y_next
-    y_next = move.call(scheduler, eps_of(x, move.mean(x, middle), middle), y_next)
+    if not end.clean:
+        x = middle.alpha * y_next
+        y_next = move.call(scheduler, eps_of(x, move.mean(x, middle), middle), y_next)
     return end.alpha * y_next, None
 
 
-def _trained_on(move: Move) -> Any:
-    """A scheduler whose table has two rows, the end and the start of the move, so that its own grid is this move."""
+def _on_this_move(move: Move) -> tuple[Any, Level]:
+    """A scheduler whose grid is this move, and where it looks the second time: the columns of `set_timesteps`, in float64."""
     import torch
 
+    sigma, sigma_next = move.start.ratio, move.end.ratio
+    up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5  # what ancestral steps add, and where they go before
+    down = (sigma_next**2 - up**2) ** 0.5
     scheduler = move.new()
-    rows = [move.start.alpha_bar, move.start.alpha_bar / 2] if move.end.clean else [move.end.alpha_bar, move.start.alpha_bar]
-    scheduler.alphas_cumprod = torch.tensor(rows, dtype=torch.float64)
-    scheduler.set_timesteps(1 if move.end.clean else 2)  # appends sigma = 0
+    between = {"DPMSolverSDEScheduler": sigma_next, "KDPM2AncestralDiscreteScheduler": down, "KDPM2DiscreteScheduler": sigma_next}
+    target = between.get(type(scheduler).__name__)
+    look = sigma_next if target is None else (sigma * target) ** 0.5  # half way in ln sigma; Heun looks at the end
+
+    columns = {
+        "sigmas": [sigma, sigma_next, sigma_next],
+        "sigmas_interpol": [look, look],
+        "sigmas_up": [up],
+        "sigmas_down": [down],
+    }
+    for name, values in columns.items():
+        setattr(scheduler, name, torch.tensor(values, dtype=torch.float64))
     scheduler._step_index = 0
-    return scheduler
-
-
-def _second_level(scheduler: Any, move: Move) -> Level:
-    """Where the second evaluation belongs, which each of them keeps in a place of its own."""
-    if getattr(scheduler, "mid_point_sigma", None) is not None:  # stochastic DPM-Solver
-        return Level.of_ratio(move.posterior.schedule, float(scheduler.mid_point_sigma))
-    if hasattr(scheduler, "sigmas_down"):  # ancestral
-        return Level.of_ratio(move.posterior.schedule, float(scheduler.sigmas_interpol[0]))
-    if hasattr(scheduler, "sigmas_interpol"):
-        return Level.of_ratio(move.posterior.schedule, float(scheduler.sigmas_interpol[1]))
-    return move.end
+    if move.end.clean or target is None:
+        return scheduler, move.end
+    return scheduler, Level.of_ratio(move.posterior.schedule, look)
