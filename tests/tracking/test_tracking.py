@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from workbench.errors import TrackingError
-from workbench.tracking import facts, local_store, open_run, tracking_uri
+from workbench.tracking import child_of, facts, local_store, open_run, recorded_run, tracking_uri
 
 
 @pytest.fixture(scope="session")
@@ -115,3 +115,19 @@ def test_facts_name_versions_and_the_commit(tmp_path):
     told = facts({}, tmp_path / "recipe.toml")
     assert len(told["mlflow.source.git.commit"]) == 40
     assert told["wb.git.dirty"] == "false"
+
+
+def test_a_child_stands_under_its_parent_whose_status_stays(tracker, home):
+    tracker.finish("KILLED")
+    parent = recorded_run(local_store(home), tracker.run_id, home)
+    child = child_of(parent, "a child")
+    child.finish("FINISHED")
+    found = tracker.client.get_run(child.run_id)
+    assert (found.data.tags["mlflow.parentRunId"], found.info.run_name) == (tracker.run_id, "a child")
+    assert tracker.client.get_run(tracker.run_id).info.status == "KILLED"
+    assert found.info.experiment_id == tracker.client.get_run(tracker.run_id).info.experiment_id
+
+
+def test_a_run_that_is_not_in_the_store_is_told(home):
+    with pytest.raises(TrackingError, match="finding run 0123"):
+        recorded_run(local_store(home), "0123", home)

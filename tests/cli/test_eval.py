@@ -1,0 +1,216 @@
+"""`wb eval`, as people use it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.cli import main
+
+TINY = [
+    "dataset.image_size=16", "denoiser={use='small_cnn', channels=8, depth=1}", "train={steps=4, batch_size=4, validate_every=0}",
+    "evaluate={samples=6, batch_size=4, real=8, at_start=false, neighbours=0, features=['efficientnet_lite0']}", "evaluate.sampler={use='ddim', steps=2}",
+]  # fmt: skip
+GRID = ["--sampler", "ddim,ddpm", "--eta", "0,1", "--steps", "1,3"]
+NAMES = [f"{variant} {steps} steps" for variant in ("ddim eta=0", "ddim eta=1", "ddpm") for steps in (1, 3)]
+
+
+@pytest.fixture(scope="module")
+def trained(repository, tmp_path_factory):
+    """A home with one finished run, recorded in MLflow."""
+    home = tmp_path_factory.mktemp("wb")
+    words = ["run", str(repository / "recipes" / "cars_linear.toml"), *(word for text in TINY for word in ("--set", text))]
+    code = "from workbench.cli import main; main()"
+    subprocess.run(
+        [sys.executable, "-c", code, *words], env={**os.environ, "WB_HOME": str(home)}, check=True, capture_output=True
+    )
+    return home
+
+
+@pytest.fixture
+def home(trained, tmp_path):
+    """The same run, nothing of it evaluated yet, and a database of its own."""
+    shutil.copytree(trained, tmp_path / "home")
+    (path,) = tmp_path.glob("home/runs/*/run.json")
+    path.write_text(path.read_text().replace(str(trained), str(tmp_path / "home")))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def wb(home, monkeypatch, capsys):
+    """Call the command in this process: (exit code, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setenv("WB_HOME", str(home))
+        monkeypatch.setattr(sys, "argv", ["wb", *map(str, words)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        told = capsys.readouterr()
+        return code or 0, told.out, told.err
+
+    return call
+
+
+def folder_of(home):
+    return next(home.glob("runs/*"))
+
+
+def files_of(home):
+    return {path.name: path.stat().st_mtime_ns for path in folder_of(home).glob("evaluations/*.json")}
+
+
+def children_of(home):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
+    parent = json.loads((folder_of(home) / "run.json").read_text())["tracking"]["run_id"]
+    experiment = client.get_experiment_by_name("workbench").experiment_id
+    return client, parent, [run for run in client.search_runs([experiment]) if run.data.tags.get("mlflow.parentRunId") == parent]
+
+
+def test_every_combination_is_in_the_document_once_and_nothing_else_is_on_stdout(wb, home):
+    code, out, err = wb("eval", "latest", *GRID, "--json", "--no-track")
+    assert code == 0
+    told = json.loads(out)
+    assert (told["run"], told["step"]) == (folder_of(home).name, 4)
+    assert [row["name"] for row in told["rows"]] == NAMES
+    assert [row["nfe"] for row in told["rows"]] == [1, 3] * 3
+    for row in told["rows"]:
+        assert row["metrics"].keys() == row["cards"].keys()
+        assert all(card["n_generated"] == row["samples"] == 6 and card["n_real"] == 8 for card in row["cards"].values())
+        assert row["sampler"]["use"] == row["name"].split()[0]
+        assert row["images_per_second"] == pytest.approx(6 / row["seconds"])
+    # The front by its definition.
+    points = [(row["nfe"], row["metrics"][told["metric"]]) for row in told["rows"]]
+    beaten = {i for i, b in enumerate(points) for a in points if a[0] <= b[0] and a[1] <= b[1] and a != b}
+    assert set(told["pareto"]) == set(range(len(points))) - beaten
+    assert "6 combinations: 0 kept from before, 6 to compute" in err
+    assert all(Path(path).stat().st_size > 1000 for path in told["pictures"].values())
+
+
+def test_a_call_computes_only_what_no_earlier_one_did(wb, home):
+    first = json.loads(wb("eval", "latest", *GRID, "--json", "--no-track")[1])
+    files = files_of(home)
+    again = json.loads(wb("eval", "latest", *GRID, "--json", "--no-track")[1])
+    assert [row["new"] for row in again["rows"]] == [False] * 6
+    assert files_of(home) == files
+    assert [row | {"new": True} for row in again["rows"]] == first["rows"]
+    wider = json.loads(wb("eval", "latest", "--sampler", "ddim", "--eta", "0,1", "--steps", "1,2", "--json", "--no-track")[1])
+    assert {row["name"]: row["new"] for row in wider["rows"]} == {
+        "ddim eta=0 1 steps": False,
+        "ddim eta=0 2 steps": True,
+        "ddim eta=1 1 steps": False,
+        "ddim eta=1 2 steps": True,
+    }
+    assert files.items() < files_of(home).items()
+
+
+def test_the_table_shows_what_varies_and_marks_the_front(wb):
+    code, out, _ = wb("eval", "latest", *GRID, "--vary", "ddpm.variance=beta", "--no-track")
+    assert code == 0
+    lines = out.splitlines()
+    start = next(i for i, line in enumerate(lines) if "fd_efficientnet_lite0" in line and "NFE" in line)
+    assert lines[start].split()[:5] == ["sampler", "eta", "variance", "steps", "NFE"]
+    cells = [" ".join(line.replace("*", " ").split()[:3]) for line in lines[start + 1 : start + 7]]
+    assert cells == ["ddim 0 1", "ddim 0 3", "ddim 1 1", "ddim 1 3", "ddpm beta 1", "ddpm beta 3"]
+    assert any(line.lstrip().startswith("* ") for line in lines[start + 1 : start + 7])
+    assert "6 generated against 8 of train; ema weights, seed 0" in out
+
+
+def test_each_new_combination_becomes_a_child_of_the_training_run(wb, home):
+    untracked = wb("eval", "latest", "--sampler", "ddim", "--eta", "0", "--steps", "1", "--no-track")
+    assert untracked[0] == 0
+    assert children_of(home)[2] == []
+    wb("eval", "latest", *GRID)
+    client, parent, children = children_of(home)
+    # The one that was measured before, but not recorded, is recorded now.
+    assert sorted(run.info.run_name for run in children) == sorted(NAMES)
+    for run in children:
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["wb.kind"] == "evaluation"
+        assert run.data.tags["wb.run"] == folder_of(home).name
+        assert run.data.params["sampler.steps"] == str(int(run.data.metrics["eval/nfe"]))
+        assert {"fd_efficientnet_lite0", "kid_efficientnet_lite0", "eval/sampling_seconds"} < run.data.metrics.keys()
+        assert client.get_metric_history(run.info.run_id, "fd_efficientnet_lite0")[0].step == 4
+        assert any(item.path.endswith(".json") for item in client.list_artifacts(run.info.run_id))
+    assert client.get_run(parent).info.status == "FINISHED"
+    assert {"evaluations/trade_off.png", "evaluations/images.png"} == {
+        item.path for item in client.list_artifacts(parent, "evaluations")
+    }
+    assert any("evaluation_trade_off" in item.path for item in client.list_artifacts(parent, "images"))
+    wb("eval", "latest", *GRID)
+    assert len(children_of(home)[2]) == len(NAMES)
+
+
+def test_a_run_that_was_not_tracked_is_evaluated_all_the_same(wb, home):
+    path = folder_of(home) / "run.json"
+    info = json.loads(path.read_text())
+    del info["tracking"]
+    path.write_text(json.dumps(info))
+    code, out, _ = wb("eval", "latest", "--steps", "1")
+    assert (code, "the training run is not in MLflow" in out) == (0, True)
+
+
+def test_a_store_without_the_run_is_told_once_and_the_evaluation_goes_on(wb, home, tmp_path):
+    code, out, _ = wb("eval", "latest", "--steps", "1,2", "--tracking-uri", f"sqlite:///{tmp_path}/other.db")
+    assert (code, out.count("tracking has stopped")) == (0, 1)
+    assert len(files_of(home)) == 2
+
+
+def test_an_interrupted_call_keeps_what_is_finished_and_goes_on(home):
+    code = "from workbench.cli import main; main()"
+    words = ["eval", "latest", "--no-track", "--steps", "1,10000"]
+    environ = {**os.environ, "WB_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen([sys.executable, "-c", code, *words], env=environ, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("1/2"):
+            break
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert "stopped: 1 of 2 new combinations are kept; the same command goes on" in told
+    assert len(files_of(home)) == 1
+    process = subprocess.Popen([sys.executable, "-c", code, *words], env=environ, stdout=subprocess.PIPE, text=True)
+    assert "1 kept from before, 1 to compute" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+MISTAKES = [
+    (["nowhere"], "no run 'nowhere'"),
+    (["latest", "--sampler", "ddimm"], "--sampler: sampler.use: no sampler is called 'ddimm' (did you mean 'ddim'?)"),
+    (["latest", "--steps", "5,none"], "--steps: sampler.steps: expected a whole number, got 'none'"),
+    (["latest", "--guidance", "1,2"], "--guidance: sampler.guidance: guidance needs a network that was given labels"),
+    (["latest", "--vary", "ddpm.variance"], "--vary: expected FIELD=VALUES"),
+    (["latest", "--vary", "etta=1"], "--vary: etta: no such field of 'ddim' (did you mean 'eta'?"),
+    (["latest", "--features", "fid"], "no feature extractor is called 'fid'"),
+    (["latest", "--features", "inception"], "wb weights get inception"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistakes_are_told_before_the_first_image(wb, home, words, told):
+    code, out, err = wb("eval", *words)
+    assert (code, out) == (2, "")
+    assert told in " ".join(err.split())
+    assert not (folder_of(home) / "evaluations").exists()
+
+
+def test_a_run_without_a_checkpoint_is_told(wb, home):
+    shutil.rmtree(folder_of(home) / "checkpoints")
+    code, _, err = wb("eval", "latest")
+    assert (code, "has no checkpoint yet: wb run --resume" in " ".join(err.split())) == (2, True)
+
+
+def test_help_has_examples(wb):
+    code, out, _ = wb("eval", "--help")
+    assert (code, "wb eval latest --sampler" in out) == (0, True)
