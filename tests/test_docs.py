@@ -11,7 +11,7 @@ def documents(repository):
     return [
         repository / "README.md",
         repository / "CONTRIBUTING.md",
-        *sorted((repository / "docs").glob("*.md")),
+        *sorted((repository / "docs").rglob("*.md")),
         *sorted(repository.glob("plugins/*/README.md")),
     ]
 
