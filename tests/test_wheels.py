@@ -49,6 +49,8 @@ def test_wheels_of_all_distributions_work_outside_the_checkout(repository, tmp_p
     assert {"inception", "efficientnet_lite0"} <= {row["name"] for row in listed["features"]}
     (tmp_path / "recipe.toml").write_text((repository / "recipes" / "cars_linear.toml").read_text())
     assert "ok (cars_linear" in wb("validate", "recipe.toml")
+    assert "my-denoiser" in wb("plugins", "new", "denoiser", "my-denoiser")  # the templates are in the wheel
+    assert (tmp_path / "my-denoiser" / "src" / "my_denoiser" / "network.py").is_file()
     where = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path += [{str(target)!r}, {site!r}]; import workbench, wb_samplers; print(workbench.__file__, wb_samplers.__file__)"],
         cwd=tmp_path, env=environ, check=True, capture_output=True, text=True,
