@@ -74,7 +74,7 @@ def evaluate(
     from workbench.cli.evaluation.pictures import draw
     from workbench.cli.evaluation.record import EvaluationRecord
     from workbench.cli.evaluation.table import document, footnotes, rows_of, table
-    from workbench.engine import Evaluator, Measurement, choose_device, find_run
+    from workbench.engine import Evaluator, Measurement, changed_origins, choose_device, find_run
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import combinations, load
 
@@ -92,6 +92,8 @@ def evaluate(
         real=real or recipe.evaluate.real,
         features=_features(features) if features else recipe.evaluate.features,
     )
+    for line in changed_origins(folder):
+        console.print(f"[yellow]warning:[/] {escape(line)}")
     evaluator = Evaluator(folder, recipe, measurement, choose_device(device), cache_folder(home))
     record = EvaluationRecord(folder, evaluator.step, tracking_uri, home, console) if track else None
 

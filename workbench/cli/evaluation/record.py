@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.engine import Evaluation, RunFolder
+    from workbench.interfaces import RunStatus
     from workbench.tracking import MlflowTracker
 
 __all__ = ["EvaluationRecord"]
@@ -50,18 +51,19 @@ class EvaluationRecord:
         from workbench.tracking import child_of
 
         child = child_of(self._parent, name)
-        child.tags({"wb.kind": "evaluation", "wb.run": self._run.id})
-        child.params({f"sampler.{name}": value for name, value in found.slot.table().items()} | {"samples": found.samples})
-        speed = {
-            "eval/nfe": found.nfe,
-            "eval/sampling_seconds": found.seconds,
-            "eval/samples_per_second": found.samples / found.seconds,
-        }
-        child.metrics({**found.metrics, **speed}, self._step)
-        child.artifact(found.file)
-        if found.picture.exists():
-            child.artifact(found.picture)
-        child.finish("FINISHED")
+        status: RunStatus = "KILLED"
+        try:
+            seed = next(iter(found.cards.values()))["seed"]
+            fields = {f"sampler.{field}": value for field, value in found.slot.table().items()}
+            child.tags({"wb.kind": "evaluation", "wb.run": self._run.id})
+            child.params(fields | {"samples": found.samples, "seed": seed})
+            child.metrics({**found.metrics, **_speed(found)}, self._step)
+            child.artifact(found.file)
+            if found.picture.exists():
+                child.artifact(found.picture)
+            status = "FINISHED"
+        finally:
+            child.finish(status)
         found.note_tracking(self._uri, child.run_id)
 
     def _pictures(self, pictures: Mapping[str, Path]) -> None:
@@ -83,3 +85,11 @@ class EvaluationRecord:
 
     def _warn(self, text: str) -> None:
         self._console.print(f"[yellow]{escape(text)}[/]")
+
+
+def _speed(found: Evaluation) -> dict[str, float]:
+    return {
+        "eval/nfe": found.nfe,
+        "eval/sampling_seconds": found.seconds,
+        "eval/samples_per_second": found.samples / found.seconds,
+    }
