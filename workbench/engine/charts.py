@@ -121,7 +121,15 @@ def _label(panel: Any, distances: Mapping[str, Sequence[float]], cost: Cost, fig
             color=colour,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "alpha": 0.5, "shrinkA": 1, "shrinkB": 5},
+            arrowprops={
+                "arrowstyle": "-",
+                "relpos": (0.0, 0.5),
+                "color": colour,
+                "linewidth": 0.6,
+                "alpha": 0.5,
+                "shrinkA": 1,
+                "shrinkB": 5,
+            },
         )
 
 
