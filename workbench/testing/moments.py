@@ -48,6 +48,7 @@ def reached_moments(sampler: Sampler[Any], oracle: GaussianOracle, path: Path) -
 
     centre, scale = out[0], (out[1:-2] - out[0]).norm()
     expected = torch.stack([centre + 2.0 * (out[1] - centre), centre - 3.0 * (out[1] - centre)])
-    if not torch.allclose(out[-2:], expected, rtol=1e-6, atol=1e-6 * float(scale) + 1e-9):
+    # Samplers that compute in float32 whatever they are given are linear to about 1e-5.
+    if not torch.allclose(out[-2:], expected, rtol=1e-4, atol=1e-4 * float(scale) + 1e-9):
         raise ValueError("the sampler is not linear in x, so that its moments cannot be superposed")
     return float(centre), float(scale)
