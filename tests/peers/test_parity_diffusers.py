@@ -11,10 +11,10 @@ pytest.importorskip("diffusers", reason="diffusers is not installed (make peers)
 import diffusers
 import matched
 
-from wb_samplers import DDIM, DPMpp2M, DPMpp3M, Heun
+from wb_samplers import DDIM, DDPM, DPMpp2M, DPMpp3M, Heun
 from wb_schedules import Linear
 from workbench.diffusion import Path, sample
-from workbench.testing import GaussianOracle
+from workbench.testing import Constant, GaussianOracle
 
 pytestmark = pytest.mark.peers
 
@@ -94,6 +94,22 @@ def test_their_third_order_solver_is_of_second_order_and_ours_of_third():
         mine.append(error(sample(oracle, DPMpp3M(), Path.of(times), images=matched.IMAGES, shape=matched.SHAPE, seed=0, dtype=x.dtype, start=x), exact))  # fmt: skip
     assert math.log2(theirs[0] / theirs[2]) / 2 < 2.5
     assert math.log2(mine[0] / mine[2]) / 2 > 2.7
+
+
+def test_their_ddpm_with_large_variance_adds_noise_to_its_last_move():
+    """With 20 of 1000 steps the last one starts at row 49: what should be the posterior mean gets sqrt(beta) of noise; ours gets none."""
+    scheduler = diffusers.DDPMScheduler(variance_type="fixed_large", timestep_spacing="trailing", clip_sample=False)
+    scheduler.set_timesteps(20)
+    x, x0 = matched.start(torch.float64), torch.full((), 0.25, dtype=torch.float64)
+    last = scheduler.timesteps[-1]
+    _, sigma = matched.SCHEDULE.at((int(last) + 1) / 1000)
+    theirs = matched.drawing(scheduler, {})
+    scheduler.timesteps = scheduler.timesteps[-1:]
+    moved = theirs([(int(last) + 1) / 1000], x, exploding=False, posterior=Constant(x0, matched.SCHEDULE))
+    mine = matched.ours(DDPM(variance="beta"), [(int(last) + 1) / 1000, 0.0], x, Constant(x0, matched.SCHEDULE))
+    assert (mine - x0).abs().max() < 1e-12
+    assert (moved - x0).std().item() == pytest.approx(sigma, rel=0.1)
+    assert sigma > 0.15
 
 
 def flow_map(oracle, x, t, s=0.0):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+# alpha_bar = 2^-24 is what diffusers itself puts where nothing of the data is left.
+LIMIT = 4096.0
 
 FamilyName = Literal["angle", "exploding", "flow", "multistep", "table", "two_stage"]
 
@@ -20,6 +24,11 @@ class Bridged:
     decided: Mapping[str, Any] = field(default_factory=dict)  # constructor arguments the bridge fixes
     defaults: Mapping[str, Any] = field(default_factory=dict)  # constructor arguments it sets unless an option does
     step_options: tuple[str, ...] = ()  # options that are arguments of `step`, not of the constructor
+
+    @property
+    def limit(self) -> float:
+        """The largest sigma / alpha it can be given; those that never divide by alpha know no limit."""
+        return math.inf if self.family in ("flow", "table") and self.output != "eps" else LIMIT
 
 
 _EPS = {"prediction_type": "epsilon"}

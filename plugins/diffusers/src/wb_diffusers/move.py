@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wb_diffusers.catalogue import Bridged
+from wb_diffusers.catalogue import LIMIT, Bridged
 from wb_diffusers.drawing import drawing_from
 from workbench.interfaces import NoiseSchedule, NoiseSource, PosteriorMean
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# sigma / alpha is kept between these, softly, so that different times stay different: most schedulers know neither infinity nor, if they work
-# with eps, zero, and those with tables lose small sigmas in 1 - alpha_bar. Above LIMIT, log-SNR -20, networks see no difference either.
-FLOOR, LIMIT = 1e-5, math.exp(10.0)
+# sigma / alpha is kept within bounds, softly, so that different times stay different. Schedulers that divide by alpha know no infinity (LIMIT), those
+# that work with eps no zero, and those with tables lose small sigmas in 1 - alpha_bar.
+FLOOR = 1e-5
 
 
-def bounded(ratio: float) -> float:
-    """sigma / alpha in (0, 2 LIMIT], increasing strictly; only 0 is 0."""
-    if ratio > LIMIT:
-        return LIMIT * (2.0 - LIMIT / ratio)
+def bounded(ratio: float, limit: float) -> float:
+    """sigma / alpha in (0, limit], increasing strictly; only 0 is 0."""
+    if ratio > 0.5 * limit:
+        return limit * (1.0 - 0.25 * limit / ratio)
     if 0.0 < ratio < FLOOR:
         return FLOOR / (1.0 + math.log(FLOOR / ratio))
     return ratio
@@ -39,11 +39,13 @@ class Level:
     sigma: float
 
     @classmethod
-    def at(cls, schedule: NoiseSchedule, t: float) -> Level:
-        """The level of a time."""
+    def at(cls, schedule: NoiseSchedule, t: float, limit: float = LIMIT) -> Level:
+        """The level of a time; `limit` may be infinite for schedulers that do not divide by alpha."""
         alpha, sigma = schedule.at(t)
-        ratio = bounded(sigma / alpha if alpha > 0.0 else math.inf)
-        return cls(t, sigma / ratio, sigma) if ratio > LIMIT else cls(t, alpha, ratio * alpha)
+        if alpha == 0.0 and limit == math.inf:
+            return cls(t, alpha, sigma)
+        ratio = bounded(sigma / alpha if alpha > 0.0 else math.inf, limit)
+        return cls(t, sigma / ratio, sigma) if ratio > 1.0 else cls(t, alpha, ratio * alpha)
 
     @classmethod
     def of_ratio(cls, schedule: NoiseSchedule, ratio: float) -> Level:

@@ -60,8 +60,8 @@ class DiffusersSampler(Sampler[Memory]):
         move = Move(
             posterior=posterior,
             x=x.to(torch.promote_types(x.dtype, torch.float32)),
-            start=Level.at(posterior.schedule, t),
-            end=Level.at(posterior.schedule, s),
+            start=Level.at(posterior.schedule, t, bridged.limit),
+            end=Level.at(posterior.schedule, s, bridged.limit),
             noise=noise,
             dtype=x.dtype,
             bridged=bridged,

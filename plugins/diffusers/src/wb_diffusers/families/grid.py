@@ -6,13 +6,15 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from wb_diffusers.drawing import Brownian
-from wb_diffusers.move import LIMIT, Level, Memory, Move, eps_of, fork
+from wb_diffusers.move import Level, Memory, Move, eps_of, fork
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # As many past sigmas as the longest memory needs (LMS of order 4), and more time steps after them than the 15 below which they lower the order.
 KEPT, AHEAD = 6, 20
+# sigma / alpha of the data for formulas that have no value at zero.
+NEARLY_ZERO = 1e-10
 
 
 def exploding(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
@@ -73,7 +75,7 @@ def _reaches_data(scheduler: Any) -> bool:
 
 
 def _almost(end: Level) -> Level:
-    return dataclasses.replace(end, sigma=end.alpha / LIMIT) if end.clean else end
+    return dataclasses.replace(end, sigma=NEARLY_ZERO * end.alpha) if end.clean else end
 
 
 def _singlestep_order(scheduler: Any, moved: int, end: Level) -> int:

@@ -32,7 +32,7 @@ def _on_this_move(move: Move) -> tuple[Any, Level]:
 
     sigma, sigma_next = move.start.ratio, move.end.ratio
     up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5  # what ancestral steps add, and where they go before
-    down = (sigma_next**2 - up**2) ** 0.5
+    down = sigma_next**2 / sigma  # sqrt(sigma_next^2 - up^2)
     scheduler = move.new()
     between = {"DPMSolverSDEScheduler": sigma_next, "KDPM2AncestralDiscreteScheduler": down, "KDPM2DiscreteScheduler": sigma_next}
     target = between.get(type(scheduler).__name__)
