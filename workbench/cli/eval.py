@@ -27,18 +27,25 @@ def evaluate(
     sampler: Annotated[
         Values,
         typer.Option(
-            help="Samplers; the recipe's for evaluation if absent.", show_default=False, autocompletion=complete_component
+            metavar="A,B,...",
+            help="Samplers; the recipe's for evaluation if absent.",
+            show_default=False,
+            autocompletion=complete_component,
         ),
     ] = None,
-    steps: Annotated[Values, typer.Option(help="Numbers of steps.", show_default=False)] = None,
-    eta: Annotated[Values, typer.Option(help="Values of eta, for samplers that have it.", show_default=False)] = None,
-    guidance: Annotated[Values, typer.Option(help="Guidance scales, for networks given labels.", show_default=False)] = None,
-    spacing: Annotated[Values, typer.Option(help="How the steps are spread over time.", show_default=False)] = None,
+    steps: Annotated[Values, typer.Option(metavar="N,M,...", help="Numbers of steps.", show_default=False)] = None,
+    eta: Annotated[Values, typer.Option(metavar="X,Y,...", help="For samplers that have it.", show_default=False)] = None,
+    guidance: Annotated[
+        Values, typer.Option(metavar="X,Y,...", help="Guidance scales, for networks given labels.", show_default=False)
+    ] = None,
+    spacing: Annotated[
+        Values, typer.Option(metavar="A,B,...", help="How the steps are spread over time.", show_default=False)
+    ] = None,
     vary: Annotated[
         Values,
         typer.Option(
-            metavar="FIELD=VALUES",
-            help="Any other field of a sampler's table; [bold]ddpm.variance=...[/] for one of them only.",
+            metavar="FIELD=A,B",
+            help="Any other field of a sampler's table; [bold]ddpm.variance=...[/] for one of them only. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +54,9 @@ def evaluate(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Of the images; the recipe's if absent.")] = None,
     real: Annotated[int | None, typer.Option(min=2, help="Real images to measure against; as in the recipe if absent.")] = None,
-    features: Annotated[Values, typer.Option(help="Feature extractors; the recipe's if absent.", show_default=False)] = None,
+    features: Annotated[
+        Values, typer.Option(metavar="A,B,...", help="Feature extractors; the recipe's if absent.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where the pictures go; the run's folder if absent.")
     ] = None,
@@ -58,10 +67,10 @@ def evaluate(
         str | None, typer.Option(metavar="URI", help="The training run's MLflow store, if it has moved.", show_default=False)
     ] = None,
 ) -> None:
-    """Measure a trained run under many samplers: every combination of what is listed, without training again.
+    """Measure a trained run under many samplers, without training again.
 
-    Values are separated by commas. What has been measured is kept in the run's folder: called again, or with more values, only what is new
-    is computed. Ctrl-C keeps the finished combinations.
+    Every combination of what is listed is sampled and measured, and kept in the run's folder: called again, or with more
+    values, only what is new is computed. Ctrl-C keeps the finished combinations.
 
     [bold]wb eval latest --sampler ddim,heun,dpmpp_2m,unipc --steps 5,10,20,50[/]
     [bold]wb eval cars_linear --sampler ddim --steps 10,50 --eta 0,0.5,1 --samples 1000[/]
