@@ -12,6 +12,12 @@ SPEC = SampleSpec(3, 8, 8, classes=("a", "b"))
 # Small settings for networks that are large by default; what is not named here takes its defaults.
 SMALL = {
     "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,)},
+    "diffusers_unet": {
+        "block_out_channels": (8,),
+        "down_block_types": ("DownBlock2D",),
+        "up_block_types": ("UpBlock2D",),
+        "norm_num_groups": 4,
+    },
     "dit": {"width": 16, "depth": 1, "heads": 2},
     "small_cnn": {"channels": 8, "depth": 2},
 }
