@@ -89,6 +89,21 @@ def test_blocks_whose_gates_are_one_are_torchs_pre_norm_encoder_layer():
     torch.testing.assert_close(block(x, embedding), theirs(x))
 
 
+def test_the_end_is_adaptive_layer_norm_and_a_linear_layer():
+    torch.manual_seed(0)
+    network = DiT(width=16, depth=2, heads=2).build(SPEC)  # its blocks are the identity
+    torch.nn.init.normal_(network.leave.weight)
+    x, level = torch.randn(2, 3, 8, 8), torch.tensor([-3.0, 5.0])
+    normal = F.layer_norm(network.enter(patchify(x, 4)) + network.positions, (16,), eps=1e-6)
+    torch.testing.assert_close(
+        network(x, level), unpatchify(network.leave(normal), 4, (2, 2))
+    )  # fresh: scaled and shifted by nothing
+
+    torch.nn.init.normal_(network.modulation.weight, std=10.0)
+    shift, scale = network.modulation(F.silu(network.embedding(level, None)))[:, None].split(16, dim=2)
+    torch.testing.assert_close(network(x, level), unpatchify(network.leave((1 + scale) * normal + shift), 4, (2, 2)))
+
+
 def test_gates_multiply_what_each_branch_adds():
     torch.manual_seed(0)
     block, x, embedding = Block(16, 2, 32).double(), torch.randn(2, 5, 16).double(), torch.randn(2, 16).double()
@@ -147,6 +162,14 @@ def test_every_patch_sees_every_other():
     x = torch.randn(1, 3, 8, 8, requires_grad=True)
     network(x, torch.zeros(1))[0, :, 0, 0].sum().backward()
     assert x.grad.all()
+
+
+def test_the_mlps_hidden_features_are_a_multiple_of_the_width():
+    network = DiT(width=16, depth=2, heads=2, mlp_ratio=1.5).build(SPEC)
+    assert [tuple(layer.weight.shape) for block in network.blocks for layer in (block.mlp[0], block.mlp[2])] == [
+        (24, 16),
+        (16, 24),
+    ] * 2
 
 
 def test_positions_are_computed_and_not_kept():
