@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import pickle
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from workbench.interfaces import Dataset, Examples, Resources
+from workbench.interfaces import Dataset, Examples, Resources, Split
 from workbench.testing.checking import check_of, require
 
 __all__ = ["DATASET_CHECKS"]
 
 LOOKED_AT = 12
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 
-@contextmanager
-def _loaded(dataset: Dataset) -> Iterator[dict[str, Examples]]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield {split: dataset.load(split, Resources(Path(folder))) for split in ("train", "test")}
+@functools.lru_cache(maxsize=2)
+def _loaded(dataset: Dataset) -> dict[str, Examples]:
+    """Both splits, loaded once for all checks: loading may take a while."""
+    return _load(dataset)
+
+
+def _load(dataset: Dataset) -> dict[str, Examples]:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # examples may be mapped from files in it
+    return {split: dataset.load(split, Resources(Path(folder))) for split in SPLITS}
 
 
 def _indices(examples: Examples) -> list[int]:
@@ -33,60 +41,50 @@ def _indices(examples: Examples) -> list[int]:
 def description(dataset: Dataset) -> None:
     """What it describes is what it loads: shape, classes, captions, in both splits."""
     spec = dataset.describe()
-    with _loaded(dataset) as splits:
-        for split, examples in splits.items():
-            require(len(examples) > 0, f"the {split} split is empty")
-            for i in _indices(examples):
-                example = examples[i]
-                seen = tuple(example.image.shape)
-                require(seen == spec.shape, f"{split}[{i}] is {list(seen)} and described as {list(spec.shape)}")
-                require(example.image.dtype == torch.float32, f"{split}[{i}] is {example.image.dtype} and must be float32")
-                known = example.label is not None and 0 <= example.label < len(spec.classes)
-                require(
-                    known == bool(spec.classes),
-                    f"{split}[{i}] has label {example.label!r}, and {len(spec.classes)} classes are described",
-                )
-                require(
-                    (example.caption is not None) == spec.captions,
-                    f"{split}[{i}] has caption {example.caption!r}, described: {spec.captions}",
-                )
+    for split, examples in _loaded(dataset).items():
+        require(len(examples) > 0, f"the {split} split is empty")
+        for i in _indices(examples):
+            example, which = examples[i], f"{split}[{i}]"
+            seen = tuple(example.image.shape)
+            require(seen == spec.shape, f"{which} is {list(seen)} and described as {list(spec.shape)}")
+            require(example.image.dtype == torch.float32, f"{which} is {example.image.dtype} and must be float32")
+            known = example.label in range(len(spec.classes)) if spec.classes else example.label is None
+            require(known, f"{which} has label {example.label!r}, and {len(spec.classes)} classes are described")
+            told = (example.caption is not None) == spec.captions
+            require(told, f"{which} has caption {example.caption!r}, and describe() says captions = {spec.captions}")
 
 
 @check_of("datasets")
 def value_range(dataset: Dataset) -> None:
     """Images lie in [-1, 1], not in [0, 1] or [0, 255], and batches equal single examples."""
-    with _loaded(dataset) as splits:
-        for split, examples in splits.items():
-            chosen = _indices(examples)
-            images = examples.images(chosen)
-            low, high = float(images.min()), float(images.max())
-            require(low >= -1.0 and high <= 1.0, f"{split} has values from {low:g} to {high:g}")
-            require(low < -0.02, f"no value of {split} is below {low:g}: [0, 1] has to be stretched to [-1, 1]")
-            require(
-                torch.equal(images, torch.stack([examples[i].image for i in chosen])),
-                f"images({chosen}) of {split} are not its examples",
-            )
+    for split, examples in _loaded(dataset).items():
+        chosen = _indices(examples)
+        images = examples.images(chosen)
+        low, high = float(images.min()), float(images.max())
+        require(low >= -1.0 and high <= 1.0, f"{split} has values from {low:g} to {high:g}")
+        require(low < -0.02, f"no value of {split} is below {low:g}: [0, 1] has to be stretched to [-1, 1]")
+        single = torch.stack([examples[i].image for i in chosen])
+        require(torch.equal(images, single), f"images({chosen}) of {split} are not its examples")
 
 
 @check_of("datasets")
 def determinism(dataset: Dataset) -> None:
     """Loaded again it is the same, fingerprint included; the two splits differ."""
-    with _loaded(dataset) as first, _loaded(dataset) as second:
-        for split in first:
-            a, b = first[split], second[split]
-            require(a.provenance.fingerprint == b.provenance.fingerprint, f"the fingerprint of {split} changes from load to load")
-            require(torch.equal(a.images(_indices(a)), b.images(_indices(b))), f"the images of {split} change from load to load")
-        same = first["train"].provenance.fingerprint == first["test"].provenance.fingerprint
-        require(not same, "train and test have the same fingerprint")
+    first, second = _loaded(dataset), _load(dataset)
+    for split in SPLITS:
+        a, b = first[split], second[split]
+        require(a.provenance.fingerprint == b.provenance.fingerprint, f"the fingerprint of {split} changes from load to load")
+        require(torch.equal(a.images(_indices(a)), b.images(_indices(b))), f"the images of {split} change from load to load")
+    same = first["train"].provenance.fingerprint == first["test"].provenance.fingerprint
+    require(not same, "train and test have the same fingerprint")
 
 
 @check_of("datasets")
 def pickles(dataset: Dataset) -> None:
     """Loaded examples travel to data workers."""
-    with _loaded(dataset) as splits:
-        examples = splits["train"]
-        again: Examples = pickle.loads(pickle.dumps(examples))  # noqa: S301 - of what was pickled a moment ago
-        require(len(again) == len(examples) and torch.equal(again[0].image, examples[0].image), "unpickled, the examples differ")
+    examples = _loaded(dataset)["train"]
+    again: Examples = pickle.loads(pickle.dumps(examples))  # noqa: S301 - of what was pickled a moment ago
+    require(len(again) == len(examples) and torch.equal(again[0].image, examples[0].image), "unpickled, the examples differ")
 
 
 DATASET_CHECKS = (description, value_range, determinism, pickles)

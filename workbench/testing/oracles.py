@@ -67,7 +67,7 @@ class MixtureOracle:
     def flow(self, x: Tensor, t: float, s: float) -> Tensor:
         """Where the probability flow takes `x` [b, 1] from t to s, for data in one dimension: it keeps the order of points, so quantiles.
 
-        By bisection of the distribution function, float64. Exact means to about 1e-13 of the range.
+        By bisection of the distribution function in float64: to 1e-12 within three standard deviations, less far above the data.
         """
         wanted = self._share_below(x.double(), t)
         alpha, sigma = self.schedule.at(s)
@@ -84,7 +84,9 @@ class MixtureOracle:
         """P(x_t < x) of a mixture in one dimension."""
         alpha, sigma = self.schedule.at(t)
         spread = (alpha**2 * self.variances + sigma**2).sqrt()
-        return (self.weights * torch.special.ndtr((x.reshape(-1, 1) - alpha * self.means[:, 0]) / spread)).sum(1).reshape(x.shape)
+        # erfc keeps its digits in the lower tail, where torch.special.ndtr has none.
+        below = 0.5 * torch.special.erfc((alpha * self.means[:, 0] - x.reshape(-1, 1)) / (2.0**0.5 * spread))
+        return (self.weights * below).sum(1).reshape(x.shape)
 
 
 class Constant:

@@ -13,9 +13,9 @@ from workbench.random import Stream
 from workbench.testing.checking import NotApplicable, check_of, require
 from workbench.testing.drawing import MEAN, STD, drawn_by
 from workbench.testing.moments import reached_moments
-from workbench.testing.oracles import Constant, GaussianOracle
+from workbench.testing.oracles import Constant, GaussianOracle, MixtureOracle
 from workbench.testing.order import measured_order
-from workbench.testing.reference import schedules_to_test_on
+from workbench.testing.reference import QuarterCircle, schedules_to_test_on
 
 __all__ = ["TRUTH_CHECKS"]
 
@@ -59,6 +59,28 @@ def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, path: Path) -> 
         mean, std = float(drawn.mean()), float(drawn.std())
     error = max(abs(mean - oracle.mean), abs(std - oracle.std))
     return error if math.isfinite(error) else math.inf
+
+
+@check_of("samplers")
+def mixture(sampler: Sampler[Any]) -> None:
+    """With a mixture of two Gaussians in 1, 2 and 3072 dimensions, each gets its share of the samples, and its own mean and spread."""
+    std = 0.12
+    for dims, images, steps in ((1, 2000, 150), (2, 2000, 150), (3072, 64, 75)):
+        centre = torch.full((dims,), 0.7 / dims**0.5, dtype=torch.float64)  # 1.4 apart whatever the dimension
+        oracle = MixtureOracle(torch.stack([-centre, centre]), [std, std], [0.3, 0.7], QuarterCircle())
+        drawn = sample(oracle, sampler, Path.uniform(steps), images=images, shape=(dims,), seed=0, dtype=torch.float64)
+        right = drawn @ centre > 0.0
+        share = float(right.double().mean())
+        allowed = 4.0 * (0.3 * 0.7 / images) ** 0.5 + 0.02  # Monte-Carlo error, and that of so many steps
+        require(
+            abs(share - 0.7) < allowed, f"in {dims} dimensions the larger part gets {share:.1%} of the samples instead of 70 %"
+        )
+        for name, part, mean in (("smaller", drawn[~right], -centre), ("larger", drawn[right], centre)):
+            found = float((part - mean).square().mean().sqrt())
+            require(
+                abs(found - std) < 0.25 * std,
+                f"in {dims} dimensions the {name} part has standard deviation {found:.3g}, not {std:g}",
+            )
 
 
 @check_of("samplers")
@@ -107,4 +129,4 @@ def dtypes(sampler: Sampler[Any]) -> None:
         require(off < 1e-3, f"on {name}, float32 and float64 differ by {off:.3g} after 10 steps")
 
 
-TRUTH_CHECKS = (reaches_a_point, moments, any_step_count, convergence_order, finite_ends, dtypes)
+TRUTH_CHECKS = (reaches_a_point, moments, mixture, any_step_count, convergence_order, finite_ends, dtypes)

@@ -14,6 +14,7 @@ from wb_datasets.design import BODIES, PAINTS, TIMES, caption, design
 from wb_datasets.folder import Folder
 from wb_datasets.painting import paint
 from workbench.interfaces import DataError, Resources
+from workbench.testing import examine
 
 
 @pytest.fixture
@@ -303,3 +304,15 @@ def test_the_photographs_of_stanford_cars(shared, resources):
     assert len(train) + len(test) == 6905
     assert 600 < len(test) < 780
     assert train.images(range(64)).std() > 0.3
+
+
+def test_cifar10_conforms(tmp_path, monkeypatch):
+    import torchvision
+
+    sums, meta = cifar(tmp_path)
+    published = torchvision.datasets.CIFAR10
+    for part in ("train_list", "test_list"):
+        monkeypatch.setattr(published, part, [[name, sums[name]] for name, _ in getattr(published, part)])
+    monkeypatch.setattr(published, "meta", {**published.meta, "md5": meta})
+    outcomes = list(examine(CIFAR10(root=str(tmp_path))))
+    assert [(each.check.name, each.message) for each in outcomes if each.state != "passed"] == []

@@ -1,0 +1,309 @@
+"""Copies of samplers and schedules with a classic mistake in each, for the kit to catch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.interfaces import NoiseSchedule, Sampler
+
+HISTORY: dict[str, Any] = {}
+
+
+def coefficients(posterior, t, s):
+    return (*posterior.schedule.at(t), *posterior.schedule.at(s))
+
+
+def implicit(posterior, x, t, s):
+    """DDIM without noise, as it should be."""
+    alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+    x0 = posterior(x, t)
+    return alpha_s * x0 + sigma_s * (x - alpha_t * x0) / sigma_t
+
+
+def ancestral(posterior, x, t, s, noise, variance, at_the_end=False):
+    """Ho et al.'s step with a variance to choose; as it should be with shrink * beta."""
+    alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+    x0, kept, shrink = posterior(x, t), alpha_t / alpha_s, (sigma_s / sigma_t) ** 2
+    beta = sigma_t**2 - kept**2 * sigma_s**2
+    mean = alpha_s * beta / sigma_t**2 * x0 + kept * shrink * x
+    if s == 0.0 and not at_the_end:
+        return mean
+    return mean + max(variance(beta, shrink, sigma_t, sigma_s), 0.0) ** 0.5 * noise.normal(x)
+
+
+class OffByOneTimeGrid(Sampler[None]):
+    """Asks the network for the time one table step too early."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+        x0 = posterior(x, max(t - 0.02, 1e-3))
+        return alpha_s * x0 + sigma_s * (x - alpha_t * x0) / sigma_t, None
+
+
+class WrongPosteriorVariance(Sampler[None]):
+    """Twice the variance of the posterior."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        return ancestral(posterior, x, t, s, noise, lambda beta, shrink, *_: 2.0 * shrink * beta), None
+
+
+class SigmaForSigmaSquared(Sampler[None]):
+    """Takes the variance for the standard deviation."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        return ancestral(posterior, x, t, s, noise, lambda beta, shrink, *_: (shrink * beta) ** 2), None
+
+
+class NoiseAtTheLastStep(Sampler[None]):
+    """Adds beta's noise when it arrives at the data too."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        return ancestral(posterior, x, t, s, noise, lambda beta, *_: beta, at_the_end=True), None
+
+
+class MissingLastStep(Sampler[None]):
+    """Stops one step before the data."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        return (x if s == 0.0 else implicit(posterior, x, t, s)), None
+
+
+class StaleMultistepState(Sampler[Any]):
+    """DPM-Solver++(2M) that keeps its history to itself, and so takes it along to the next image."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+        x0 = posterior(x, t)
+        shrink = alpha_t / alpha_s * sigma_s / sigma_t
+        h = -math.log(shrink) if shrink > 0.0 else math.inf
+        known = HISTORY.get("last")
+        usable = known is not None and known[0].shape == x0.shape and math.isfinite(h)
+        middle = x0 + 0.5 * h / known[1] * (x0 - known[0]) if usable else x0
+        HISTORY["last"] = (x0, h)
+        return sigma_s / sigma_t * x + alpha_s * (1.0 - shrink) * middle, None
+
+
+class GlobalGenerator(Sampler[None]):
+    """Takes its noise from torch."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        class Torch:
+            def normal(self, x):
+                return torch.randn_like(x)
+
+        return ancestral(posterior, x, t, s, Torch(), lambda beta, shrink, *_: shrink * beta), None
+
+
+class EpsForV(Sampler[None]):
+    """Takes the velocity for the noise."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+        x0 = posterior(x, t)
+        v = (alpha_t * x - x0) / sigma_t
+        return alpha_s * x0 + sigma_s * v, None
+
+
+class WrongSignInFlow(Sampler[None]):
+    """Goes against the velocity."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+        scale_t, scale_s = alpha_t + sigma_t, alpha_s + sigma_s
+        w_t, w_s = sigma_t / scale_t, sigma_s / scale_s
+        velocity = (x / scale_t - posterior(x, t)) / w_t
+        return scale_s * (x / scale_t - (w_s - w_t) * velocity), None
+
+
+class BatchDependentNoise(Sampler[None]):
+    """Centres the noise over the batch."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        class Centred:
+            def normal(self, x):
+                z = noise.normal(x)
+                return z - z.mean(0, keepdim=True)
+
+        return ancestral(posterior, x, t, s, Centred(), lambda beta, shrink, *_: shrink * beta), None
+
+
+class SpacingThatMustDivide(Sampler[None]):
+    """Goes down by whole table steps, rounding what does not divide T, whatever s is."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        rounded = 0.0 if s == 0.0 else max(t - math.ceil((t - s) * 100) / 100, 1e-3)
+        return implicit(posterior, x, t, rounded), None
+
+
+class InPlace(Sampler[None]):
+    """Reuses x to save memory."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+        x0 = posterior(x, t)
+        return x.sub_(alpha_t * x0).mul_(sigma_s / sigma_t).add_(alpha_s * x0), None
+
+
+class KeepsItsAnswers(Sampler[Any]):
+    """Scales the posterior mean in place before it uses it."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+        x0 = posterior(x, t)
+        eps = (x - alpha_t * x0) / sigma_t
+        return x0.mul_(alpha_s) + sigma_s * eps, None
+
+
+class UndeclaredEvaluations(Sampler[None]):
+    """Asks the network twice a step and says once."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        posterior(x, t)
+        return implicit(posterior, x, t, s), None
+
+
+class DividesByAlpha(Sampler[None]):
+    """Steps in sigma / alpha, also where alpha = 0."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = (torch.tensor(value, dtype=torch.float64) for value in coefficients(posterior, t, s))
+        x0 = posterior(x, t)
+        y = x / alpha_t + (sigma_s / alpha_s - sigma_t / alpha_t) * (x / alpha_t - x0) / (sigma_t / alpha_t)
+        return (alpha_s * y).to(x.dtype), None
+
+
+class SinglePrecisionInside(Sampler[None]):
+    """Computes in float32, whatever it is given."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        return implicit(posterior, x.float(), t, s), None
+
+
+class HeunClaimedForEuler(Sampler[None]):
+    """First order that says second."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        return implicit(posterior, x, t, s), None
+
+    def convergence_order(self):
+        return 2
+
+
+class HalfQuadraticTerm(Sampler[Any]):
+    """DPM-Solver++(3M) with half of its quadratic term, as it is widely copied."""
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
+        x0, known = posterior(x, t), state or []
+        shrink = alpha_t / alpha_s * sigma_s / sigma_t
+        x_s = sigma_s / sigma_t * x + alpha_s * (1.0 - shrink) * x0
+        if s == 0.0:
+            return x_s, None
+        h = -math.log(shrink) if shrink > 0.0 else math.inf
+        usable = [each for each in known if math.isfinite(each[1])]
+        phi_2 = math.expm1(-h) / h + 1.0
+        if len(usable) == 1:
+            x_s = x_s + alpha_s * phi_2 * (x0 - usable[0][0]) / (usable[0][1] / h)
+        elif usable:
+            r0, r1 = usable[0][1] / h, usable[1][1] / h
+            d1_0, d1_1 = (x0 - usable[0][0]) / r0, (usable[0][0] - usable[1][0]) / r1
+            d1, d2 = d1_0 + (d1_0 - d1_1) * r0 / (r0 + r1), (d1_0 - d1_1) / (r0 + r1)
+            x_s = x_s + alpha_s * (phi_2 * d1 - (phi_2 / h - 0.5) * d2)
+        return x_s, [(x0, h), *known][:2]
+
+    def convergence_order(self):
+        return 3
+
+
+class SinglePrecisionProduct(NoiseSchedule):
+    """alpha_bar as a cumulative product in float32."""
+
+    def table(self) -> Tensor:
+        betas = torch.linspace(1e-4, 0.02, 1000)
+        return torch.cat([torch.ones(1), torch.cumprod(1.0 - betas, 0)]).double()
+
+    def alpha_sigma(self, t):
+        position = t.double() * 1000
+        left = position.floor().clamp(0, 999).long()
+        log = self.table().log()
+        log = log[left] * (1 - (position - left)) + log[left + 1] * (position - left)
+        return (0.5 * log).exp().to(t.dtype), (1.0 - log.exp()).sqrt().to(t.dtype)
+
+    def time(self, logsnr):
+        from workbench.diffusion import bisected_time
+
+        return bisected_time(self, logsnr)
+
+    def grid(self):
+        return 1000
+
+
+class FlowTheWrongWayRound(NoiseSchedule):
+    """t = 0 is noise and t = 1 data, as in flow matching papers."""
+
+    def alpha_sigma(self, t):
+        return t.clone(), 1.0 - t
+
+    def time(self, logsnr):
+        return torch.sigmoid(0.5 * logsnr)
+
+
+class InverseOfSNR(NoiseSchedule):
+    """Takes SNR for log-SNR in the inverse."""
+
+    def alpha_sigma(self, t):
+        return 1.0 - t, t.clone()
+
+    def time(self, logsnr):
+        return 1.0 / (1.0 + logsnr.clamp(min=0.0).sqrt())
+
+
+class ClippedTooEarly(NoiseSchedule):
+    """Stops adding noise at t = 0.9."""
+
+    def alpha_sigma(self, t):
+        return 1.0 - t.clamp(max=0.9), t.clamp(max=0.9)
+
+    def time(self, logsnr):
+        return torch.sigmoid(-0.5 * logsnr)
+
+
+class DoublesWhateverComes(NoiseSchedule):
+    """Returns float64 for float32."""
+
+    def alpha_sigma(self, t):
+        return 1.0 - t.double(), t.double()
+
+    def time(self, logsnr):
+        return torch.sigmoid(-0.5 * logsnr.double())
+
+
+CAUGHT_BY: dict[type[Any], str] = {
+    OffByOneTimeGrid: "moments",
+    WrongPosteriorVariance: "moments",
+    SigmaForSigmaSquared: "moments",
+    MissingLastStep: "reaches_a_point",
+    StaleMultistepState: "state_is_passed",
+    NoiseAtTheLastStep: "reaches_a_point",
+    SinglePrecisionProduct: "double_precision",
+    GlobalGenerator: "given_noise_only",
+    EpsForV: "moments",
+    WrongSignInFlow: "reaches_a_point",
+    BatchDependentNoise: "batch_invariance",
+    SpacingThatMustDivide: "any_step_count",
+    InPlace: "input_unchanged",
+    KeepsItsAnswers: "input_unchanged",
+    UndeclaredEvaluations: "evaluations",
+    DividesByAlpha: "finite_ends",
+    SinglePrecisionInside: "dtypes",
+    HeunClaimedForEuler: "convergence_order",
+    HalfQuadraticTerm: "convergence_order",
+    FlowTheWrongWayRound: "limits",
+    InverseOfSNR: "inverse",
+    ClippedTooEarly: "monotone",
+    DoublesWhateverComes: "dtype_and_shape",
+}
