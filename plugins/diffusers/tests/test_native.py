@@ -34,13 +34,16 @@ TABLE = {
     "PNDMScheduler": ({"timestep_spacing": "trailing", "skip_prk_steps": True, "set_alpha_to_one": True}, {}),
 }
 SIGMAS = {
+    "DEISMultistepScheduler": ({"timestep_spacing": "trailing"}, {}),
     "DPMSolverMultistepScheduler": ({"solver_order": 3}, {"solver_order": 3}),
     "DPMSolverSinglestepScheduler": ({}, {}),
     "EulerAncestralDiscreteScheduler": ({"timestep_spacing": "trailing"}, {}),
     "EulerDiscreteScheduler": ({"timestep_spacing": "trailing"}, {}),
     "HeunDiscreteScheduler": ({"timestep_spacing": "trailing"}, {}),
+    "KDPM2AncestralDiscreteScheduler": ({"timestep_spacing": "trailing"}, {}),
     "KDPM2DiscreteScheduler": ({"timestep_spacing": "trailing"}, {}),
     "LMSDiscreteScheduler": ({"timestep_spacing": "trailing"}, {"order": 3}),
+    "SASolverScheduler": ({"timestep_spacing": "trailing", "lower_order_final": False}, {"lower_order_final": False}),
     "UniPCMultistepScheduler": ({"timestep_spacing": "trailing", "final_sigmas_type": "zero"}, {}),
 }
 EXPLODING = ("Euler", "Heun", "KDPM2", "LMS")
@@ -64,10 +67,12 @@ def test_on_a_list_of_sigmas(name):
     sigmas = scheduler.sigmas[: len(scheduler.timesteps)].double()
     looked_at = sigmas.clone()
     if hasattr(scheduler, "sigmas_interpol"):  # every second call is between two sigmas
-        looked_at[1::2] = scheduler.sigmas_interpol[1 : len(sigmas) : 2].double()
+        first = 0 if hasattr(scheduler, "sigmas_down") else 1
+        looked_at[1::2] = scheduler.sigmas_interpol[first : first + len(sigmas) - 1 : 2].double()
     calls, grid = (SCHEDULE.time(-2.0 * levels.log()).tolist() for levels in (looked_at, sigmas))
-    times = list(dict.fromkeys(grid))
-    assert_same(name, scheduler, [*times, 0.0], calls, options)
+    last = scheduler.sigmas[-1].double()  # some end at a small sigma
+    end = SCHEDULE.time(-2.0 * last.log()).item() if last > 0 else 0.0
+    assert_same(name, scheduler, [*dict.fromkeys(grid), end], calls, options)
 
 
 @pytest.mark.parametrize(

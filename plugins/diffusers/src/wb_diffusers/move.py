@@ -104,10 +104,12 @@ class Move:
 
     def call(self, scheduler: Any, output: Tensor, y: Tensor, timestep: float | None = None) -> Tensor:
         """Their `step` on `y`, in their coordinates, with our noise."""
+        if timestep is None:
+            timestep = (
+                1000.0 * self.start.t - 1.0
+            )  # row i - 1 of a table of 1000 is our t = i / 1000; only SASolver's tau reads it
         with drawing_from(self.noise, scheduler):
-            moved = scheduler.step(
-                output, 1000.0 * self.start.t if timestep is None else timestep, y, return_dict=False, **self.step_options
-            )
+            moved = scheduler.step(output, timestep, y, return_dict=False, **self.step_options)
         result: Tensor = moved[0]
         return result
 
