@@ -112,7 +112,8 @@ def _built(entry: Entry, name: str, fields: list[str]) -> Component:
 
 def _tell(outcome: Outcome) -> None:
     word, color = STATES[outcome.state]
-    typer.echo(f"  {typer.style(f'{word:<8}', fg=color)}  {outcome.check.name:<20}  {outcome.check.statement}")
+    took = typer.style(f"  {outcome.seconds:.0f} s", dim=True) if outcome.seconds >= 1.0 else ""
+    typer.echo(f"  {typer.style(f'{word:<8}', fg=color)}  {outcome.check.name:<20}  {outcome.check.statement}{took}")
     if outcome.message and outcome.state != "passed":
         for line in outcome.message.splitlines():
             typer.echo(typer.style(f"            {line}", fg=color))

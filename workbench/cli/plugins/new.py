@@ -30,9 +30,9 @@ def new(
         f"cd {made.folder}": "",
         'pip install -e ".[test]"': "into the environment that has wb",
         f"wb plugins check {made.component}": "the laws of its kind",
-        "pytest": "the same in tests, with your own",
+        "python -m pytest": "the same in tests, with your own",
         "wb run recipe.toml": "a minute on two cores",
     }
     width = max(map(len, steps))
     for command, why in steps.items():
-        typer.echo(f"  {command:<{width}}  {typer.style(why, dim=True)}".rstrip())
+        typer.echo(f"  {command:<{width}}  {typer.style(why, dim=True)}" if why else f"  {command}")
