@@ -16,7 +16,7 @@ TINY = [
     "--set", "train.steps=4", "--set", "train.batch_size=4", "--set", "evaluate.samples=4", "--set", "evaluate.every=0", "--set", "evaluate.features=[]",
     "--set", "evaluate.at_start=false", "--set", "evaluate.sampler={use='ddim', steps=2}", "--set", "train.validate_every=0", "--set", "evaluate.neighbours=1",
 ]  # fmt: skip
-VERBS = ["run", "sample", "compare", "recipes", "validate", "explain", "schema", "list", "show", "weights", "ui"]
+VERBS = ["run", "sample", "compare", "recipes", "validate", "explain", "schema", "list", "show", "weights", "ui", "doctor"]
 
 
 def wb(*words, home=None, cwd=None, check=True, **kwargs):
@@ -49,7 +49,7 @@ def runs(home):
     return sorted(home.joinpath("runs").iterdir(), key=lambda path: path.stat().st_mtime)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list"]])
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["plugins", "list"], ["plugins", "--help"]])
 def test_help_and_list_take_less_than_half_a_second_and_no_heavy_import(words):
     code = "import sys; sys.argv = ['wb', *sys.argv[1:]]\nfrom workbench.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
     code += "sys.exit(bool({'torch', 'mlflow', 'numpy'} & set(sys.modules)))"
@@ -95,6 +95,11 @@ def test_a_run_is_recorded_in_mlflow(home):
         assert run.data.params["schedule.use"] == "linear"
         assert run.data.tags["wb.data"] == "drawn cars"
         assert run.data.tags["wb.version.diffusion-workbench-denoisers"] == "0.1.0"
+        recorded = {
+            row["distribution"]: row["sha256"]
+            for row in json.loads((home / "runs" / run.info.run_name / "run.json").read_text())["components"]
+        }
+        assert {tag: run.data.tags[f"wb.hash.{tag}"] for tag in recorded} == recorded
         assert {entry.dataset.source for entry in run.inputs.dataset_inputs} == {"drawn cars, built in"}
         assert any("samples" in item.path for item in client.list_artifacts(run.info.run_id, "images"))
         assert "recipe.toml" in {item.path for item in client.list_artifacts(run.info.run_id)}

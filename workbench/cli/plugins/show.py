@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import Distribution, distribution
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,8 @@ from workbench.cli.completion import complete_plugin
 from workbench.errors import UnknownComponent
 
 if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
     from workbench.registry import Plugin
 
 __all__ = ["show"]
@@ -26,6 +27,8 @@ def show(
 
     [bold]wb plugins show diffusion-workbench-samplers[/]
     """
+    from importlib.metadata import distribution
+
     from workbench.registry.content import content_hash
 
     plugin = _found(package)

@@ -1,0 +1,62 @@
+"""wb plugins, as people use it where nothing is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from workbench.registry.content import content_hash
+
+
+def wb(*words, code=0):
+    done = subprocess.run(
+        [sys.executable, "-c", "from workbench.cli import main; main()", *words],
+        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "160"},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("verb", ["list", "show", "check", "new"])
+def test_every_verb_explains_itself_with_an_example(verb):
+    assert f"wb plugins {verb}" in wb("plugins", verb, "--help").stdout.partition("Usage")[2].partition("\n")[2]
+
+
+def test_a_package_is_shown_with_its_range_place_and_hash(repository):
+    told = wb("plugins", "show", "Diffusion_Workbench.schedules").stdout
+    assert "diffusion-workbench >=0.1,<0.2" in told
+    assert content_hash("diffusion-workbench-schedules") in told
+    assert "cosine  wb_schedules.cosine:Cosine" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"), [("ddim", "diffusion-workbench-samplers"), ("difusion-workbench-samplers", "diffusion-workbench-samplers")]
+)
+def test_an_unknown_package_is_guessed(name, guess):
+    assert f"is called '{name}' (did you mean '{guess}'?)" in " ".join(wb("plugins", "show", name, code=2).stderr.split())
+
+
+def test_a_component_that_conforms_is_reported_with_its_fields():
+    report = json.loads(wb("plugins", "check", "cosine", "--set", "steps=300", "--json").stdout)
+    assert (report["component"], report["fields"]["steps"]) == ("diffusion-workbench-schedules:cosine", 300)
+    assert {row["state"] for row in report["checks"]} <= {"passed", "skipped"}
+    told = wb("plugins", "check", "cosine").stdout
+    assert all(f"{row['name']} " in told for row in report["checks"])
+    assert "ok" in told.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ddimm"], "no component is called 'ddimm' (did you mean 'ddim'?)"),
+        (["ddim", "--kind", "schedules"], "no component of schedules is called 'ddim'"),
+        (["ddim", "--set", "etta=1"], "--set: etta: no such field of 'ddim' (did you mean 'eta'? fields: eta)"),
+        (["ddim", "--set", "eta=2"], "--set: eta: must be at most 1, got 2"),
+        (["ddim", "--set", "eta"], "--set: eta: expected FIELD=VALUE"),
+    ],
+)
+def test_what_cannot_be_checked_is_told(words, told):
+    assert told in " ".join(wb("plugins", "check", *words, code=2).stderr.split())
