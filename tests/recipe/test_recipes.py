@@ -193,6 +193,14 @@ def test_the_t300_trap_is_warned_about(write):
     assert warnings(load(write(GOOD))) == []
 
 
+def test_exploding_noise_without_scaled_inputs_is_warned_about(write):
+    told = warnings(load(write(GOOD), ["schedule={use='edm'}", "parameterization=v"]))
+    assert len(told) == 1
+    assert "inputs of up to 80" in told[0]
+    assert "parameterization = 'edm'" in told[0]
+    assert warnings(load(write(GOOD), ["schedule={use='edm'}", "parameterization=edm"])) == []
+
+
 def test_circles_and_missing_files_in_extends_are_located(write):
     write('extends = "b.toml"\n', "a.toml")
     found = problems(write('extends = "a.toml"\n', "b.toml"))

@@ -1,43 +1,11 @@
-"""Schedules against their definitions."""
+"""Schedules against their definitions. What holds for all of them is checked by the conformance kit."""
 
 import math
 
 import pytest
 import torch
 
-from wb_schedules import Cosine, Flow, Linear
-from workbench.testing import every_schedule
-
-EACH = pytest.mark.parametrize(
-    "schedule", [*every_schedule(), Linear(steps=300), Linear(steps=300, scale_to_steps=False), Cosine(steps=50)], ids=repr
-)
-
-
-@EACH
-def test_log_snr_falls_strictly_from_data_to_noise(schedule):
-    logsnr = schedule.logsnr(torch.linspace(0.0, 1.0, 3001, dtype=torch.float64))
-    assert math.isinf(logsnr[0].item())
-    assert (logsnr.diff() < 0).all()
-
-
-@EACH
-def test_time_inverts_log_snr(schedule):
-    t = torch.linspace(0.0, 1.0, 1001, dtype=torch.float64)
-    torch.testing.assert_close(schedule.time(schedule.logsnr(t)), t, rtol=0, atol=1e-9)
-
-
-@EACH
-def test_there_is_no_noise_at_the_data(schedule):
-    assert schedule.at(0.0) == (1.0, 0.0)
-
-
-@EACH
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_dtype_and_shape_are_kept(schedule, dtype):
-    t = torch.rand(2, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
-    alpha, sigma = schedule.alpha_sigma(t)
-    assert alpha.shape == sigma.shape == (2, 3)
-    assert alpha.dtype == sigma.dtype == schedule.time(schedule.logsnr(t)).dtype == dtype
+from wb_schedules import EDM, Cosine, Flow, Linear, ScaledLinear, Sigmoid
 
 
 @pytest.mark.parametrize("steps", [300, 1000])
@@ -47,6 +15,29 @@ def test_linear_is_the_cumulative_product_of_the_papers_betas(steps):
     alpha, sigma = Linear(steps=steps).alpha_sigma(torch.arange(1, steps + 1, dtype=torch.float64) / steps)
     torch.testing.assert_close(alpha.square(), alpha_bar, rtol=1e-11, atol=0)
     torch.testing.assert_close(sigma.square(), 1 - alpha_bar, rtol=1e-9, atol=0)
+
+
+def test_scaled_linear_is_stable_diffusions_table():
+    beta = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    alpha, _ = ScaledLinear().alpha_sigma(torch.arange(1, 1001, dtype=torch.float64) / 1000)
+    torch.testing.assert_close(alpha.square(), torch.cumprod(1 - beta, 0), rtol=1e-11, atol=0)
+    # Lin et al. 2023, table 1: sqrt(alpha_bar) of Stable Diffusion at T is 0.068265, its SNR 0.004682.
+    alpha, sigma = ScaledLinear().at(1.0)
+    assert alpha == pytest.approx(0.068265, abs=1e-6)
+    assert (alpha / sigma) ** 2 == pytest.approx(0.004682, abs=1e-6)
+
+
+@pytest.mark.parametrize("schedule", [Linear(), Linear(steps=300), ScaledLinear(), Cosine()], ids=repr)
+def test_zero_terminal_snr_is_the_papers_algorithm(schedule):
+    # Lin et al. 2023, algorithm 1, on the table of sqrt(alpha_bar) from 1 to T.
+    t = torch.arange(1, schedule.steps + 1, dtype=torch.float64) / schedule.steps
+    root = schedule.alpha_sigma(t)[0]
+    expected = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    rescaled = schedule.model_copy(update={"zero_terminal_snr": True})
+    alpha, sigma = rescaled.alpha_sigma(t)
+    torch.testing.assert_close(alpha, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(alpha.square() + sigma.square(), torch.ones_like(t))
+    assert rescaled.at(1.0) == (0.0, 1.0)
 
 
 def test_unscaled_betas_over_300_steps_leave_a_fifth_of_the_image_and_scaled_ones_nothing():
@@ -69,6 +60,17 @@ def test_the_last_beta_of_cosine_is_clipped_where_the_paper_clips_it():
     assert 1 - last / before == pytest.approx(0.999, rel=1e-9)
 
 
+@pytest.mark.parametrize(("start", "end", "temperature"), [(-3.0, 3.0, 1.0), (0.0, 3.0, 0.3), (-3.0, 3.0, 0.7)])
+def test_sigmoid_is_the_papers_algorithm(start, end, temperature):
+    # Chen 2023, algorithm 1: gamma(t) = (sigmoid(end / tau) - sigmoid((start + t (end - start)) / tau)) / (the same at t = 0).
+    t = torch.linspace(0, 1, 101, dtype=torch.float64)
+    first, last = (torch.sigmoid(torch.tensor(value / temperature, dtype=torch.float64)) for value in (start, end))
+    gamma = (last - torch.sigmoid((start + t * (end - start)) / temperature)) / (last - first)
+    alpha, sigma = Sigmoid(start=start, end=end, temperature=temperature).alpha_sigma(t)
+    torch.testing.assert_close(alpha.square(), gamma, rtol=0, atol=1e-14)
+    torch.testing.assert_close(sigma.square(), 1 - gamma, rtol=0, atol=1e-14)
+
+
 def test_flow_is_a_straight_line():
     t = torch.tensor([0.0, 0.25, 1.0])
     alpha, sigma = Flow().alpha_sigma(t)
@@ -76,13 +78,34 @@ def test_flow_is_a_straight_line():
     assert sigma.tolist() == [0.0, 0.25, 1.0]
 
 
+def test_equal_steps_on_edm_are_karras_steps_without_a_least_sigma():
+    # Karras et al. 2022, equation 5, with sigma_min = 0 and rho = 7.
+    i = torch.arange(0, 19, dtype=torch.float64)
+    expected = (80.0 ** (1 / 7) + i / 18 * (0.0 - 80.0 ** (1 / 7))) ** 7
+    alpha, sigma = EDM(rho=7.0).alpha_sigma(1.0 - i / 18)
+    torch.testing.assert_close(sigma, expected, rtol=1e-12, atol=1e-12)
+    assert (alpha == 1.0).all()
+
+
 def test_noise_near_the_data_keeps_its_digits():
     # 1 - alpha_bar in float64 would have lost six of sixteen digits here.
     sigma = Linear(steps=1000, scale_to_steps=False).at(1e-9)[1]
     assert sigma**2 == pytest.approx(-math.expm1(1e-6 * math.log1p(-1e-4)), rel=1e-13)
+    # sigmoid(b) - sigmoid(a) = a derivative times the distance, this close.
+    slope = 6.0 * torch.sigmoid(torch.tensor(3.0)).item() * torch.sigmoid(torch.tensor(-3.0)).item()
+    whole = torch.sigmoid(torch.tensor(3.0)).item() - torch.sigmoid(torch.tensor(-3.0)).item()
+    assert Sigmoid().at(1e-12)[1] ** 2 == pytest.approx(1e-12 * slope / whole, rel=1e-6)
 
 
+@pytest.mark.parametrize("made", [Linear, ScaledLinear])
 @pytest.mark.parametrize("settings", [{"beta_start": 0.5, "beta_end": 0.1}, {"steps": 10}])
-def test_betas_that_cannot_be_are_refused(settings):
+def test_betas_that_cannot_be_are_refused(made, settings):
     with pytest.raises(ValueError, match="beta"):
-        Linear(**settings)
+        made(**({"beta_end": 0.02} | settings))
+
+
+def test_curves_that_do_not_fall_are_refused():
+    with pytest.raises(ValueError, match="above start"):
+        Sigmoid(start=1.0, end=0.0)
+    with pytest.raises(ValueError, match="temperature"):
+        Sigmoid(temperature=0.05)
