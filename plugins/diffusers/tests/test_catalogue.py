@@ -50,7 +50,8 @@ def test_options_that_are_wrong_or_not_the_samplers_to_choose_are_refused(schedu
 
 
 def test_the_order_claimed_follows_the_options():
-    assert DiffusersSampler(scheduler="UniPCMultistepScheduler", options={"solver_order": 3}).convergence_order() == 3
+    assert DiffusersSampler(options={"solver_order": 3}).convergence_order() == 3
+    assert DiffusersSampler(scheduler="UniPCMultistepScheduler", options={"solver_order": 1}).convergence_order() == 2
     assert DiffusersSampler(scheduler="LMSDiscreteScheduler", options={"order": 2}).convergence_order() == 2
     assert DiffusersSampler(scheduler="DDIMScheduler", options={"eta": 0.5}).convergence_order() is None
     assert DiffusersSampler(options={"algorithm_type": "sde-dpmsolver++"}).convergence_order() is None

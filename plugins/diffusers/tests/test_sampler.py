@@ -31,6 +31,33 @@ def test_every_bridged_scheduler_samples_from_noise_to_data(name, schedule):
     assert torch.equal(torch.random.get_rng_state(), global_state)
 
 
+@pytest.mark.filterwarnings("ignore:.*dpmsolver.*deprecated:FutureWarning")
+@pytest.mark.parametrize("schedule", [Linear(), Flow()], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("DDIMScheduler", {"eta": 1.0}),
+        ("DEISMultistepScheduler", {"solver_order": 3}),
+        ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver"}),
+        ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+        ("DPMSolverSinglestepScheduler", {"solver_order": 3}),
+        ("EDMDPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+        ("LMSDiscreteScheduler", {"order": 2}),
+        ("SASolverScheduler", {"algorithm_type": "noise_prediction"}),
+        ("UniPCMultistepScheduler", {"predict_x0": False}),
+        ("UniPCMultistepScheduler", {"solver_order": 3, "solver_type": "bh1"}),
+    ],
+)
+def test_options_reach_the_scheduler_and_gaussian_data_keep_their_moments(name, options, schedule):
+    sampler = DiffusersSampler(scheduler=name, options=options)
+    drawn = sample(
+        GaussianOracle(0.3, 0.5, schedule), sampler, Path.uniform(80), images=5000, shape=(1,), seed=0, dtype=torch.float64
+    )
+    # Monte-Carlo error 0.007 and 0.005; the rest is that of 80 steps.
+    assert drawn.mean().item() == pytest.approx(0.3, abs=0.04)
+    assert drawn.std().item() == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize("name", BRIDGED)
 def test_a_state_can_be_used_twice(name):
     posterior, sampler = GaussianOracle(0.3, 0.5, Linear()), DiffusersSampler(scheduler=name)

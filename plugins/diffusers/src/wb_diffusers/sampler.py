@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, final
 
 from pydantic import Field, field_validator, model_validator
 
-from wb_diffusers.catalogue import BRIDGED, check_name, check_options
+from wb_diffusers.catalogue import BRIDGED
 from wb_diffusers.move import Level, Memory, Move, fork
+from wb_diffusers.options import check_name, check_options
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class DiffusersSampler(Sampler[Memory]):
         claimed = BRIDGED[self.scheduler].order
         if claimed is None or any(random):
             return None
+        if self.scheduler == "UniPCMultistepScheduler":  # the corrector adds one, and the first move allows no more than three
+            return min(int(self.options.get("solver_order", 2)) + 1, 3)
         return int(self.options.get("solver_order", self.options.get("order", claimed)))
 
     def _new(self) -> Any:

@@ -20,7 +20,8 @@ NEARLY_ZERO = 1e-10
 def exploding(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
     """y = x / alpha, whose noise has standard deviation sigma / alpha: Karras' coordinates."""
     start, end = move.start, move.end
-    scheduler, after = place(move, memory, end)
+    scheduler = scheduler_of(move, memory)
+    after = place(scheduler, move, memory, end)
     y = move.x / start.alpha
     x0 = move.mean(move.x, start)
     output = _edm(y, x0, start.ratio, scheduler) if move.bridged.output == "edm" else x0
@@ -33,7 +34,8 @@ def exploding(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
 def preserving(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
     """y = x / sqrt(alpha^2 + sigma^2), which is variance preserving: the coordinates of the solvers in log-SNR."""
     start, end = move.start, move.end
-    scheduler, after = place(move, memory, end if _reaches_data(scheduler_of(move, memory)) else _almost(end))
+    scheduler = scheduler_of(move, memory)
+    after = place(scheduler, move, memory, end if _reaches_data(scheduler) else _almost(end))
     if hasattr(scheduler, "order_list"):
         scheduler.order_list = [_singlestep_order(scheduler, after.moves - 1, end)] * len(scheduler.sigmas)
     y = move.call(scheduler, move.mean(move.x, start), move.x / start.norm)
@@ -45,11 +47,10 @@ def scheduler_of(move: Move, memory: Memory | None) -> Any:
     return move.new() if memory is None else fork(memory.scheduler)
 
 
-def place(move: Move, memory: Memory | None, end: Level) -> tuple[Any, Memory]:
-    """A scheduler whose grid is what was visited, the start and the end, and whose cursor is on the start."""
+def place(scheduler: Any, move: Move, memory: Memory | None, end: Level) -> Memory:
+    """Make the grid what was visited, the start and the end, and put the cursor on the start; what to remember of it."""
     import torch
 
-    scheduler = scheduler_of(move, memory)
     ratios = (*(memory.ratios if memory else ()), move.start.ratio)[-KEPT:]
     scheduler.sigmas = torch.tensor([*ratios, end.ratio], dtype=torch.float64)
     # They lower the order by the distance to the end of the list: it ends here only where the path ends at the data.
@@ -57,7 +58,7 @@ def place(move: Move, memory: Memory | None, end: Level) -> tuple[Any, Memory]:
     scheduler.num_inference_steps = len(scheduler.timesteps)
     scheduler._step_index = len(ratios) - 1
     scheduler.is_scale_input_called = True
-    return scheduler, Memory(scheduler, ratios, 1 + (memory.moves if memory else 0))
+    return Memory(scheduler, ratios, 1 + (memory.moves if memory else 0))
 
 
 def _edm(y: Tensor, x0: Tensor, sigma: float, scheduler: Any) -> Tensor:
@@ -69,9 +70,12 @@ def _edm(y: Tensor, x0: Tensor, sigma: float, scheduler: Any) -> Tensor:
 
 
 def _reaches_data(scheduler: Any) -> bool:
-    """Whether its formulas are finite at sigma = 0; those that extrapolate eps, and the stochastic Adams solver, are not."""
-    algorithm = scheduler.config.get("algorithm_type", "dpmsolver++")
-    return algorithm in ("dpmsolver++", "sde-dpmsolver++") and scheduler.config.get("predict_x0", True)
+    """Whether its formulas are finite at sigma = 0; those that extrapolate eps, the stochastic Adams solver and B1(h) of UniPC are not."""
+    config = scheduler.config
+    algorithm = config.get("algorithm_type", "dpmsolver++")
+    return (
+        algorithm in ("dpmsolver++", "sde-dpmsolver++") and config.get("predict_x0", True) and config.get("solver_type") != "bh1"
+    )
 
 
 def _almost(end: Level) -> Level:
