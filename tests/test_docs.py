@@ -1,5 +1,6 @@
 """What the documents say is true."""
 
+import importlib.util
 import re
 
 import pytest
@@ -18,6 +19,13 @@ def documents(repository):
 
 def blocks(path, language):
     return re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
+
+
+def module(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
 
 
 def test_python_in_the_documents_runs(repository):
@@ -42,6 +50,8 @@ def test_every_field_of_the_cores_tables_is_documented(repository):
     sections = (
         model.Heading,
         model.SamplerSettings,
+        model.Churn,
+        model.Restart,
         model.ObjectiveSettings,
         model.Train,
         model.Evaluate,
@@ -55,6 +65,26 @@ def test_every_field_of_the_cores_tables_is_documented(repository):
         if f"`{name}`" not in text and f"{name} =" not in text and f".{name}]" not in text and name != "space"
     ]
     assert [name for name in missing if name != "Heading.description"] == []
+
+
+def test_the_documented_orders_are_those_that_are_measured(repository):
+    made = module(repository / "docs" / "make_orders.py")
+    text = made.PAGE.read_text()
+    # Orders as printed; the smallest errors differ in their last digit between processors.
+    orders = [line.split(" | ")[:-1] for line in made.table().splitlines()]
+    documented = text.partition(made.MARKS[0])[2].partition(made.MARKS[1])[0]
+    assert [line.split(" | ")[:-1] for line in documented.splitlines()] == orders, "python docs/make_orders.py"
+
+
+def test_every_sampler_and_schedule_is_on_its_page(repository):
+    text = (repository / "docs" / "samplers.md").read_text()
+    ours = [
+        entry.name
+        for kind in ("samplers", "schedules")
+        for entry in installed(kind)
+        if entry.distribution.startswith("diffusion-")
+    ]
+    assert [name for name in ours if f"`{name}`" not in text and f"[`{name}`]" not in text] == []
 
 
 def test_every_component_is_in_its_packages_readme(repository):

@@ -16,7 +16,12 @@ PUBLIC = {
         "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "NetworkPosterior", "Objective",
         "Parameterization", "Path", "bisected_time", "check_combination", "diffuse", "level_of", "renoise", "sample", "trajectory",
     ],
-    "workbench.testing": ["Constant", "GaussianOracle", "NoNoise", "OracleNetwork", "every_denoiser", "every_sampler", "every_schedule"],
+    "workbench.testing": [
+        "Check", "Constant", "DatasetConformance", "DenoiserConformance", "FeatureExtractorConformance", "GaussianOracle", "MixtureOracle",
+        "NoNoise", "NotApplicable", "NotConforming", "OracleNetwork", "Outcome", "QuarterCircle", "SamplerConformance", "ScheduleConformance",
+        "checks", "every_denoiser", "every_sampler", "every_schedule", "examine", "flow_errors", "kind_of", "measured_order",
+        "parametrize_with_checks", "reached_moments", "require",
+    ],
 }  # fmt: skip
 
 
