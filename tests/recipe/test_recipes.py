@@ -81,6 +81,12 @@ def test_another_component_starts_afresh_but_keeps_the_cores_keys(write):
     assert (recipe.sampler.use, recipe.sampler.steps, recipe.sampler.clamp) == ("ddpm", 33, False)
 
 
+def test_fields_set_before_their_component_is_chosen_are_kept(write):
+    chosen = load(write(GOOD), ["sampler.variance=beta", "sampler.use=ddpm", "denoiser.depth=3", "denoiser={use='small_cnn'}"])
+    assert chosen.sampler.component.variance == "beta"
+    assert chosen.denoiser.component.depth == 3
+
+
 def test_set_takes_toml_values_and_bare_words(write):
     recipe = load(
         write(GOOD),

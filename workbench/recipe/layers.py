@@ -49,9 +49,15 @@ def layered(path: Path, overrides: Sequence[str]) -> Layered:
     for text in _chain(path):
         values = {key: value for key, value in text.table.items() if key != "extends"}
         _merge(result, values, text, ())
-    for override in overrides:
+    # Components before their fields, in whichever order they were said: choosing one starts its table afresh.
+    for override in sorted(overrides, key=lambda text: not _chooses_component(text)):
         _override(result, override)
     return result
+
+
+def _chooses_component(override: str) -> bool:
+    names = tuple(part.strip() for part in override.partition("=")[0].split("."))
+    return names in COMPONENTS or (names[-1] == "use" and names[:-1] in COMPONENTS)
 
 
 def _chain(path: Path) -> list[toml.Text]:
