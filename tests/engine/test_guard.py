@@ -69,6 +69,17 @@ def test_a_sampler_that_is_wrong_is_named_with_the_step(spoil, words):
         draw(Move(spoil=spoil))
 
 
+def test_what_a_sampler_raises_is_told_with_its_place():
+    class Raises(Sampler[None]):
+        def step(self, posterior, x, t, s, *, state, noise):
+            return {}["missing"], None
+
+    with pytest.raises(
+        SamplingError, match=r"sampler 'mine': moving from t = 1 to 0.75 raised KeyError: 'missing' \(.*test_guard.py:\d+"
+    ):
+        draw(Raises())
+
+
 def test_a_good_sampler_draws():
     assert torch.equal(draw(Move()), torch.zeros(2, 3, 8, 8))
 

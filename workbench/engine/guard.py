@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, final
 
@@ -27,8 +28,16 @@ class Guarded(Sampler[Any]):
     def step(
         self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: Any, noise: NoiseSource
     ) -> tuple[Tensor, Any]:
-        """The inner sampler's move of `x` [b, ...]; SamplingError where it is no move."""
-        moved = self.inner.step(posterior, x, t, s, state=state, noise=noise)
+        """The inner sampler's move of `x` [b, ...]; SamplingError where it fails or is no move."""
+        try:
+            moved = self.inner.step(posterior, x, t, s, state=state, noise=noise)
+        except (WorkbenchError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # a stranger's code may raise anything
+            raise SamplingError(
+                f"sampler '{self.name}': moving from t = {t:g} to {s:g} raised {type(error).__name__}: {error} ({_place(error)}; "
+                f"wb plugins check {self.name})"
+            ) from error
         if not (isinstance(moved, tuple) and len(moved) == 2 and isinstance(moved[0], Tensor)):
             raise SamplingError(
                 f"sampler '{self.name}': a step returns the new sample and the state, as a pair; it returned {type(moved).__name__}"
@@ -113,6 +122,12 @@ def check_examples(examples: Examples, spec: SampleSpec, dataset: str) -> None:
     low, high = float(image.min()), float(image.max())
     if not -1.001 <= low <= high <= 1.001:
         raise DataError(f"dataset '{dataset}': images must be in [-1, 1]; the first one is in [{low:g}, {high:g}]")
+
+
+def _place(error: BaseException) -> str:
+    """The line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def _finite(x: Tensor) -> bool:
