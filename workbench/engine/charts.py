@@ -86,14 +86,16 @@ def _styles(names: Mapping[str, object]) -> list[tuple[Any, str, str]]:
 
 
 def _ticks(panel: Any, figure: Any) -> None:
-    """Plain numbers at 1, 2 and 5, or closer where the axis spans little."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    """Plain numbers at 1, 2 and 5, or at equal distances where the axis spans little."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     for axis, (low, high) in ((panel.xaxis, panel.get_xlim()), (panel.yaxis, panel.get_ylim())):
         if axis.get_scale() != "log":
             continue
-        subs = (1.0, 2.0, 5.0) if high / low > 8.0 else (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
-        axis.set_major_locator(LogLocator(base=10.0, subs=subs, numticks=12))
+        wide = high / low > 4.0
+        axis.set_major_locator(
+            LogLocator(subs=(1.0, 2.0, 5.0), numticks=12) if wide else MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+        )
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
         axis.set_minor_formatter(NullFormatter())
