@@ -95,7 +95,7 @@ class Evaluator:
         self._run, self._recipe, self._measurement, self._device = run, recipe, measurement, device
         examples = recipe.dataset.component.load("train", Resources(cache, progress))
         self._reference = Reference(examples, measurement.real, cache, device)
-        # All that a number depends on, but the sampler. Seconds depend on the device.
+        # All that a number depends on, but the sampler. Seconds depend on the device; not on the threads of one call more or less.
         self._key = {
             "schema": SCHEMA,
             "step": self.step,
@@ -105,7 +105,7 @@ class Evaluator:
             "real": len(self._reference),
             "data": examples.provenance.fingerprint,
             "extractors": [asdict(slot.component.card()) for slot in measurement.features],
-            "device": describe_device(device),
+            "device": device.type if device.type == "cpu" else describe_device(device),
         }
 
     def cost(self, slot: SamplerSlot) -> int:
@@ -136,13 +136,14 @@ class Evaluator:
         metrics: dict[str, float] = {}
         cards: dict[str, Mapping[str, Any]] = {}
         for distances in self._distances:
-            numbers, told = distances(samples, slot, nfe, self._measurement.seed)
-            metrics, cards = metrics | numbers, cards | told
+            measured, told = distances(samples, slot, nfe, self._measurement.seed)
+            metrics, cards = metrics | measured, cards | told
         key = self._key_of(slot)
         evaluation = Evaluation(self._file(key), slot, len(samples), nfe, seconds, metrics, cards, True)
         with replacing(evaluation.picture) as beside:
             pictures.grid(samples[:SHOWN], SHOWN).save(beside)
-        write_json(evaluation.file, {"key": key, "nfe": nfe, "seconds": seconds, "metrics": metrics, "cards": cards})
+        numbers = {"nfe": nfe, "seconds": seconds, "metrics": metrics, "cards": cards}
+        write_json(evaluation.file, {"key": key, **numbers, "device": describe_device(self._device)})
         return evaluation
 
     def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> tuple[Tensor, int, float]:
