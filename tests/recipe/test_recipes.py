@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import RecipeError
-from workbench.recipe import Recipe, load, save, schema, warnings
+from workbench.recipe import Recipe, decisive, load, save, schema, warnings
 
 GOOD = """
 name = "mine"
@@ -79,6 +79,20 @@ def test_another_component_starts_afresh_but_keeps_the_cores_keys(write):
     write(GOOD.replace("eta = 0.5", "eta = 0.5\nsteps = 33\nclamp = false"), "base.toml")
     recipe = load(write('extends = "base.toml"\n[sampler]\nuse = "ddpm"\n', "second.toml"))
     assert (recipe.sampler.use, recipe.sampler.steps, recipe.sampler.clamp) == ("ddpm", 33, False)
+
+
+def test_what_is_tracked_is_what_was_chosen(write):
+    recipe = load(write(GOOD), ["train.steps=7", "evaluate.sampler={use='ddpm', steps=3}", "sampler.churn={amount=2.0}"])
+    told = decisive(recipe)
+    assert {"dataset.use", "schedule.use", "denoiser.use", "sampler.use", "seed", "parameterization"} <= told.keys()
+    assert {key: told[key] for key in ("schedule.steps", "sampler.eta", "train.steps", "evaluate.sampler.steps")} == {
+        "schedule.steps": 300,
+        "sampler.eta": 0.5,
+        "train.steps": 7,
+        "evaluate.sampler.steps": 3,
+    }
+    assert told["sampler.churn.amount"] == 2.0
+    assert not {"name", "description", "train.ema", "denoiser.channels", "sampler.steps", "evaluate.sampler.clamp"} & told.keys()
 
 
 def test_fields_set_before_their_component_is_chosen_are_kept(write):

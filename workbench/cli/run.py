@@ -165,6 +165,7 @@ def _untracked() -> Tracker:
 def _tracker(folder: RunFolder, parts: Parts, source: Path, option: str | None, home: Path) -> Tracker:
     """Open the run in MLflow and record what is known before the first step."""
     from workbench.engine import describe_device, origins_of
+    from workbench.recipe import decisive
     from workbench.tracking import facts, open_run, tracking_uri
 
     recipe = parts.recipe
@@ -178,7 +179,7 @@ def _tracker(folder: RunFolder, parts: Parts, source: Path, option: str | None, 
     uri = tracking_uri(option, os.environ, recipe.tracking.uri, home)
     tracker = open_run(uri, recipe.tracking.experiment, folder.id, home)
     folder.update(tracking={"uri": uri, "run_id": tracker.run_id})
-    tracker.params(recipe.flat())
+    tracker.params(decisive(recipe))
     tracker.tags(
         {
             **facts({origin.distribution: origin.version for origin in used}, source.absolute()),
@@ -186,6 +187,7 @@ def _tracker(folder: RunFolder, parts: Parts, source: Path, option: str | None, 
             "mlflow.source.name": str(source),
             "wb.run": folder.id,
             "wb.recipe": recipe.name,
+            **({"mlflow.note.content": recipe.description} if recipe.description else {}),
             "wb.data": parts.train.provenance.source,
             "wb.device": describe_device(parts.device),
             "wb.precision": parts.precision,

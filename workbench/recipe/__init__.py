@@ -3,6 +3,7 @@
 from workbench.recipe.building import slot_of
 from workbench.recipe.checks import check_sampler, warnings
 from workbench.recipe.combinations import Axis, combinations, told_fields, variant
+from workbench.recipe.decisive import decisive
 from workbench.recipe.loading import dumps, load, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
 from workbench.recipe.paths import path_of
@@ -19,6 +20,7 @@ __all__ = [
     "Train",
     "check_sampler",
     "combinations",
+    "decisive",
     "dumps",
     "load",
     "path_of",

@@ -24,6 +24,7 @@ __all__ = [
     "Sweep",
     "Tracking",
     "Train",
+    "flatten",
 ]
 
 C = TypeVar("C", bound=Component)
@@ -252,18 +253,19 @@ class Recipe(Heading):
         return {**plain, **slots, **sections, "evaluate": evaluate, **sweep}
 
     def flat(self) -> dict[str, object]:
-        """The resolved recipe with dotted keys, for tracking and for comparing."""
-        return dict(_flatten(self.table()))
+        """The resolved recipe with dotted keys, for comparing."""
+        return dict(flatten(self.table()))
 
 
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
+def flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
+    """Pairs of dotted key and value; lists of tables by index."""
     pairs: list[tuple[str, object]] = []
     for key, value in table.items():
         if isinstance(value, Mapping):
-            pairs += _flatten(value, f"{prefix}{key}.")
+            pairs += flatten(value, f"{prefix}{key}.")
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             for i, each in enumerate(value):
-                pairs += _flatten(each, f"{prefix}{key}.{i}.")
+                pairs += flatten(each, f"{prefix}{key}.{i}.")
         else:
             pairs.append((f"{prefix}{key}", value))
     return pairs
