@@ -27,8 +27,8 @@ def test_levels_do_not_repeat_themselves():
     assert distance.min() > 0.5
 
 
-@pytest.mark.parametrize(("channels", "expected"), [(128, 32), (64, 32), (48, 24), (8, 8), (37, 1)])
-def test_groups_are_32_or_the_largest_divisor_below(channels, expected):
+@pytest.mark.parametrize(("channels", "expected"), [(512, 32), (128, 32), (64, 16), (48, 12), (8, 2), (37, 1)])
+def test_groups_are_32_or_as_many_as_leave_four_channels_to_each(channels, expected):
     assert groups(channels) == expected
 
 

@@ -20,8 +20,11 @@ def zeroed(module: Module) -> Module:
 
 
 def groups(channels: int) -> int:
-    """Groups for group norm: 32 as in DDPM, or the largest divisor of `channels` below."""
-    return max(n for n in range(1, 33) if channels % n == 0)
+    """Groups for group norm: 32 as in DDPM, fewer where a group would have less than 4 channels, as in EDM's code; a divisor of `channels`.
+
+    A group of one channel would lose the mean of each feature map, which is what colours are made of.
+    """
+    return max(n for n in range(1, 33) if channels % n == 0 and (n == 1 or channels // n >= 4))
 
 
 class NormSiLU(nn.GroupNorm):
