@@ -63,9 +63,12 @@ def test_residual_blocks_are_the_papers_formula(scale_shift, resample):
     x, embedding = torch.randn(2, 8, 4, 4, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
     change = resample or (lambda image: image)
 
-    def norm(layer, h):  # as many groups as channels, up to 32: every channel on its own
-        mean, variance = h.mean((2, 3), keepdim=True), h.var((2, 3), keepdim=True, correction=0)
-        return (h - mean) / (variance + 1e-5).sqrt() * layer.weight[:, None, None] + layer.bias[:, None, None]
+    def norm(layer, h):  # Wu & He 2018: 8 and 16 channels in groups of four
+        grouped = h.reshape(len(h), -1, 4, *h.shape[2:])
+        mean = grouped.mean((2, 3, 4), keepdim=True)
+        variance = grouped.var((2, 3, 4), keepdim=True, correction=0)
+        normed = ((grouped - mean) / (variance + 1e-5).sqrt()).reshape(h.shape)
+        return normed * layer.weight[:, None, None] + layer.bias[:, None, None]
 
     def convolve(layer, h):
         return F.conv2d(h, layer.weight, layer.bias, padding=layer.padding)
