@@ -49,6 +49,53 @@ def test_frechet_equals_scipys_matrix_square_root(n, m, d):
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("digits", [1, 4, 8, 12, 16])
+def test_frechet_of_commuting_covariances_is_the_closed_form_however_ill_conditioned(digits):
+    # sum (sqrt(s) - sqrt(t))^2 in a common basis; the spectra fall over so many orders of magnitude, at 16 they are singular to float64.
+    d = 300  # more than one block, and not a multiple of one
+    basis, _ = torch.linalg.qr(torch.randn(d, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    s, t = (scale * 10.0 ** -torch.linspace(0, digits, d, dtype=torch.float64) for scale in (1.0, 3.0))
+    a = with_moments(torch.zeros(d), torch.eye(d), 700) * s.sqrt() @ basis.T
+    b = with_moments(torch.zeros(d), torch.eye(d), 800, seed=1) * t.sqrt() @ basis.T
+    expected = float((s.sqrt() - t.sqrt()).square().sum())
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [500, 200])
+def test_dimensions_that_never_vary_add_nothing_to_frechet(n):
+    generator = torch.Generator().manual_seed(0)
+    a, b = (scale * torch.randn(n, 40, generator=generator, dtype=torch.float64) for scale in (1.0, 2.0))
+    wide_a, wide_b = (torch.cat([x, torch.full((n, 300), 0.7), x[:, :10]], 1) for x in (a, b))  # constants, and columns twice
+    weights = torch.tensor([2.0] * 10 + [1.0] * 30, dtype=torch.float64).sqrt()  # a column that is there twice counts twice
+    assert frechet_distance(wide_a, wide_b) == pytest.approx(frechet_distance(a * weights, b * weights), rel=1e-9)
+
+
+@pytest.mark.parametrize("dims", [64, 320])
+def test_frechet_of_real_features_equals_both_other_forms_to_nine_digits(shared, dims):
+    linalg = pytest.importorskip("scipy.linalg")
+    data = np.load(shared / "data" / "tf_pool3_flowers" / "pool3.npz")
+    features = torch.from_numpy(data["features"])[:, :dims]
+    roses, tulips = (features[torch.from_numpy(data["classes"] == name)] for name in ("roses", "tulips"))
+    one, two = (torch.from_numpy(np.cov(x.double().numpy().T)) for x in (roses, tulips))
+    rest = (roses.double().mean(0) - tulips.double().mean(0)).square().sum() + one.trace() + two.trace()
+    values, vectors = torch.linalg.eigh(one)
+    root = vectors * values.sqrt() @ vectors.T
+    by_eigh = rest - 2.0 * torch.linalg.eigvalsh(root @ two @ root).sqrt().sum()
+    by_sqrtm = rest - 2.0 * np.trace(linalg.sqrtm((one @ two).numpy())).real
+    assert frechet_distance(roses, tulips) == pytest.approx(float(by_eigh), rel=1e-9)
+    assert frechet_distance(roses, tulips) == pytest.approx(float(by_sqrtm), rel=1e-9)
+
+
+def test_distances_leave_the_features_as_they_were():
+    a, b = torch.randn(60, 8, dtype=torch.float64), torch.randn(50, 8, dtype=torch.float64)
+    before = a.clone(), b.clone()
+    frechet_distance(a, b)
+    kernel_distance(a, b)
+    assert torch.equal(a, before[0])
+    assert torch.equal(b, before[1])
+
+
 @pytest.mark.parametrize(("n", "d"), [(500, 32), (20, 256)])
 def test_identical_sets_are_at_distance_zero(n, d):
     a = 3.0 * torch.randn(n, d, generator=torch.Generator().manual_seed(0))
@@ -66,17 +113,19 @@ def test_frechet_of_real_pool3_features_is_the_golden_value(shared):
     assert frechet_distance(roses, tulips) == pytest.approx(golden, rel=1e-6)
 
 
-def test_kernel_distance_is_the_unbiased_double_sum():
+@pytest.mark.parametrize(("n", "m"), [(7, 6), (300, 600), (256, 2)])  # within a block of rows, and over several
+def test_kernel_distance_is_the_unbiased_double_sum(n, m):
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(7, 5, generator=generator), torch.randn(6, 5, generator=generator) + 0.5
+    x, y = torch.randn(n, 5, generator=generator), torch.randn(m, 5, generator=generator) + 0.5
 
     def k(a, b):
-        return (float(a.double() @ b.double()) / 5 + 1) ** 3
+        return (torch.einsum("id,jd->ij", a.double(), b.double()) / 5 + 1) ** 3
 
-    expected = sum(k(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j) / (7 * 6)
-    expected += sum(k(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if i != j) / (6 * 5)
-    expected -= 2 * sum(k(a, b) for a in x for b in y) / (7 * 6)
-    assert kernel_distance(x, y)[0] == pytest.approx(expected, rel=1e-12)
+    def among(z):
+        return (k(z, z).sum() - k(z, z).diagonal().sum()) / (len(z) * (len(z) - 1))
+
+    expected = among(x) + among(y) - 2 * k(x, y).mean()
+    assert kernel_distance(x, y)[0] == pytest.approx(float(expected), rel=1e-11)
 
 
 def test_kernel_distance_of_equal_distributions_is_zero_on_average():

@@ -7,38 +7,74 @@ from torch import Tensor
 
 __all__ = ["frechet_distance"]
 
+BLOCK = 256  # columns of a symmetric matrix that are computed at once
+EPSILON = torch.finfo(torch.float64).eps
+TOLERATED = 1e-10  # error of the trace, as a share of the covariances' own traces
+
 
 def frechet_distance(real: Tensor, generated: Tensor) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features [n, d] and [m, d], in float64, never negative.
 
     Heusel et al. 2017 (arXiv:1706.08500), equation 6, with unbiased covariances as everyone's implementation has them. No matrix
-    square root of a product that is not symmetric is taken: with C1 = A^T A and C2 = B^T B the trace of (C1 C2)^(1/2) is the sum of the
-    singular values of A B^T, and with enough samples that of the square roots of the eigenvalues of C1^(1/2) C2 C1^(1/2).
+    square root is taken. With C1 = L L^T the trace of (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of L^T C2 L. Where
+    a covariance is singular or nearly so, roots of eigenvalues that should be 0 would add up; there, with C1 = A^T A and C2 = B^T B, it
+    is the sum of the singular values of A B^T, slower and without that error.
     Biased upwards by about d / n: compare only numbers with equal n and m. ValueError for fewer than 2 samples.
     """
     if len(real) < 2 or len(generated) < 2:
         raise ValueError(f"a covariance needs at least 2 samples, got {len(real)} and {len(generated)}")
-    a, b = _centred(real), _centred(generated)
-    shift = (real.double().mean(0) - generated.double().mean(0)).square().sum()
-    spread = a.square().sum() + b.square().sum() - 2.0 * _trace_of_root(a, b)
-    return max(float(shift + spread), 0.0)
+    (m1, a), (m2, b) = _centred(real), _centred(generated)
+    spread = a.norm().square() + b.norm().square() - 2.0 * _trace_of_root(a, b)
+    return max(float((m1 - m2).square().sum() + spread), 0.0)
 
 
-def _centred(features: Tensor) -> Tensor:
-    """A [n, d] with A^T A = the covariance."""
-    exact = features.double()
-    return (exact - exact.mean(0)) / (len(exact) - 1) ** 0.5
+def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean [d], and A [n, d] with A^T A = the covariance."""
+    exact = features.to(torch.float64, copy=True)
+    mean = exact.mean(0)
+    return mean, exact.sub_(mean).div_((len(exact) - 1) ** 0.5)
 
 
 def _trace_of_root(a: Tensor, b: Tensor) -> Tensor:
     """tr((A^T A B^T B)^(1/2)) for A [n, d] and B [m, d]."""
-    fewest, dims = min(len(a), len(b)), a.shape[1]
-    if fewest < dims:
-        # Rank deficient: roots of eigenvalues that should be 0 would add up; singular values have no such error.
-        return torch.linalg.svdvals(_reduced(a) @ _reduced(b).T).sum()
-    values, vectors = torch.linalg.eigh(a.T @ a)
-    root = vectors * values.clamp(min=0.0).sqrt() @ vectors.T
-    return torch.linalg.eigvalsh(root @ (b.T @ b) @ root).clamp(min=0.0).sqrt().sum()
+    if min(len(a), len(b)) >= a.shape[1]:
+        trace = _by_cholesky(_gram(a), _gram(b))
+        if trace is not None:
+            return trace
+    return torch.linalg.svdvals(_reduced(a) @ _reduced(b).T).sum()
+
+
+def _by_cholesky(c1: Tensor, c2: Tensor) -> Tensor | None:
+    """tr((C1 C2)^(1/2)) of symmetric [d, d]; None where rounding would tell in it."""
+    lower, failed = torch.linalg.cholesky_ex(c1)
+    if failed:
+        return None
+    values = torch.linalg.eigvalsh(_congruent(lower, c2))
+    # Each eigenvalue is known to about `floor`, so its root to floor / (2 root): nothing, or much for the smallest ones.
+    floor = EPSILON * values[-1]
+    roots = values.clamp(min=floor).sqrt()
+    error = (floor / (2.0 * roots)).norm()
+    return None if error > TOLERATED * (c1.trace() + c2.trace()) else roots.sum()
+
+
+def _gram(a: Tensor) -> Tensor:
+    """A^T A [d, d], its lower half computed and mirrored."""
+    c = a.new_empty(a.shape[1], a.shape[1])
+    for start in range(0, len(c), BLOCK):
+        columns = slice(start, start + BLOCK)
+        torch.mm(a[:, start:].T, a[:, columns], out=c[start:, columns])
+        c[columns, start + BLOCK :] = c[start + BLOCK :, columns].T
+    return c
+
+
+def _congruent(lower: Tensor, c: Tensor) -> Tensor:
+    """L^T C L [d, d] for L lower triangular and C symmetric; only its lower half is filled, which is what eigvalsh reads."""
+    out = c.new_zeros(c.shape)
+    for start in range(0, len(c), BLOCK):
+        # Rows of L above its diagonal are zero: a third of the work of full products.
+        columns = slice(start, start + BLOCK)
+        torch.mm(lower[start:, start:].T, c[start:, start:] @ lower[start:, columns], out=out[start:, columns])
+    return out
 
 
 def _reduced(a: Tensor) -> Tensor:
