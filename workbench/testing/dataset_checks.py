@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from workbench.interfaces import Dataset, Examples, Resources, Split
-from workbench.testing.checking import check_of, require
+from workbench.testing.checking import NotConforming, check_of, require
 
 __all__ = ["DATASET_CHECKS"]
 
@@ -83,7 +83,10 @@ def determinism(dataset: Dataset) -> None:
 def pickles(dataset: Dataset) -> None:
     """Loaded examples travel to data workers."""
     examples = _loaded(dataset)["train"]
-    again: Examples = pickle.loads(pickle.dumps(examples))  # noqa: S301 - of what was pickled a moment ago
+    try:
+        again: Examples = pickle.loads(pickle.dumps(examples))  # noqa: S301 - of what was pickled a moment ago
+    except Exception as error:  # pickle raises whatever an object's own methods do
+        raise NotConforming(f"loaded examples cannot be pickled: {error}") from error
     require(len(again) == len(examples) and torch.equal(again[0].image, examples[0].image), "unpickled, the examples differ")
 
 

@@ -1,4 +1,4 @@
-"""Copies of samplers and schedules with a classic mistake in each, for the kit to catch."""
+"""Samplers with a classic mistake in each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from pydantic import Field, field_validator
 
-from workbench.interfaces import NoiseSchedule, Sampler
+from workbench.interfaces import Sampler
 
 HISTORY: dict[str, Any] = {}
 
@@ -219,77 +219,51 @@ class HalfQuadraticTerm(Sampler[Any]):
         return 3
 
 
-class SinglePrecisionProduct(NoiseSchedule):
-    """alpha_bar as a cumulative product in float32."""
+class OneDrawForTheWholeImage(Sampler[None]):
+    """Draws one number for each image and broadcasts it over the pixels."""
 
-    def table(self) -> Tensor:
-        betas = torch.linspace(1e-4, 0.02, 1000)
-        return torch.cat([torch.ones(1), torch.cumprod(1.0 - betas, 0)]).double()
+    def step(self, posterior, x, t, s, *, state, noise):
+        class Broadcast:
+            def normal(self, x):
+                return noise.normal(x.flatten(1)[:, :1]).reshape(-1, *[1] * (x.dim() - 1)).expand_as(x)
 
-    def alpha_sigma(self, t):
-        position = t.double() * 1000
-        left = position.floor().clamp(0, 999).long()
-        log = self.table().log()
-        log = log[left] * (1 - (position - left)) + log[left + 1] * (position - left)
-        return (0.5 * log).exp().to(t.dtype), (1.0 - log.exp()).sqrt().to(t.dtype)
-
-    def time(self, logsnr):
-        from workbench.diffusion import bisected_time
-
-        return bisected_time(self, logsnr)
-
-    def grid(self):
-        return 1000
+        return ancestral(posterior, x, t, s, Broadcast(), lambda beta, shrink, *_: shrink * beta), None
 
 
-class FlowTheWrongWayRound(NoiseSchedule):
-    """t = 0 is noise and t = 1 data, as in flow matching papers."""
+class GeneratorOfItsOwn(Sampler[None]):
+    """Takes its noise from a generator that is seeded by the clock."""
 
-    def alpha_sigma(self, t):
-        return t.clone(), 1.0 - t
+    def step(self, posterior, x, t, s, *, state, noise):
+        class Own:
+            def normal(self, x):
+                generator = torch.Generator()
+                generator.seed()
+                return torch.randn(x.shape, generator=generator, dtype=x.dtype)
 
-    def time(self, logsnr):
-        return torch.sigmoid(0.5 * logsnr)
-
-
-class InverseOfSNR(NoiseSchedule):
-    """Takes SNR for log-SNR in the inverse."""
-
-    def alpha_sigma(self, t):
-        return 1.0 - t, t.clone()
-
-    def time(self, logsnr):
-        return 1.0 / (1.0 + logsnr.clamp(min=0.0).sqrt())
+        return ancestral(posterior, x, t, s, Own(), lambda beta, shrink, *_: shrink * beta), None
 
 
-class ClippedTooEarly(NoiseSchedule):
-    """Stops adding noise at t = 0.9."""
+class DividesByHundredWhenRead(Sampler[None]):
+    """Takes its field in percent and keeps it as a share, which is divided again when it is read again."""
 
-    def alpha_sigma(self, t):
-        return 1.0 - t.clamp(max=0.9), t.clamp(max=0.9)
+    eta: float = Field(50.0, description="share of the noise, in percent")
 
-    def time(self, logsnr):
-        return torch.sigmoid(-0.5 * logsnr)
+    @field_validator("eta")
+    @classmethod
+    def _share(cls, value):
+        return value / 100.0
 
-
-class DoublesWhateverComes(NoiseSchedule):
-    """Returns float64 for float32."""
-
-    def alpha_sigma(self, t):
-        return 1.0 - t.double(), t.double()
-
-    def time(self, logsnr):
-        return torch.sigmoid(-0.5 * logsnr.double())
+    def step(self, posterior, x, t, s, *, state, noise):
+        return implicit(posterior, x, t, s), None
 
 
 CAUGHT_BY: dict[type[Any], str] = {
     OffByOneTimeGrid: "moments",
     WrongPosteriorVariance: "moments",
     SigmaForSigmaSquared: "moments",
+    NoiseAtTheLastStep: "reaches_a_point",
     MissingLastStep: "reaches_a_point",
     StaleMultistepState: "state_is_passed",
-    NoiseAtTheLastStep: "reaches_a_point",
-    SinglePrecisionProduct: "double_precision",
     GlobalGenerator: "given_noise_only",
     EpsForV: "moments",
     WrongSignInFlow: "reaches_a_point",
@@ -302,8 +276,7 @@ CAUGHT_BY: dict[type[Any], str] = {
     SinglePrecisionInside: "dtypes",
     HeunClaimedForEuler: "convergence_order",
     HalfQuadraticTerm: "convergence_order",
-    FlowTheWrongWayRound: "limits",
-    InverseOfSNR: "inverse",
-    ClippedTooEarly: "monotone",
-    DoublesWhateverComes: "dtype_and_shape",
+    OneDrawForTheWholeImage: "mixture",
+    GeneratorOfItsOwn: "determinism",
+    DividesByHundredWhenRead: "recipe_round_trip",
 }
