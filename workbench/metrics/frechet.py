@@ -9,7 +9,8 @@ __all__ = ["frechet_distance"]
 
 BLOCK = 256  # columns of a symmetric matrix that are computed at once
 EPSILON = torch.finfo(torch.float64).eps
-TOLERATED = 1e-10  # error of the trace, as a share of the covariances' own traces
+# Bound on the error of the trace, as a share of the covariances' own traces. What features of images have is far below it.
+TOLERATED = 1e-9
 
 
 def frechet_distance(real: Tensor, generated: Tensor) -> float:
@@ -52,9 +53,8 @@ def _by_cholesky(c1: Tensor, c2: Tensor) -> Tensor | None:
     values = torch.linalg.eigvalsh(_congruent(lower, c2))
     # Each eigenvalue is known to about `floor`, so its root to floor / (2 root): nothing, or much for the smallest ones.
     floor = EPSILON * values[-1]
-    roots = values.clamp(min=floor).sqrt()
-    error = (floor / (2.0 * roots)).norm()
-    return None if error > TOLERATED * (c1.trace() + c2.trace()) else roots.sum()
+    error = (floor / (2.0 * values.clamp(min=floor).sqrt())).norm()
+    return None if error > TOLERATED * (c1.trace() + c2.trace()) else values.clamp(min=0.0).sqrt().sum()
 
 
 def _gram(a: Tensor) -> Tensor:
