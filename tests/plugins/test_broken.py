@@ -59,16 +59,6 @@ neighbours = 0
 """
 
 
-def wb(*words, code=0, **environ):
-    done = subprocess.run(
-        [sys.executable, "-c", "from workbench.cli import main; main()", *map(str, words)],
-        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environ},
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
-
-
 @pytest.fixture
 def broken(site):
     """A site with every kind of broken distribution, each with a component of its own name."""
@@ -83,7 +73,7 @@ def broken(site):
     return site
 
 
-def test_the_list_works_and_names_who_is_known_to_be_at_fault(broken):
+def test_the_list_works_and_names_who_is_known_to_be_at_fault(wb, broken):
     told = wb("list", "samplers").stdout
     assert "wrong API range: made for diffusion-workbench>=7, this is 0.1.0: pip install --upgrade wrong-range" in told
     assert "name claimed twice: sampler 'claimed' is also offered by b-claim: use 'a-claim:claimed'" in told
@@ -93,7 +83,7 @@ def test_the_list_works_and_names_who_is_known_to_be_at_fault(broken):
     assert rows["ddim", "overrider"] != []
 
 
-def test_the_list_of_plugins_names_versions_ranges_and_states_in_half_a_second(broken):
+def test_the_list_of_plugins_names_versions_ranges_and_states_in_half_a_second(wb, broken):
     code = "import sys; from workbench.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     code += (
         "sys.exit(bool({'torch', 'numpy', 'mlflow'} & set(sys.modules)) or any(name.startswith('made_') for name in sys.modules))"
@@ -134,7 +124,7 @@ def test_the_list_of_plugins_names_versions_ranges_and_states_in_half_a_second(b
         ("ddim", "use 'diffusion-workbench-samplers:ddim' or 'overrider:ddim'"),
     ],
 )
-def test_a_recipe_that_uses_one_gets_one_located_error(broken, tmp_path, name, words):
+def test_a_recipe_that_uses_one_gets_one_located_error(wb, broken, tmp_path, name, words):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(name=name))
     done = wb("validate", tmp_path / "recipe.toml", code=2, WB_PLUGIN_SECONDS="2")
     assert "recipe.toml:12: sampler.use: " in done.stderr
@@ -142,12 +132,12 @@ def test_a_recipe_that_uses_one_gets_one_located_error(broken, tmp_path, name, w
     assert done.stderr.count("recipe.toml:") == 1
 
 
-def test_a_recipe_that_uses_none_of_them_is_fine(broken, tmp_path):
+def test_a_recipe_that_uses_none_of_them_is_fine(wb, broken, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(name="good"))
     assert "ok (broken" in wb("validate", tmp_path / "recipe.toml").stdout
 
 
-def test_a_hidden_component_is_told_as_hidden(broken, tmp_path):
+def test_a_hidden_component_is_told_as_hidden(wb, broken, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(name="good"))
     done = wb("validate", tmp_path / "recipe.toml", code=2, WB_PLUGINS="a-claim,data")
     assert "sampler 'good' is installed, but WB_PLUGINS does not name its package: add good to WB_PLUGINS" in " ".join(
@@ -155,7 +145,7 @@ def test_a_hidden_component_is_told_as_hidden(broken, tmp_path):
     )
 
 
-def test_the_doctor_names_each_and_comes_to_an_end(broken):
+def test_the_doctor_names_each_and_comes_to_an_end(wb, broken):
     found = json.loads(wb("doctor", "--seconds", "2", "--json", code=1).stdout)
     told = {row["name"]: (row["state"], row["told"]) for row in found if row["about"] == "plugin" and row["state"] == "broken"}
     assert set(told) == {f"{name} 1.2" for name in [*BROKEN, "wrong-range"]}
@@ -178,7 +168,7 @@ def test_the_doctor_names_each_and_comes_to_an_end(broken):
         ("return posterior(x, t) * float('nan'), None", "sampler 'mine': its step down to t = 0.5 gave nan or infinity"),
     ],
 )  # fmt: skip
-def test_a_run_with_a_sampler_that_misbehaves_ends_with_its_name(site, tmp_path, body, words):
+def test_a_run_with_a_sampler_that_misbehaves_ends_with_its_name(wb, site, tmp_path, body, words):
     site.install(code=SAMPLER.format(body=body))
     site.install("data", DATASET, {"black": "Mine"}, kind="datasets")
     (tmp_path / "recipe.toml").write_text(RECIPE.format(name="mine"))
@@ -195,7 +185,7 @@ CHECKED = {
 
 
 @pytest.mark.parametrize("fault", CHECKED)
-def test_the_check_names_what_a_sampler_breaks(site, fault):
+def test_the_check_names_what_a_sampler_breaks(wb, site, fault):
     body, check = CHECKED[fault]
     site.install(code=SAMPLER.format(body=body))
     report = json.loads(wb("plugins", "check", "mine", "--json", code=1).stdout)

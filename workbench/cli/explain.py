@@ -50,8 +50,10 @@ def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") 
 def _schedule(console: Console, recipe: Recipe) -> None:
     from workbench.cli.plot import plot
 
+    from workbench.registry import asked
     schedule = recipe.schedule.component
-    pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
+    with asked("schedules", recipe.schedule.use, "alpha_sigma()"):
+        pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
     alpha, sigma = pairs[-1]
     console.print(
         f"\n[bold]schedule[/]  {recipe.schedule.use}: terminal SNR {(alpha / sigma) ** 2:.2e}, x_T keeps {alpha:.2%} of the image"

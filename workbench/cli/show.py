@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workbench.cli.completion import complete_component
 from workbench.errors import UnknownComponent
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 __all__ = ["show"]
 
@@ -27,7 +30,7 @@ def show(
     from rich.padding import Padding
     from rich.table import Table
 
-    from workbench.registry import GROUPS, installed, load
+    from workbench.registry import GROUPS, asked, installed, load
 
     found = [(kind, entry) for kind in GROUPS for entry in installed(kind) if component in (entry.name, entry.qualified)]
     if not found:
@@ -42,12 +45,20 @@ def show(
         table = Table(box=None, padding=(0, 2), header_style="dim")
         for heading in ("field", "type", "default", "meaning"):
             table.add_column(heading, overflow="fold")
-        for name, field in cls.model_fields.items():
-            default = "[i]required[/]" if field.is_required() else _toml(field.get_default(call_default_factory=True))
-            table.add_row(f"[bold]{name}[/]", _type(cls, name), default, field.description or "")
+        with asked(kind, entry.qualified, "telling its fields"):
+            for name, field in cls.model_fields.items():
+                table.add_row(f"[bold]{name}[/]", _type(cls, name), _default(field), field.description or "")
         console.print()
         console.print(table if cls.model_fields else Padding("[dim]no fields[/]", (0, 2)))
         console.print()
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "[i]required[/]"
+    if field.default_factory_takes_validated_data:
+        return "[dim]from other fields[/]"
+    return _toml(field.get_default(call_default_factory=True))
 
 
 def _toml(value: Any) -> str:

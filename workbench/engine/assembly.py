@@ -15,6 +15,7 @@ from workbench.engine.device import Precision, choose_precision
 from workbench.engine.guard import check_examples, check_network
 from workbench.interfaces import Examples, Resources, SampleSpec
 from workbench.recipe import Recipe
+from workbench.registry import asked
 
 __all__ = ["Parts", "assemble", "build_network", "objective_of"]
 
@@ -80,7 +81,8 @@ def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
     """The network with the initial weights that the recipe's seed gives, channels last."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
-        network: nn.Module = recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
+        with asked("denoisers", recipe.denoiser.use, f"build() for images {list(spec.shape)}"):
+            network: nn.Module = recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
         check_network(network, spec, recipe.denoiser.use)
     return network
 

@@ -97,9 +97,10 @@ def check_network(network: nn.Module, spec: SampleSpec, denoiser: str) -> None:
         out = network.eval()(x, torch.zeros(1), None)
     except WorkbenchError:
         raise
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # a stranger's code may raise anything
         raise BrokenComponent(
-            f"denoiser '{denoiser}': its network fails when called as network(x {list(x.shape)}, level [1], None): {error}"
+            f"denoiser '{denoiser}': its network fails when called as network(x {list(x.shape)}, level [1], None): "
+            f"{type(error).__name__}: {error} ({_place(error)})"
         ) from error
     finally:
         network.train(training)

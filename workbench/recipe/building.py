@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from workbench.errors import ComponentError, Problem, RecipeError
+from workbench.errors import BrokenComponent, ComponentError, Problem, RecipeError
 from workbench.interfaces import Component
 from workbench.recipe import messages
 from workbench.recipe.layers import CORE_KEYS, Layered
@@ -26,7 +26,7 @@ from workbench.recipe.model import (
     Train,
 )
 from workbench.recipe.toml import Key
-from workbench.registry import Kind, installed, load
+from workbench.registry import Kind, asked, installed, load
 
 __all__ = ["build", "slot_of"]
 
@@ -153,7 +153,13 @@ class _Builder:
             return None
         core = {name: value for name, value in table.items() if kind == "samplers" and name in CORE_KEYS}
         own = {name: value for name, value in table.items() if name != "use" and name not in core}
-        component = self.validated(found, own, key, f"'{use}'", shown, extra=CORE_KEYS if kind == "samplers" else ())
+        extra = CORE_KEYS if kind == "samplers" else ()
+        try:
+            with asked(kind, use, "making it from its table"):
+                component = self.validated(found, own, key, f"'{use}'", shown, extra)
+        except BrokenComponent as error:
+            self.add((*key, "use"), str(error), f"{shown}.use")
+            return None
         settings = self.validated(SamplerSettings, core, key, f"'{use}'", shown) if kind == "samplers" else None
         if component is None or (kind == "samplers" and settings is None):
             return None
@@ -166,7 +172,12 @@ class _Builder:
     ) -> M | None:
         try:
             # As JSON, strictly: a list may become a tuple, but "3" does not become 3.
-            return model.model_validate_json(json.dumps(values, default=str), strict=True)
+            text = json.dumps(values, default=str)
+        except RecursionError:
+            self.add(key, "nested too deeply", shown)
+            return None
+        try:
+            return model.model_validate_json(text, strict=True)
         except ValidationError as error:
             for each in error.errors()[:MOST]:
                 # A validator's own words speak of the whole table.
@@ -179,7 +190,4 @@ class _Builder:
                     self.add(key, "nested too deeply", shown)
                     continue
                 self.add((*key, *names), messages.explain(each, fields, owner), place.lstrip("."))
-            return None
-        except RecursionError:
-            self.add(key, "nested too deeply", shown)
             return None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from workbench.errors import CombinationError, DataError, WorkbenchError
+from workbench.errors import CombinationError, WorkbenchError
 from workbench.interfaces import NoiseSchedule, SampleSpec
+from workbench.recipe.answers import Finding, asking, describe_dataset, evaluations, metric_names, schedule_answers, written
 from workbench.recipe.model import Recipe, SamplerSlot, Slot
 from workbench.recipe.paths import path_of
+from workbench.registry import asked
 
 __all__ = ["Finding", "check", "check_sampler", "describe_dataset", "warnings"]
 
-Finding = tuple[str, str]  # dotted key, message
 ONLY_FOR: dict[str, tuple[str, ...]] = {
     "times": ("explicit",),
     "rho": ("karras",),
@@ -32,31 +32,22 @@ LARGEST_INPUT = 5.0  # standard deviation of x_t beyond which networks learn bad
 
 def check(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:
     """What keeps the parts of a recipe from working together; `spec` is None where the dataset could not say its shape."""
-    checks: list[Callable[[], Iterator[Finding]]] = [
-        lambda: _parameterization(recipe),
-        lambda: _times(recipe),
-        lambda: _sampler("sampler", recipe.sampler, recipe),
-        lambda: _sampler("evaluate.sampler", recipe.evaluate.sampler, recipe),
-        lambda: _features(recipe),
-        lambda: _classes(recipe, spec),
-        lambda: _network(recipe, spec),
+    findings = [*written(recipe), *_features(recipe), *_classes(recipe, spec), *_network(recipe, spec)]
+    broken = schedule_answers(recipe)
+    if broken:  # nothing more can be said about a path or a parameterization on it
+        return [*findings, *broken]
+    return [
+        *findings,
+        *_parameterization(recipe),
+        *_times(recipe),
+        *_sampler("sampler", recipe.sampler, recipe),
+        *_sampler("evaluate.sampler", recipe.evaluate.sampler, recipe),
     ]
-    return [finding for each in checks for finding in each()]
 
 
 def check_sampler(slot: SamplerSlot, recipe: Recipe) -> list[Finding]:
     """What keeps another sampler than the recipe's own from working with the rest of a recipe."""
     return list(_sampler("sampler", slot, recipe))
-
-
-def describe_dataset(slot: Slot[Any]) -> tuple[SampleSpec | None, list[Finding]]:
-    """The dataset's shape, or why it cannot be told."""
-    try:
-        return slot.component.describe(), []
-    except DataError as error:
-        return None, [("dataset.root" if getattr(slot.component, "root", None) else "dataset", str(error))]
-    except CombinationError as error:
-        return None, [(error.key, str(error))]
 
 
 def warnings(recipe: Recipe) -> list[str]:
@@ -106,29 +97,37 @@ def _times(recipe: Recipe) -> Iterator[Finding]:
 def _sampler(key: str, slot: SamplerSlot | None, recipe: Recipe) -> Iterator[Finding]:
     if slot is None:
         return
-    yield from ((f"{key}.{field}", message) for field, message in _path(slot, recipe.schedule.component))
+    yield from _path(key, slot, recipe.schedule)
     if slot.guidance != 1.0 and not recipe.train.condition:
         yield f"{key}.guidance", "guidance needs a network that was given labels: set train.condition = true, or guidance = 1"
 
 
-def _path(slot: SamplerSlot, schedule: NoiseSchedule) -> Iterator[Finding]:
+def _path(key: str, slot: SamplerSlot, schedule: Slot[NoiseSchedule]) -> Iterator[Finding]:
     for field, spacings in ONLY_FOR.items():
         if getattr(slot, field) is not None and slot.spacing not in spacings:
-            yield field, f"belongs to spacing = {' or '.join(map(repr, spacings))}, and this is {slot.spacing!r}"
+            yield f"{key}.{field}", f"belongs to spacing = {' or '.join(map(repr, spacings))}, and this is {slot.spacing!r}"
     if slot.spacing == "explicit" and slot.times is None:
-        yield "times", "spacing = 'explicit' needs them, for example times = [1.0, 0.7, 0.4, 0.1, 0.0]"
+        yield f"{key}.times", "spacing = 'explicit' needs them, for example times = [1.0, 0.7, 0.4, 0.1, 0.0]"
         return
     try:
-        path = path_of(slot, schedule)
+        with asked("schedules", schedule.use, f"finding the times of spacing = '{slot.spacing}'"):
+            path = path_of(slot, schedule.component)
     except CombinationError as error:
-        yield error.key, str(error)
-        return
-    if (path.times[0], path.times[-1]) != (1.0, 0.0):
-        yield "times", f"must lead from noise (1.0) to data (0.0), and lead from {path.times[0]:g} to {path.times[-1]:g}"
+        yield f"{key}.{error.key}", str(error)
+    except WorkbenchError as error:
+        yield "schedule.use", str(error)
+    else:
+        if (path.times[0], path.times[-1]) != (1.0, 0.0):
+            yield (
+                f"{key}.times",
+                f"must lead from noise (1.0) to data (0.0), and lead from {path.times[0]:g} to {path.times[-1]:g}",
+            )
+        yield from evaluations(key, slot, path)
 
 
 def _features(recipe: Recipe) -> Iterator[Finding]:
-    names = [slot.component.metric("fd") for slot in recipe.evaluate.features]
+    names, findings = metric_names(recipe)
+    yield from findings
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield "evaluate.features", f"two extractors would both be called '{name}'"
 
@@ -143,12 +142,9 @@ def _classes(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:
     )
 
 
-def _network(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:
-    if spec is None:
-        return
-    try:
-        recipe.denoiser.component.check(spec)
-    except CombinationError as error:
-        yield error.key, str(error)
-    except WorkbenchError as error:
-        yield "denoiser", str(error)
+def _network(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:
+    findings: list[Finding] = []
+    if spec is not None:
+        with asking(findings, "denoisers", recipe.denoiser.use, "denoiser.use", f"check() for images {list(spec.shape)}"):
+            recipe.denoiser.component.check(spec)
+    return findings

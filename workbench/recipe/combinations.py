@@ -10,6 +10,7 @@ from typing import Any, cast
 from workbench.errors import Problem, RecipeError
 from workbench.recipe.building import slot_of
 from workbench.recipe.checks import ONLY_FOR, check_sampler
+from workbench.recipe.decisive import plain_table
 from workbench.recipe.messages import did_you_mean
 from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
 from workbench.recipe.toml import value_of
@@ -72,7 +73,7 @@ def combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[Axis]) 
 
 def told_fields(slot: SamplerSlot, varied: Collection[str] = ()) -> dict[str, str]:
     """The fields of a sampler worth telling, in a few letters each: those in `varied`, and those that are not at their defaults."""
-    plain = type(slot)(use=slot.use, component=type(slot.component).model_construct()).table()
+    plain = plain_table(slot)
     return {
         name: str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in slot.table().items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from workbench.recipe.model import (
@@ -16,7 +17,7 @@ from workbench.recipe.model import (
     flatten,
 )
 
-__all__ = ["decisive"]
+__all__ = ["decisive", "plain_table"]
 
 
 def decisive(recipe: Recipe) -> dict[str, object]:
@@ -34,18 +35,22 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
     """The table of a recipe with the same components, everything else of which was left to defaults."""
     evaluate = Evaluate().model_dump(mode="json", exclude_none=True, exclude={"sampler", "features"})
     if recipe.evaluate.sampler is not None:
-        evaluate["sampler"] = _slot(recipe.evaluate.sampler)
+        evaluate["sampler"] = plain_table(recipe.evaluate.sampler)
     sections = {"objective": ObjectiveSettings(), "train": Train(), "tracking": Tracking()}
     return {
-        **{name: _slot(getattr(recipe, name)) for name in ("dataset", "schedule", "denoiser", "sampler")},
+        **{name: plain_table(getattr(recipe, name)) for name in ("dataset", "schedule", "denoiser", "sampler")},
         **{name: section.model_dump(mode="json", exclude_none=True) for name, section in sections.items()},
         "evaluate": evaluate,
     }
 
 
-def _slot(slot: Slot[Any]) -> dict[str, Any]:
-    fields = type(slot.component).model_fields
-    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items() if not field.is_required()}
-    plain = type(slot.component).model_construct(**defaults).model_dump(mode="json", exclude_none=True, warnings=False)
+def plain_table(slot: Slot[Any]) -> dict[str, Any]:
+    """The table of a slot whose component has its defaults, without those that it needs or that cannot be made alone."""
     core = SamplerSettings().model_dump(mode="json", exclude_none=True) if isinstance(slot, SamplerSlot) else {}
-    return {**core, **plain}
+    defaults = {}
+    for name, field in type(slot.component).model_fields.items():
+        if not field.is_required():
+            with suppress(Exception):  # a default factory is a stranger's code, and may want to be given other fields
+                defaults[name] = field.get_default(call_default_factory=True)
+    dumped = slot.component.model_copy(update=defaults).model_dump(mode="json", exclude_none=True, warnings=False)
+    return {**core, **{name: value for name, value in dumped.items() if name in defaults}}

@@ -50,11 +50,7 @@ def explain(error: ErrorDetails, fields: Iterable[str], owner: str) -> str:
         return f"expected {_EXPECTED[kind]}, got {shown(value)}"
     if kind in _BOUNDS:
         words, name = _BOUNDS[kind]
-        return (
-            f"must be {words} {context[name]:,}, got {shown(value)}"
-            if isinstance(context[name], int)
-            else f"must be {words} {context[name]:g}, got {shown(value)}"
-        )
+        return f"must be {words} {_bound(context[name])}, got {shown(value)}"
     if kind in _LENGTHS:
         words, name = _LENGTHS[kind]
         return f"must have {words} {context[name]} items, got {len(value)}"
@@ -71,6 +67,13 @@ def explain(error: ErrorDetails, fields: Iterable[str], owner: str) -> str:
     if kind == "string_pattern_mismatch":
         return f"must match {context['pattern']}, got {shown(value)}"
     return f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {shown(value)}"
+
+
+def _bound(value: Any) -> str:
+    """A limit; those of a plugin's fields may be dates or decimals."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

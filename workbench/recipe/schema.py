@@ -9,7 +9,7 @@ from workbench.errors import ComponentError
 from workbench.interfaces import Component
 from workbench.recipe.building import DEFAULT_FEATURES, SECTIONS, SLOTS
 from workbench.recipe.model import Evaluate, Heading, SamplerSettings, Sweep
-from workbench.registry import Kind, installed, load
+from workbench.registry import Kind, asked, installed, load
 
 __all__ = ["schema"]
 
@@ -49,9 +49,10 @@ def _slot(kind: Kind, definitions: dict[str, Any], description: str) -> dict[str
     for entry in installed(kind):
         try:
             component: type[Component] = load(kind, entry.qualified)
+            with asked(kind, entry.qualified, "its schema"):
+                table = _of(component, f"{kind}.{entry.name}", definitions)
         except ComponentError:
             continue  # a broken plugin must not keep the others from being completed
-        table = _of(component, f"{kind}.{entry.name}", definitions)
         core = _of(SamplerSettings, "sampler", definitions)["properties"] if kind == "samplers" else {}
         table["properties"] = {"use": {"enum": [entry.name, entry.qualified]}, **core, **table.get("properties", {})}
         table["required"] = ["use", *table.get("required", [])]

@@ -1,6 +1,7 @@
 """From names in recipes to component classes, by entry points."""
 
 from workbench.registry.allowed import VARIABLE, allow_list, is_first_party
+from workbench.registry.asking import asked
 from workbench.registry.discovery import GROUPS, Entry, Kind, find, installed, singular
 from workbench.registry.loading import BASES, load
 from workbench.registry.origins import Origin, differences, origins
@@ -20,6 +21,7 @@ __all__ = [
     "State",
     "Trouble",
     "allow_list",
+    "asked",
     "differences",
     "find",
     "installed",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib
-import traceback
 from typing import Any
 
 from workbench import __version__
 from workbench.errors import BrokenComponent
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+from workbench.registry.asking import place_of
 from workbench.registry.discovery import Entry, Kind, find
 from workbench.registry.trust import vet
 from workbench.registry.versions import CORE, api_range, fits
@@ -45,7 +45,7 @@ def import_class(entry: Entry) -> type[Any]:
         component = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a plugin may do anything while it is imported
         raise BrokenComponent(
-            f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}{_place(error)}"
+            f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}{place_of(error)}"
         ) from error
     base = BASES[entry.kind]
     if not (isinstance(component, type) and issubclass(component, base)):
@@ -54,14 +54,6 @@ def import_class(entry: Entry) -> type[Any]:
     if missing:
         raise BrokenComponent(f"'{entry.name}' of {entry.distribution}: {entry.target} lacks {', '.join(missing)}")
     return component
-
-
-def _place(error: BaseException) -> str:
-    """The plugin's line that failed; a SyntaxError tells its own, and where the import system failed there is none."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    if isinstance(error, SyntaxError) or len(frames) < 2 or frames[-1].filename == importlib.__file__:
-        return ""
-    return f" ({frames[-1].filename}:{frames[-1].lineno})"
 
 
 def _check_range(entry: Entry) -> None:

@@ -104,7 +104,7 @@ def outcome(component: Component, check: Check, declared: str | None = None) -> 
         return ended("skipped", str(reason))
     except NotConforming as error:
         return ended("failed", str(error)) if declared is None else ended("expected", f"{declared} ({error})")
-    except Exception as error:  # a stranger's component may raise anything
+    except (Exception, SystemExit) as error:  # a stranger's component may raise anything
         seen = f"raises {type(error).__name__}: {error}"
         return ended("failed", seen) if declared is None else ended("expected", f"{declared} ({seen})")
     if declared is not None:

@@ -90,7 +90,7 @@ def _built(entry: Entry, name: str, fields: list[str]) -> Component:
     from workbench.errors import Problem, RecipeError
     from workbench.recipe.messages import explain
     from workbench.recipe.toml import value_of
-    from workbench.registry import load
+    from workbench.registry import asked, load
 
     values: dict[str, Any] = {}
     for text in fields:
@@ -100,7 +100,8 @@ def _built(entry: Entry, name: str, fields: list[str]) -> Component:
         values[key.strip()] = value_of(value)
     cls: type[Component] = load(entry.kind, entry.qualified)
     try:
-        return cls.model_validate_json(json.dumps(values, default=str), strict=True)
+        with asked(entry.kind, entry.qualified, "making it from its fields"):
+            return cls.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise RecipeError(
             [
