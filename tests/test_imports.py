@@ -16,7 +16,7 @@ ARROWS = {
     "registry": {"errors", "files", "interfaces"},
     "metrics": {"errors", "interfaces"},
     "recipe": {"errors", "files", "interfaces", "registry", "diffusion"},
-    "engine": {"errors", "files", "random", "interfaces", "diffusion", "registry", "recipe", "metrics"},
+    "engine": {"errors", "files", "home", "random", "interfaces", "diffusion", "registry", "recipe", "metrics"},
     "tracking": {"errors", "interfaces"},
     "testing": {"errors", "random", "interfaces", "diffusion", "registry"},
 }

@@ -13,7 +13,7 @@ PUBLIC = {
         "Tracker", "WeightsError", "WeightsFile",
     ],
     "workbench.diffusion": [
-        "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "NetworkPosterior", "Objective",
+        "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",
         "Parameterization", "Path", "bisected_time", "check_combination", "diffuse", "level_of", "renoise", "sample", "trajectory",
     ],
     "workbench.testing": [

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from workbench.diffusion import PARAMETERIZATIONS, Objective
+from workbench.engine.compute import Compute
 from workbench.engine.guard import check_examples, check_network
 from workbench.engine.sampling import Drawer
 from workbench.errors import BrokenComponent, DataError, SamplingError
@@ -51,7 +52,7 @@ class Network(nn.Module):
 
 def draw(sampler, network=None, clamp=True):
     objective = Objective(load("schedules", "cosine")(), PARAMETERIZATIONS["x0"], "uniform")
-    drawer = Drawer(network or Network(), objective, SPEC, torch.device("cpu"), "fp32")
+    drawer = Drawer(network or Network(), objective, SPEC, Compute(torch.device("cpu")))
     return drawer.images(SamplerSlot(use="mine", component=sampler, steps=4, clamp=clamp), range(2), 0)
 
 

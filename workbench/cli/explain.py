@@ -31,6 +31,7 @@ def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") 
     from rich.console import Console
 
     from workbench.engine import choose_device, describe_device, estimate
+    from workbench.home import cache_folder, wb_home
     from workbench.recipe import load, warnings
 
     console = Console(highlight=False)
@@ -44,13 +45,13 @@ def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") 
     if loaded.evaluate.sampler is not None:
         _sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)
     console.print(f"\n[bold]cost[/]  on {describe_device(chosen)}, measured with a few images")
-    _cost(console, loaded, estimate(loaded, chosen))
+    _cost(console, loaded, estimate(loaded, chosen, cache_folder(wb_home())))
 
 
 def _schedule(console: Console, recipe: Recipe) -> None:
     from workbench.cli.plot import plot
-
     from workbench.registry import asked
+
     schedule = recipe.schedule.component
     with asked("schedules", recipe.schedule.use, "alpha_sigma()"):
         pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
@@ -104,8 +105,9 @@ def _cost(console: Console, recipe: Recipe, cost: Cost) -> None:
         ),
         (
             "one step",
-            f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.precision})",
+            f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.compute.told()})",
         ),
+        ("fast path", "\n".join(cost.compute.choices.told()) if cost.compute.choices is not None else "off"),
         ("training", f"{recipe.train.steps:,} steps, {duration(cost.training_seconds)}"),
         (
             "sampling",

@@ -190,7 +190,7 @@ def _tracker(folder: RunFolder, parts: Parts, source: Path, option: str | None, 
             **({"mlflow.note.content": recipe.description} if recipe.description else {}),
             "wb.data": parts.train.provenance.source,
             "wb.device": describe_device(parts.device),
-            "wb.precision": parts.precision,
+            "wb.precision": parts.compute.told(),
         }
     )
     for examples, context in ((parts.train, "training"), (parts.test, "validation")):
@@ -208,7 +208,7 @@ def _tell_parts(console: Console, parts: Parts) -> None:
         console.print(f"  [yellow]{note}[/]")
     if len(told.notes) > 10:
         console.print(f"  [yellow]and {len(told.notes) - 10} more[/]")
-    console.print(f"network: {parts.recipe.denoiser.use}, {millions:.2f} million parameters, {parts.precision}")
+    console.print(f"network: {parts.recipe.denoiser.use}, {millions:.2f} million parameters, {parts.compute.told()}")
 
 
 def _go(parts: Parts, folder: RunFolder, tracker: Tracker, stop: Stop, display: Display, console: Console) -> str:

@@ -5,7 +5,15 @@ from workbench.diffusion.inversion import bisected_time
 from workbench.diffusion.objective import Objective, diffuse
 from workbench.diffusion.parameterization import PARAMETERIZATIONS, Parameterization, check_combination
 from workbench.diffusion.paths import Path
-from workbench.diffusion.posterior import Clamped, ConditionalPosteriorMean, Conditioned, Counted, NetworkPosterior, level_of
+from workbench.diffusion.posterior import (
+    Clamped,
+    ConditionalPosteriorMean,
+    Conditioned,
+    Counted,
+    Network,
+    NetworkPosterior,
+    level_of,
+)
 from workbench.diffusion.sampling import renoise, sample, trajectory
 
 __all__ = [
@@ -15,6 +23,7 @@ __all__ = [
     "Conditioned",
     "Counted",
     "Guided",
+    "Network",
     "NetworkPosterior",
     "Objective",
     "Parameterization",

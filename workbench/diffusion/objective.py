@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.diffusion.parameterization import SIGMA_DATA, Parameterization
-from workbench.diffusion.posterior import level_of
+from workbench.diffusion.posterior import Network, level_of
 from workbench.interfaces import NoiseSchedule
 
 __all__ = ["Objective", "TimeDistribution", "Weight", "diffuse"]
@@ -61,7 +61,7 @@ class Objective:
         on_x0 = _WEIGHTS_ON_X0[self.weight](alpha, sigma, self.gamma)
         return on_x0 * self.parameterization.loss_weight(alpha, sigma)
 
-    def loss(self, network: nn.Module, x0: Tensor, eps: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def loss(self, network: Network, x0: Tensor, eps: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         """The loss of each example [b], averaged over its elements; x0 and eps [b, ...], t [b] float64 on the host."""
         alpha, sigma = self.schedule.alpha_sigma(t)
         level = level_of(2.0 * (alpha.log() - sigma.log()))

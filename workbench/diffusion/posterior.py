@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.diffusion.parameterization import Parameterization
 from workbench.interfaces import NoiseSchedule, PosteriorMean
 
-__all__ = ["Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "NetworkPosterior", "level_of"]
+__all__ = ["Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Network", "NetworkPosterior", "level_of"]
+
+# F(x [b, c, h, w], level [b], cond [b] or None) -> [b, c, h, w]: a module, or one bound to how it is computed.
+Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 LEVEL_LIMIT = 20.0
 
@@ -36,7 +40,7 @@ class ConditionalPosteriorMean(Protocol):
 class NetworkPosterior:
     """The posterior mean that a network, trained under a parameterization on a schedule, stands for."""
 
-    def __init__(self, network: nn.Module, schedule: NoiseSchedule, parameterization: Parameterization) -> None:
+    def __init__(self, network: Network, schedule: NoiseSchedule, parameterization: Parameterization) -> None:
         self.network = network
         self.schedule = schedule
         self.parameterization = parameterization

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from workbench.diffusion import PARAMETERIZATIONS, Objective, check_combination
-from workbench.engine.device import Precision, choose_precision
+from workbench.engine.compute import Compute, choose_compute
 from workbench.engine.guard import check_examples, check_network
 from workbench.interfaces import Examples, Resources, SampleSpec
 from workbench.recipe import Recipe
@@ -31,7 +31,7 @@ class Parts:
     network: nn.Module
     objective: Objective
     device: torch.device
-    precision: Precision
+    compute: Compute
     cache: Path
 
 
@@ -60,7 +60,7 @@ def assemble(
         network=network,
         objective=objective,
         device=device,
-        precision=choose_precision(recipe.train.precision, device),
+        compute=choose_compute(recipe.train, network, spec, device, cache),
         cache=cache,
     )
 

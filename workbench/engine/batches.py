@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +15,7 @@ from workbench.interfaces import Examples
 from workbench.random import Stream
 from workbench.recipe import Recipe
 
-__all__ = ["Batch", "Batches"]
+__all__ = ["Batch", "Batches", "ahead"]
 
 _WORD = 2**32
 
@@ -32,8 +34,9 @@ class Batches:
     """Every value is keyed by (seed, step, global sample index): resuming at a step is asking for that step."""
 
     def __init__(self, recipe: Recipe, examples: Examples, objective: Objective, device: torch.device) -> None:
-        self._settings, self._examples, self._objective, self._device = recipe.train, examples, objective, device
+        self._settings, self._examples, self._objective = recipe.train, examples, objective
         self._seed = recipe.seed
+        self.device = device
         self._permutation = lru_cache(maxsize=2)(lambda epoch: Stream(self._seed, "order").permutation(epoch, len(examples)))
 
     def at(self, step: int) -> Batch:
@@ -41,8 +44,11 @@ class Batches:
         sample = torch.arange(step * self._settings.batch_size, (step + 1) * self._settings.batch_size)  # global index
         chosen = self._chosen(sample)
         index = sample % _WORD
-        x0 = self._mirrored(self._examples.images(chosen), step, index).to(self._device, non_blocking=True)
-        eps = Stream(self._seed, "noise").normal(step, index, x0.shape[1:], device=self._device)
+        x0 = self._mirrored(self._examples.images(chosen), step, index)
+        if self.device.type == "cuda":
+            x0 = x0.pin_memory()  # only from pinned memory is a copy asynchronous
+        x0 = x0.to(self.device, non_blocking=True)
+        eps = Stream(self._seed, "noise").normal(step, index, x0.shape[1:], device=self.device)
         t = self._objective.draw_times(Stream(self._seed, "time").uniform(step, index)[:, 0])
         return Batch(x0, eps, t, self._condition(chosen, step, index))
 
@@ -61,4 +67,21 @@ class Batches:
         if labels is None:
             return None
         hidden = Stream(self._seed, "label").uniform(step, index)[:, 0] < self._settings.label_dropout
-        return torch.where(hidden, -1, labels).to(self._device)
+        return torch.where(hidden, -1, labels).to(self.device)
+
+
+def ahead(make: Callable[[int], Batch]) -> Callable[[int], Batch]:
+    """`make`, which gives the batch of a step, a step ahead in another thread: a GPU then need not wait for the host.
+
+    Nothing else changes: what a batch holds depends on its step alone.
+    """
+    maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
+    coming: dict[int, Future[Batch]] = {}
+
+    def at(step: int) -> Batch:
+        batch = coming.pop(step, None) or maker.submit(make, step)
+        coming.clear()
+        coming[step + 1] = maker.submit(make, step + 1)
+        return batch.result()
+
+    return at

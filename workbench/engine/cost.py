@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from workbench.diffusion import Objective
 from workbench.engine.assembly import build_network, objective_of
-from workbench.engine.device import Precision, autocast, choose_precision
+from workbench.engine.compute import Compute, choose_compute
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Recipe, path_of
 
@@ -26,7 +27,7 @@ class Cost:
 
     parameters: int
     gflop_per_image: float  # forward pass
-    precision: Precision
+    compute: Compute
     state_bytes: int  # weights, gradients, AdamW's two moments, the average
     activation_bytes: int  # kept for the backward pass of one batch
     seconds_per_step: float
@@ -40,14 +41,14 @@ class Cost:
         return self.training_seconds + self.evaluation_seconds
 
 
-def estimate(recipe: Recipe, device: torch.device) -> Cost:
-    """Build the network, run a few images forward and backward, and scale up."""
+def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None) -> Cost:
+    """Build the network, run a few images forward and backward, and scale up; `cache` holds what was measured before."""
     spec = recipe.dataset.component.describe()
     network = build_network(recipe, spec).to(device).train()
-    objective, precision = objective_of(recipe), choose_precision(recipe.train.precision, device)
+    objective, compute = objective_of(recipe), choose_compute(recipe.train, network, spec, device, cache)
     batch = min(TRIED, recipe.train.batch_size)
-    per_step, activations = _step(network, objective, spec, device, precision, batch)
-    forward = _forward(network, spec, device, precision, TRIED)
+    per_step, activations = _step(network, objective, spec, compute, batch)
+    forward = _forward(network, spec, compute, TRIED)
     parameters = sum(each.numel() for each in network.parameters())
     per_step *= recipe.train.batch_size / batch
     training = recipe.train.steps * per_step
@@ -59,7 +60,7 @@ def estimate(recipe: Recipe, device: torch.device) -> Cost:
     return Cost(
         parameters=parameters,
         gflop_per_image=_gflop(network, spec, device),
-        precision=precision,
+        compute=compute,
         state_bytes=5 * 4 * parameters,
         activation_bytes=activations * recipe.train.batch_size // batch,
         seconds_per_step=per_step,
@@ -75,9 +76,8 @@ def _evaluations(recipe: Recipe) -> int:
     return 1 + between + int(recipe.evaluate.at_start)
 
 
-def _step(
-    network: nn.Module, objective: Objective, spec: SampleSpec, device: torch.device, precision: Precision, batch: int
-) -> tuple[float, int]:
+def _step(network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute, batch: int) -> tuple[float, int]:
+    device, computed = compute.device, compute.bound(network)
     x0, t = torch.zeros(batch, *spec.shape, device=device), torch.full((batch,), 0.5, dtype=torch.float64)
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
     kept = 0
@@ -88,9 +88,7 @@ def _step(
         return tensor
 
     def once() -> None:
-        with autocast(device, precision):
-            loss = objective.loss(network, x0, eps, t).mean()
-        loss.backward()
+        objective.loss(computed, x0, eps, t).mean().backward()
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         once()  # also warms up
@@ -98,12 +96,12 @@ def _step(
 
 
 @torch.no_grad()
-def _forward(network: nn.Module, spec: SampleSpec, device: torch.device, precision: Precision, batch: int) -> float:
+def _forward(network: nn.Module, spec: SampleSpec, compute: Compute, batch: int) -> float:
+    device, computed = compute.device, compute.bound(network)
     x, level = torch.zeros(batch, *spec.shape, device=device), torch.zeros(batch, device=device)
 
     def once() -> None:
-        with autocast(device, precision):
-            network(x, level, None)
+        computed(x, level, None)
 
     once()
     return _fastest(once, device)

@@ -31,6 +31,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def home(self) -> Path:
+        """The WB_HOME it lies in."""
+        return self.path.parent.parent
+
+    @property
     def recipe(self) -> Path:
         """The resolved recipe: running it again repeats the run."""
         return self.path / "recipe.toml"

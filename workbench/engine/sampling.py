@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from workbench.diffusion import Clamped, Conditioned, Counted, Guided, NetworkPosterior, Objective, trajectory
 from workbench.engine.assembly import Parts
-from workbench.engine.device import Precision, autocast
+from workbench.engine.compute import Compute
 from workbench.engine.guard import Guarded, check_finite
 from workbench.interfaces import Examples, PosteriorMean, SampleSpec
 from workbench.random import Stream
@@ -21,17 +21,15 @@ __all__ = ["Drawer", "labels_like"]
 class Drawer:
     """Draws images of one trained network; image i under a seed is the same in every batch."""
 
-    def __init__(
-        self, network: nn.Module, objective: Objective, spec: SampleSpec, device: torch.device, precision: Precision
-    ) -> None:
-        self._network, self._objective, self._spec = network.eval(), objective, spec
-        self._device, self._precision = device, precision
+    def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute) -> None:
+        self._network, self._objective, self._spec = compute.bound(network.eval()), objective, spec
+        self._device = compute.device
         self.evaluations = 0  # network evaluations of the last batch
 
     @classmethod
     def of(cls, parts: Parts, network: nn.Module) -> Drawer:
         """A drawer for a network of a run."""
-        return cls(network, parts.objective, parts.spec, parts.device, parts.precision)
+        return cls(network, parts.objective, parts.spec, parts.compute)
 
     def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
         """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional.
@@ -51,16 +49,15 @@ class Drawer:
         yield from self._walk(slot, self._posterior(slot, labels), index, seed)
 
     def _walk(self, slot: SamplerSlot, posterior: PosteriorMean, index: range, seed: int) -> Iterator[tuple[float, Tensor]]:
-        with autocast(self._device, self._precision):
-            yield from trajectory(
-                Clamped(posterior) if slot.clamp else posterior,
-                Guarded(inner=slot.component, name=slot.use),
-                path_of(slot, self._objective.schedule),
-                images=list(index),
-                shape=self._spec.shape,
-                seed=seed,
-                device=self._device,
-            )
+        yield from trajectory(
+            Clamped(posterior) if slot.clamp else posterior,
+            Guarded(inner=slot.component, name=slot.use),
+            path_of(slot, self._objective.schedule),
+            images=list(index),
+            shape=self._spec.shape,
+            seed=seed,
+            device=self._device,
+        )
 
     def _posterior(self, slot: SamplerSlot, labels: Tensor | None) -> PosteriorMean:
         network = NetworkPosterior(self._network, self._objective.schedule, self._objective.parameterization)

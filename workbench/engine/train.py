@@ -12,15 +12,16 @@ from torch import nn
 
 from workbench.engine import checkpoint as checkpoints
 from workbench.engine.assembly import Parts, keyed_seed
-from workbench.engine.batches import Batch, Batches
+from workbench.engine.batches import Batches, ahead
 from workbench.engine.checkpoint import Checkpoint, TrainState
-from workbench.engine.device import autocast
 from workbench.engine.ema import Average
 from workbench.engine.evaluate import evaluate
+from workbench.engine.finite import Watch
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.rate import learning_rate
 from workbench.engine.validation import bucket_of, validation_losses
 from workbench.errors import NonFiniteLoss
+from workbench.recipe import Train
 
 __all__ = ["train"]
 
@@ -34,9 +35,11 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
     recipe, settings = parts.recipe, parts.recipe.train
     stop = stop or Stop()
     network = parts.network.train()
+    computed = parts.compute.bound(network)
     average = Average(network, settings.ema)
     optimizer = _optimizer(parts)
     batches = Batches(recipe, parts.train, parts.objective, parts.device)
+    watch = Watch(optimizer, parts.device)
     state, kept = TrainState(), resume
     if resume is not None:
         state = checkpoints.restore(resume, network, average.network, optimizer)
@@ -45,20 +48,21 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
         state.evaluated = -1 if stop.requested else 0
 
     pace = _Pace(state, settings.batch_size)
+    batch_of = batches.at if parts.device.type == "cpu" else ahead(batches.at)
     while state.step < settings.steps and not _out_of_time(parts, state) and not stop.requested:
         with pace:
-            batch = batches.at(state.step)
+            batch = batch_of(state.step)
             rate = learning_rate(settings, state.step)
             torch.manual_seed(keyed_seed(recipe.seed, "dropout", state.step))
 
-            with autocast(parts.device, parts.precision):
-                losses = parts.objective.loss(network, batch.x0, batch.eps, batch.t, batch.cond)  # [b]
+            losses = parts.objective.loss(computed, batch.x0, batch.eps, batch.t, batch.cond)  # [b]
             loss = losses.mean()
-            _check_finite(losses, batch, state.step, rate, kept)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip or math.inf)
-            _check_gradient(norm, batch, state.step, rate, kept)
+            watch.see(state.step, losses, norm)
+            if watch.immediate or _looked_at(parts, state.step + 1):
+                _check_finite(watch, batches, settings, kept)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
@@ -78,6 +82,7 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
             kept = checkpoints.save(folder, state, network, average.network, optimizer)
             yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
 
+    _check_finite(watch, batches, settings, kept)
     if kept is None or kept.state.step < state.step:
         checkpoints.save(folder, state, network, average.network, optimizer)
         yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
@@ -104,16 +109,21 @@ def _out_of_time(parts: Parts, state: TrainState) -> bool:
     return limit is not None and state.seconds >= 60.0 * limit
 
 
-def _check_finite(losses: torch.Tensor, batch: Batch, step: int, rate: float, kept: Checkpoint | None) -> None:
-    if not math.isfinite(float(losses.detach().sum())):
-        worst = int((~torch.isfinite(losses.detach())).float().argmax())
-        raise NonFiniteLoss(step, bucket_of(float(batch.t[worst])), rate, kept.folder if kept else None)
+def _looked_at(parts: Parts, step: int) -> bool:
+    """Whether something is made of the weights, or the loss told, after `step` steps: then a GPU is waited for anyway."""
+    settings, every = parts.recipe.train, parts.recipe.evaluate.every
+    periods = (settings.log_every, settings.validate_every, settings.checkpoint_every, every)
+    return step == settings.steps or any(period and step % period == 0 for period in periods)
 
 
-def _check_gradient(norm: torch.Tensor, batch: Batch, step: int, rate: float, kept: Checkpoint | None) -> None:
-    # A finite loss may have an infinite gradient, which would spoil the weights all the same.
-    if not math.isfinite(float(norm)):
-        raise NonFiniteLoss(step, bucket_of(float(batch.t.min())), rate, kept.folder if kept else None)
+def _check_finite(watch: Watch, batches: Batches, settings: Train, kept: Checkpoint | None) -> None:
+    trouble = watch.trouble()
+    if trouble is None:
+        return
+    times = batches.at(trouble.step).t
+    worst = times.min() if trouble.example is None else times[trouble.example]
+    rate = learning_rate(settings, trouble.step)
+    raise NonFiniteLoss(trouble.step, bucket_of(float(worst)), rate, kept.folder if kept else None)
 
 
 class _Pace:

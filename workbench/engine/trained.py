@@ -6,10 +6,11 @@ import torch
 
 from workbench.engine import checkpoint as checkpoints
 from workbench.engine.assembly import build_network, objective_of
-from workbench.engine.device import choose_precision
+from workbench.engine.compute import choose_compute
 from workbench.engine.runs import RunFolder
 from workbench.engine.sampling import Drawer
 from workbench.errors import CheckpointError
+from workbench.home import cache_folder
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Recipe
 
@@ -22,8 +23,9 @@ def drawer_of(run: RunFolder, recipe: Recipe, device: torch.device) -> tuple[Dra
     spec = recipe.dataset.component.describe()
     network = build_network(recipe, spec)
     checkpoints.load_average(newest, network)
-    precision = choose_precision(recipe.train.precision, device)
-    return Drawer(network.to(device), objective_of(recipe), spec, device, precision), spec, newest.state.step
+    network = network.to(device)
+    compute = choose_compute(recipe.train, network, spec, device, cache_folder(run.home))
+    return Drawer(network, objective_of(recipe), spec, compute), spec, newest.state.step
 
 
 def newest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from workbench.diffusion import Objective
 from workbench.engine.assembly import Parts
-from workbench.engine.device import autocast
 from workbench.random import Stream
 
 __all__ = ["BUCKETS", "bucket_of", "validation_losses"]
@@ -52,8 +51,7 @@ def _losses(
     x0 = parts.test.images(index.tolist()).to(parts.device)
     eps = Stream(parts.recipe.seed, "validation noise").normal(bucket, index, parts.spec.shape, device=parts.device)
     cond = None if labels is None else labels[index].to(parts.device)
-    with autocast(parts.device, parts.precision):
-        return objective.loss(network, x0, eps, t, cond).float().cpu()
+    return objective.loss(parts.compute.bound(network), x0, eps, t, cond).float().cpu()
 
 
 @lru_cache(maxsize=16)

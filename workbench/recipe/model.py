@@ -132,7 +132,10 @@ class Train(Section):
         0.9995, ge=0.0, lt=1.0, description="decay of the average of the weights, reached as (1 + step) / (10 + step)"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16: autocast; auto: bf16 where the processor has matrix units for it"
+        "auto", description="bf16: autocast; auto: bf16 on new GPUs, and on a CPU where a step of this network is faster in it"
+    )
+    fast_path: Literal["auto", "off"] = Field(
+        "auto", description="auto: on a CPU norms and attention in whatever way is faster, on a GPU compiled blocks; off: as torch does"
     )
     flip: bool = Field(True, description="mirror half of the images")
     condition: bool = Field(False, description="give the network the class labels")

@@ -1,0 +1,121 @@
+"""How a network is computed: on which device, in which precision, with or without the fast path."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from workbench.diffusion import Network
+from workbench.engine.device import Precision, autocast, bf16_precision_pays
+from workbench.engine.fast import Choices, FastPath, can_compile, compile_blocks
+from workbench.interfaces import SampleSpec
+from workbench.recipe import Train
+
+__all__ = ["Compute", "choose_compute"]
+
+TRIED = 16  # images
+REPEATS = 3
+# Lower precision is a cost of its own: for less than this it is not worth it.
+WORTH = 1.15
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Device and precision of a run, which operations take the fast path (None: all as torch does them), and whether blocks are compiled."""
+
+    device: torch.device
+    precision: Precision = "fp32"
+    choices: Choices | None = None
+    compiled: bool = False
+
+    def __call__(self) -> AbstractContextManager[object]:
+        """A context in which networks compute like this."""
+        stack = ExitStack()
+        stack.enter_context(autocast(self.device, self.precision))
+        if self.choices is not None:
+            stack.enter_context(FastPath(self.choices))
+        return stack
+
+    def bound(self, network: nn.Module) -> Network:
+        """The network, computing like this whoever calls it."""
+        if self.compiled:
+            compile_blocks(network)
+        return partial(_within, self, network)
+
+    def told(self) -> str:
+        """For people, in a few words."""
+        extra = [", fast path"] * (self.choices is not None) + [", compiled"] * self.compiled
+        return self.precision + "".join(extra)
+
+
+def choose_compute(
+    settings: Train, network: nn.Module, spec: SampleSpec, device: torch.device, cache: Path | None = None
+) -> Compute:
+    """What `train.precision` and `train.fast_path` mean for this network here; what was measured is kept under `cache`.
+
+    "auto" is bf16 on GPUs from Ampere on, and on a CPU where a step of this very network is faster in it.
+    """
+    choices, fast = Choices(cache), settings.fast_path == "auto"
+    compute = Compute(device, choices=choices if fast and device.type == "cpu" else None, compiled=fast and can_compile(device))
+    if settings.precision == "fp32":
+        return compute
+    in_bf16 = replace(compute, precision="bf16")
+    if settings.precision == "bf16":
+        return in_bf16
+    if device.type == "cuda":
+        return in_bf16 if torch.cuda.get_device_capability(device) >= (8, 0) else compute
+    if not bf16_precision_pays():
+        return compute
+    images = min(TRIED, settings.batch_size)
+    key = f"step of {_shape(network)} on {images} x {list(spec.shape)} {'torch' if compute.choices is None else 'fast path'}"
+    measured = copy.deepcopy(network).train()
+    ways: dict[str, Callable[[], float]] = {
+        each.precision: partial(_milliseconds, each, measured, spec, images) for each in (compute, in_bf16)
+    }
+    times = choices.times(key, ways)
+    return in_bf16 if times["fp32"] > WORTH * times["bf16"] else compute
+
+
+def _within(compute: Compute, network: nn.Module, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
+    with compute():
+        out: Tensor = network(x, level, cond)
+    return out
+
+
+def _milliseconds(compute: Compute, network: nn.Module, spec: SampleSpec, images: int) -> float:
+    """The fastest of a few passes forward and backward; the weights stay as they are."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(images, *spec.shape, generator=generator).to(compute.device)
+    level = torch.randn(images, generator=generator).to(compute.device)
+    run = compute.bound(network)
+
+    def once() -> None:
+        # Summed with weights: a network that starts at zero still has gradients everywhere behind its last layer.
+        (run(x, level, None).float() * x).sum().backward()
+
+    with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+        return _fastest(once)
+
+
+def _fastest(action: Callable[[], None]) -> float:
+    fastest = math.inf
+    for _ in range(1 + REPEATS):
+        started = time.perf_counter()
+        action()
+        fastest = min(fastest, time.perf_counter() - started)
+    return 1e3 * fastest
+
+
+def _shape(network: nn.Module) -> str:
+    """A name for what a network computes, as far as its class and parameters tell."""
+    count = sum(each.numel() for each in network.parameters())
+    return f"{type(network).__name__}, {count} parameters in {len(list(network.parameters()))} tensors"

@@ -1,0 +1,131 @@
+"""Which way of computing something is faster on this processor: measured once per shape, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.files import write_json
+
+__all__ = ["PLAIN", "Choices", "Ways"]
+
+Ways = Mapping[str, Callable[..., Any]]
+PLAIN = "torch"
+
+REPEATS = 3
+IMAGES = 16  # enough for both threads and small enough to be quick; the choice must not depend on how many images there are
+WORTH = 0.95  # a gain below the noise of the measurement is no reason to leave torch's way
+
+
+class Choices:
+    """What was measured on this processor with this torch and number of threads: milliseconds by key.
+
+    Kept in a file under `folder`, so that a run that is resumed, or the next one, computes in the same way; with None, in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._path = None if folder is None else folder / "fast_path" / f"{_host()}.json"
+        self._measured: dict[str, dict[str, float]] = {} if self._path is None else _read(self._path)
+        self.used: dict[str, str] = {}  # of this process: which way was taken, by key
+
+    def fastest(self, name: str, ways: Ways, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[..., Any]:
+        """The fastest of `ways`, "torch" among them, on arguments like these; the first dimension of the tensors does not matter."""
+        key = f"{name} {_key(args)}"
+        if key not in self.used:
+            measures = {way: partial(_milliseconds, function, args, kwargs) for way, function in ways.items()}
+            times = self.times(key, measures)
+            best = min(times, key=times.__getitem__)
+            self.used[key] = best if times[best] < WORTH * times[PLAIN] else PLAIN
+        return ways[self.used[key]]
+
+    def times(self, key: str, ways: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+        """Milliseconds of each way under `key`: as remembered, or as each function of `ways` measures it now."""
+        known = self._measured.get(key, {})
+        if set(known) != set(ways):
+            known = {way: round(measure(), 4) for way, measure in ways.items()}
+            self._measured[key] = known
+            if self._path is not None:
+                # Another process may have measured other shapes meanwhile.
+                write_json(self._path, {**_read(self._path), **self._measured})
+        return known
+
+    def told(self) -> list[str]:
+        """For people: what took the fast path in this process, and how much faster it is."""
+        names = sorted({key.partition(" [")[0] for key in self.used})
+        return [self._told(name, [key for key in self.used if key.partition(" [")[0] == name]) for name in names]
+
+    def _told(self, name: str, keys: list[str]) -> str:
+        taken = [key for key in keys if self.used[key] != PLAIN]
+        if not taken:
+            return f"{name}: as torch does"
+        gain = sum(self._measured[key][PLAIN] for key in taken) / sum(self._measured[key][self.used[key]] for key in taken)
+        return f"{name}: {len(taken)} of {len(keys)} shapes, {gain:.1f} times as fast there"
+
+
+def _key(args: tuple[Any, ...]) -> str:
+    image = args[0]
+    kind = "forward and backward" if _learns(args) else "forward"
+    return (
+        f"[{', '.join(str(size) for size in image.shape[1:])}] {_numbers(args)}{str(image.dtype).removeprefix('torch.')} {kind}"
+    )
+
+
+def _numbers(args: tuple[Any, ...]) -> str:
+    return "".join(f"{each} " for each in args[1:] if isinstance(each, int))
+
+
+def _learns(args: tuple[Any, ...]) -> bool:
+    return torch.is_grad_enabled() and any(isinstance(each, Tensor) and each.requires_grad for each in args)
+
+
+def _milliseconds(function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+    """The fastest of a few calls on random tensors like `args`, with the backward pass where there will be one."""
+    learns = _learns(args)
+    like = tuple(_like(each, learns) if isinstance(each, Tensor) else each for each in args)
+    fastest = math.inf
+    for _ in range(1 + REPEATS):
+        started = time.perf_counter()
+        out = function(*like, **kwargs)
+        if learns:
+            out.backward(out.detach())
+        fastest = min(fastest, time.perf_counter() - started)
+    return 1e3 * fastest
+
+
+def _like(tensor: Tensor, learns: bool) -> Tensor:
+    # Of its own generator: measuring must not move the global one, which dropout draws from.
+    some = tensor.detach()[:IMAGES] if tensor.dim() > 1 else tensor.detach()
+    values = torch.randn(some.shape, generator=torch.Generator().manual_seed(0)).to(some.dtype)
+    return torch.empty_like(some).copy_(values).requires_grad_(learns)
+
+
+def _host() -> str:
+    """A name for processor, threads and torch."""
+    told = [_processor(), torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads()), torch.__version__]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return "\n".join(line for line in lines if line.startswith(("vendor_id", "cpu family", "model", "flags", "CPU part")))
+
+
+def _read(path: Path) -> dict[str, dict[str, float]]:
+    try:
+        stored = json.loads(path.read_text())
+        return {str(key): {str(way): float(ms) for way, ms in times.items()} for key, times in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # absent or damaged: measured again

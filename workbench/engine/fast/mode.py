@@ -1,0 +1,61 @@
+"""Which calls of torch's functions take the fast path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from workbench.engine.fast import attention, group_norm
+from workbench.engine.fast.choices import PLAIN, Choices, Ways
+
+__all__ = ["FastPath"]
+
+# What torch calls it -> its name for people, whether our ways compute a case, and what they are.
+REPLACED: dict[Callable[..., Any], tuple[str, Callable[..., bool], Ways]] = {
+    F.group_norm: (
+        "group norm",
+        group_norm.suits,
+        {"fast": group_norm.group_norm, "fast backward": group_norm.group_norm_with_torchs_forward},
+    ),
+    F.scaled_dot_product_attention: ("attention", attention.suits, {"fast": attention.attention}),
+}
+
+
+class FastPath(TorchFunctionMode):
+    """While entered, calls of group norm and attention go the way that `choices` found faster for their shape.
+
+    It works on the functions a network calls, not on its modules: so it serves every network, ours and strangers', and neither weights nor
+    names change. Gradients flow through our own backward passes even after it was left.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        super().__init__()
+        self._choices = choices
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call `func`, or what is faster."""
+        kwargs = kwargs or {}
+        found = REPLACED.get(func)
+        if found is None:
+            return func(*args, **kwargs)
+        name, suits, ways = found
+        cast = _as_autocast_would(func, args)
+        if not suits(*cast, **kwargs):
+            return func(*args, **kwargs)
+        with torch.autocast("cpu", enabled=False):
+            return self._choices.fastest(name, {PLAIN: func, **ways}, cast, kwargs)(*cast, **kwargs)
+
+
+def _as_autocast_would(func: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Attention is on autocast's list of what runs in the lower precision; group norm is not, and runs in its input's."""
+    if func is not F.scaled_dot_product_attention or not torch.is_autocast_enabled("cpu"):
+        return args
+    dtype = torch.get_autocast_dtype("cpu")
+    return tuple(each.to(dtype) if isinstance(each, Tensor) and each.dtype == torch.float32 else each for each in args)
