@@ -99,16 +99,15 @@ def _built(entry: Entry, name: str, fields: list[str]) -> Component:
             raise RecipeError([Problem("--set", None, text, "expected FIELD=VALUE")])
         values[key.strip()] = value_of(value)
     cls: type[Component] = load(entry.kind, entry.qualified)
-    try:
-        with asked(entry.kind, entry.qualified, "making it from its fields"):
+    with asked(entry.kind, entry.qualified, "making it from its fields"):
+        try:
             return cls.model_validate_json(json.dumps(values, default=str), strict=True)
-    except ValidationError as error:
-        raise RecipeError(
-            [
+        except ValidationError as error:
+            problems = [
                 Problem("--set", None, ".".join(map(str, each["loc"])), explain(each, cls.model_fields, f"'{name}'"))
                 for each in error.errors()
             ]
-        ) from error
+            raise RecipeError(problems) from error
 
 
 def _tell(outcome: Outcome) -> None:
