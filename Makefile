@@ -6,10 +6,10 @@ PLUGINS := schedules denoisers samplers datasets features
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: cars test peers lint format setup ui clean help
+.PHONY: cars test peers bench bench-quality lint format setup ui clean help
 
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
 cars: setup  ## train a DDPM on drawn cars (minutes on two CPU cores)
 	$(BIN)/wb run recipes/cars_linear.toml
@@ -20,6 +20,13 @@ test: setup  ## every test
 
 peers: $(VENV)/.peers  ## compare with diffusers and k-diffusion, which this installs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/peers plugins/diffusers
+
+# BENCH="--only training" and the like; benchmarks/README.md tells all options.
+bench: $(VENV)/.bench  ## how fast we and the peers are, into docs/performance.md (about an hour)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-quality: $(VENV)/.bench  ## how good photographs are after equal minutes of training (more than an hour)
+	$(BIN)/python -m benchmarks.quality $(BENCH)
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .
@@ -45,6 +52,10 @@ $(VENV)/.installed: $(INPUTS)
 $(VENV)/.peers: $(VENV)/.installed plugins/diffusers/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e ".[peers]" -e ./plugins/diffusers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps k-diffusion
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.installed plugins/diffusers/pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e ".[bench]" -e ./plugins/diffusers
 	touch $@
 
 clean:  ## remove the virtual environment and caches, keep runs

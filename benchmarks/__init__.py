@@ -1,0 +1,1 @@
+"""The workbench and its peers, side by side: same data, same network, same threads, taking turns."""

@@ -1,0 +1,63 @@
+"""Inception features of the same images with the same weights."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from benchmarks import ours
+from benchmarks.cases import Setup
+from benchmarks.data import cars
+from benchmarks.peers import distances
+from benchmarks.results import Comparison
+from benchmarks.timing import Action, Contender
+
+__all__ = ["comparisons"]
+
+REFERENCE = "ours: inception"
+
+
+def comparisons(setup: Setup) -> Iterator[Comparison]:
+    """2048-d features with random weights, which cost what true ones do; 768-d ones with true weights where there are any."""
+    count = 4 if setup.quick else 64
+    yield _comparison(f"2048-d, {count} images of 32 px, random weights", distances.random_weights(), 2048, count)
+    if setup.inception is not None:
+        weights = distances.whole(load_file(setup.inception))
+        yield _comparison(f"768-d, {count} images of 32 px, weights of 2015", weights, 768, count)
+
+
+def _comparison(title: str, weights: Mapping[str, Tensor], dims: int, count: int) -> Comparison:
+    images = cars(count, 32).pixels
+
+    def mine(stack: ExitStack) -> Action:
+        path = _folder(stack) / "weights.safetensors"
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+        return ours.features(path, dims, images)
+
+    def fidelity(stack: ExitStack) -> Action:
+        path = _folder(stack) / "weights.pth"
+        torch.save(dict(weights), path)
+        return distances.torch_fidelity_features(path, dims, images)
+
+    return Comparison(
+        case="features",
+        title=title,
+        unit="images/s",
+        work=count,
+        reference=REFERENCE,
+        contenders=(
+            Contender(REFERENCE, mine),
+            Contender("pytorch-fid: InceptionV3", lambda _: distances.pytorch_fid_features(weights, dims, images)),
+            Contender("torch-fidelity: inception-v3-compat", fidelity),
+        ),
+    )
+
+
+def _folder(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory()))

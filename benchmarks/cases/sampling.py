@@ -1,0 +1,65 @@
+"""Images drawn by the same network in as many evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from benchmarks import networks, ours
+from benchmarks.cases import Setup
+from benchmarks.peers import hugging_face
+from benchmarks.peers.hugging_face import BF16, CHANNELS_LAST, FP32, SchedulerName, Setting
+from benchmarks.results import Comparison
+from benchmarks.timing import Action, Contender
+
+__all__ = ["comparisons"]
+
+SIZE = 32
+SAMPLERS: dict[str, SchedulerName] = {
+    "ddpm": "DDPMScheduler",
+    "ddim": "DDIMScheduler",
+    "dpmpp_2m": "DPMSolverMultistepScheduler",
+}
+REFERENCE = "ours: unet, as it comes"
+
+
+def comparisons(setup: Setup) -> Iterator[Comparison]:
+    """A comparison per sampler; all evaluate the network once per step."""
+    images, steps = (2, 2) if setup.quick else (16, 20)
+    for sampler, scheduler in SAMPLERS.items():
+        table = {"use": sampler, "steps": steps}
+        yield Comparison(
+            case="sampling",
+            title=f"{sampler}, {steps} evaluations, {SIZE} px, batch {images}",
+            unit="images/s",
+            work=images,
+            reference=REFERENCE,
+            contenders=(
+                _ours(REFERENCE, networks.unet(), table, images, ours.BEST),
+                _ours("ours: their network, as it comes", networks.bridged(), table, images, ours.BEST),
+                _ours("ours: their network, plain fp32", networks.bridged(), table, images, ours.PLAIN),
+                *(_diffusers(scheduler, images, steps, setting) for setting in (FP32, CHANNELS_LAST, BF16)),
+            ),
+            facts={f"diffusers: {FP32.name}": scheduler},
+        )
+
+
+def _ours(
+    name: str, denoiser: Mapping[str, Any], sampler: Mapping[str, Any], images: int, settings: Mapping[str, Any]
+) -> Contender:
+    return Contender(name, lambda _: ours.sampling(denoiser, SIZE, sampler, images, settings))
+
+
+def _diffusers(scheduler: SchedulerName, images: int, steps: int, setting: Setting) -> Contender:
+    def prepare(_: ExitStack) -> Action:
+        network = setting.place(hugging_face.network(networks.hugging_face(), SIZE)).eval()
+        pipeline = hugging_face.pipeline(network, scheduler)
+
+        def run() -> object:
+            with setting.autocast():
+                return pipeline(batch_size=images, num_inference_steps=steps, output_type="pt").images
+
+        return run
+
+    return Contender(f"diffusers: {setting.name}", prepare)

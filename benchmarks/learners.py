@@ -1,0 +1,119 @@
+"""The contenders of the comparison at equal time: each learns step by step and draws images."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks import networks
+from benchmarks.data import inception_weights
+from benchmarks.peers import hugging_face
+from workbench.engine import Parts, Stop, assemble, latest, train
+from workbench.engine.checkpoint import load_average
+from workbench.engine.reference import Reference, extract
+from workbench.engine.sampling import Drawer, labels_like
+from workbench.interfaces import Examples, FeatureExtractor
+from workbench.metrics import frechet_distance, kernel_distance
+from workbench.recipe import SamplerSlot, load, slot_of
+
+__all__ = ["Ours", "diffusers", "distances", "parts_of"]
+
+CPU = torch.device("cpu")
+TRIED = 5  # steps that tell a peer's pace
+
+
+def parts_of(recipe: str, overrides: Sequence[str], photographs: Path, size: int, minutes: float, cache: Path) -> Parts:
+    """What the recipe says, on these photographs and for these minutes; its own evaluations are left out."""
+    said = [
+        f"dataset.root={str(photographs)!r}",
+        f"dataset.image_size={size}",
+        f"train.max_minutes={minutes}",
+        "train.log_every=1",
+        "train.validate_every=0",
+        "train.checkpoint_every=100000000",
+        "evaluate.every=0",
+        "evaluate.at_start=false",
+        *overrides,
+    ]
+    return assemble(load(Path(recipe), said), CPU, cache)
+
+
+class Ours:
+    """A run of a recipe, step by step."""
+
+    def __init__(self, parts: Parts, stack: ExitStack) -> None:
+        self._parts, self._folder = parts, Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        self._stop = Stop()
+        self._stream = train(parts, self._folder, stop=self._stop)
+        stack.callback(self._stream.close)  # type: ignore[attr-defined]
+        self._drawn = 0
+        self._drawer: Drawer | None = None
+
+    def step(self) -> bool:
+        """One optimizer step; False when the recipe's last one, or minute, has passed, which its checkpoint tells."""
+        return not next(self._stream).checkpoint
+
+    def images(self, count: int, steps: int) -> Tensor:
+        """The next images [n, 3, h, w] in [-1, 1]."""
+        index = range(self._drawn, self._drawn + count)
+        self._drawn += count
+        slot: SamplerSlot = slot_of("samplers", {"use": "ddim", "steps": steps}, {})  # type: ignore[assignment]
+        recipe = self._parts.recipe
+        labels = labels_like(self._parts.train, recipe.seed, index) if recipe.train.condition else None
+        return self._averaged().images(slot, index, recipe.seed, labels)
+
+    def _averaged(self) -> Drawer:
+        if self._drawer is None:
+            self._stop.request()
+            while (kept := latest(self._folder)) is None:
+                next(self._stream)
+            load_average(kept, self._parts.network)
+            self._drawer = Drawer.of(self._parts, self._parts.network)
+        return self._drawer
+
+
+def diffusers(examples: Examples, batch: int, minutes: float) -> hugging_face.Trainer:
+    """Their example on the network of 6.47 million parameters, in the setting that is fastest here; its cosine ends with the minutes."""
+    settings = (hugging_face.FP32, hugging_face.CHANNELS_LAST, hugging_face.BF16)
+    pace, setting = min(((_pace(examples, batch, each), each) for each in settings), key=lambda tried: tried[0])
+    return hugging_face.Trainer(networks.hugging_face(), examples, batch, setting, steps=int(60.0 * minutes / pace))
+
+
+def distances(images: Tensor, parts: Parts, real: int) -> dict[str, float]:
+    """Fréchet and kernel distances of uint8 images [n, 3, h, w] under our extractors; what lacks its weights is left out."""
+    reference = Reference(parts.train, real, parts.cache, CPU)
+    numbers: dict[str, float] = {}
+    for extractor in _extractors():
+        function = extractor.build(CPU)
+        truth, drawn = reference.features(extractor, function), extract(function, images, CPU)
+        kid, error = kernel_distance(truth, drawn)
+        numbers[extractor.metric("fd")] = frechet_distance(truth, drawn)
+        numbers[extractor.metric("kid")] = kid
+        numbers[f"{extractor.metric('kid')}_std_error"] = error
+    return numbers
+
+
+def _extractors() -> list[FeatureExtractor]:
+    from wb_features.efficientnet_lite0 import EfficientNetLite0
+    from wb_features.inception import Inception
+
+    found: list[FeatureExtractor] = [EfficientNetLite0()]
+    if (weights := inception_weights()) is not None:
+        found.append(Inception.model_validate({"dims": 768, "weights": str(weights)}))
+    return found
+
+
+def _pace(examples: Examples, batch: int, setting: hugging_face.Setting) -> float:
+    """Seconds per step, after one that warms up."""
+    trainer = hugging_face.Trainer(networks.hugging_face(), examples, batch, setting, steps=1000)
+    trainer.step()
+    started = time.perf_counter()
+    for _ in range(TRIED):
+        trainer.step()
+    return (time.perf_counter() - started) / TRIED

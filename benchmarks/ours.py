@@ -1,0 +1,101 @@
+"""Our side, by the engine's own code: what is timed is what a run does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+from torch import Tensor
+
+from benchmarks.data import Drawn, scratch
+from benchmarks.networks import cost
+from benchmarks.timing import Action
+from workbench.engine import Parts, assemble, train
+from workbench.engine.reference import extract
+from workbench.engine.sampling import Drawer
+from workbench.metrics import frechet_distance
+from workbench.recipe import Recipe, Slot, load
+
+__all__ = ["BEST", "CPU", "IMAGES", "PLAIN", "described", "features", "frechet", "parts_of", "sampling", "training"]
+
+CPU = torch.device("cpu")
+
+
+# What somebody gets who asks for nothing, and float32 by torch's own operations as in the peers' loops.
+BEST: Mapping[str, Any] = {"precision": "auto", "fast_path": "auto"}
+PLAIN: Mapping[str, Any] = {"precision": "fp32", "fast_path": "off"}
+IMAGES = 256
+
+
+def training(stack: ExitStack, denoiser: Mapping[str, Any], size: int, batch: int, settings: Mapping[str, Any]) -> Action:
+    """One optimizer step: the next of the loop that `wb run` consumes. Batch, loss, gradients, clipping, AdamW and average are in it."""
+    # With numbers at every step the stream stops after each; whatever else it does lies beyond the last step.
+    quiet = {"steps": 100_000_000, "batch_size": batch, "log_every": 1, "validate_every": 0, "checkpoint_every": 100_000_000}
+    parts = parts_of(denoiser, size, train_settings={**quiet, **settings})
+    stream = train(parts, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+    stack.callback(stream.close)  # type: ignore[attr-defined]
+    return lambda: next(stream)
+
+
+def sampling(
+    denoiser: Mapping[str, Any], size: int, sampler: Mapping[str, Any], images: int, settings: Mapping[str, Any]
+) -> Action:
+    """Images [n, c, h, w] of an untrained network, as an evaluation draws them."""
+    parts = parts_of(denoiser, size, sampler=sampler, train_settings=settings)
+    drawer = Drawer.of(parts, parts.network)
+    return lambda: drawer.images(parts.recipe.sampler, range(images), seed=0)
+
+
+def features(weights: Path, dims: int, images: Tensor) -> Action:
+    """Inception features [n, dims] of uint8 images, as an evaluation extracts them."""
+    from wb_features.inception import Inception
+
+    function = Inception.model_validate({"dims": dims, "weights": str(weights)}).build(CPU)
+    return lambda: extract(function, images, CPU)
+
+
+def frechet(real: Tensor, generated: Tensor) -> Action:
+    """The distance of features [n, d]."""
+    return lambda: frechet_distance(real, generated)
+
+
+def described(denoiser: Mapping[str, Any], size: int, settings: Mapping[str, Any] = BEST) -> str:
+    """What the settings mean here for a network, and what it costs, in words."""
+    parts = parts_of(denoiser, size, train_settings=settings)
+    network = parts.network.train()
+    return f"{parts.compute.told()}; {cost(network, lambda x: network(x, torch.zeros(len(x)), None), size)}"
+
+
+def parts_of(
+    denoiser: Mapping[str, Any],
+    size: int,
+    *,
+    sampler: Mapping[str, Any] | None = None,
+    train_settings: Mapping[str, Any] | None = None,
+) -> Parts:
+    """The parts of a run on drawn cars in memory."""
+    recipe = _recipe(denoiser, sampler or {"use": "ddim"}, train_settings or {})
+    examples = Slot[Any](use="drawn in memory", component=Drawn(count=IMAGES, size=size))
+    return assemble(recipe.model_copy(update={"dataset": examples}), CPU, scratch())
+
+
+def _recipe(denoiser: Mapping[str, Any], sampler: Mapping[str, Any], train_settings: Mapping[str, Any]) -> Recipe:
+    table = {
+        "name": "benchmark",
+        "parameterization": "eps",
+        "dataset": {"use": "cars"},  # any that needs no folder; another takes its place
+        "schedule": {"use": "linear", "steps": 1000},
+        "denoiser": dict(denoiser),
+        "sampler": dict(sampler),
+        "train": dict(train_settings),
+        "evaluate": {"at_start": False, "features": []},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "benchmark.toml"
+        path.write_text(tomli_w.dumps(table), encoding="utf-8")
+        return load(path)
