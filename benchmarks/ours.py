@@ -51,11 +51,11 @@ def sampling(
     return lambda: drawer.images(parts.recipe.sampler, range(images), seed=0)
 
 
-def features(weights: Path, dims: int, images: Tensor) -> Action:
-    """Inception features [n, dims] of uint8 images, as an evaluation extracts them."""
+def features(weights: Path, dims: int, images: Tensor, **settings: str) -> Action:
+    """Inception features [n, dims] of uint8 images, as an evaluation extracts them; `settings` are fields of the extractor."""
     from wb_features.inception import Inception
 
-    function = Inception.model_validate({"dims": dims, "weights": str(weights)}).build(CPU)
+    function = Inception.model_validate({"dims": dims, "weights": str(weights), **settings}).build(CPU)
     return lambda: extract(function, images, CPU)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from benchmarks.timing import Action, Contender
 
 __all__ = ["comparisons"]
 
-REFERENCE = "ours: inception"
+REFERENCE = "ours: inception, as it comes"
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
@@ -35,10 +36,10 @@ def comparisons(setup: Setup) -> Iterator[Comparison]:
 def _comparison(title: str, weights: Mapping[str, Tensor], dims: int, count: int) -> Comparison:
     images = cars(count, 32).pixels
 
-    def mine(stack: ExitStack) -> Action:
+    def mine(stack: ExitStack, **settings: str) -> Action:
         path = _folder(stack) / "weights.safetensors"
         save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
-        return ours.features(path, dims, images)
+        return ours.features(path, dims, images, **settings)
 
     def fidelity(stack: ExitStack) -> Action:
         path = _folder(stack) / "weights.pth"
@@ -53,6 +54,7 @@ def _comparison(title: str, weights: Mapping[str, Tensor], dims: int, count: int
         reference=REFERENCE,
         contenders=(
             Contender(REFERENCE, mine),
+            Contender("ours: inception, fp32", partial(mine, precision="fp32")),
             Contender("pytorch-fid: InceptionV3", lambda _: distances.pytorch_fid_features(weights, dims, images)),
             Contender("torch-fidelity: inception-v3-compat", fidelity),
         ),
