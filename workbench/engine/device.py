@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import platform
+import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -13,7 +14,7 @@ import torch
 
 from workbench.errors import TrainingError
 
-__all__ = ["Precision", "autocast", "bf16_precision_pays", "choose_device", "describe_device"]
+__all__ = ["Precision", "autocast", "bf16_precision_pays", "choose_device", "describe_device", "peak_memory"]
 
 Precision = Literal["fp32", "bf16"]
 
@@ -37,6 +38,18 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes this process has held: on a GPU in tensors, on a host of everything, libraries and data included; 0 where unknown."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # Linux counts kilobytes
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from workbench.engine import checkpoint as checkpoints
 from workbench.engine.assembly import Parts, keyed_seed
 from workbench.engine.batches import Batches, ahead
 from workbench.engine.checkpoint import Checkpoint, TrainState
+from workbench.engine.device import peak_memory
 from workbench.engine.ema import Average
 from workbench.engine.evaluate import evaluate
 from workbench.engine.finite import Watch
@@ -90,7 +91,8 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
         if not (settings.validate_every and state.step % settings.validate_every == 0):
             yield pace.progress(parts, validation_losses(parts, average.network))
         yield from evaluate(parts, average.network, state.step, stop, final=True)
-    yield Progress("killed" if stop.requested else "finished", state.step, state.step, settings.steps)
+    peak = {"train/peak_memory_mib": peak_memory(parts.device) / 2**20}
+    yield Progress("killed" if stop.requested else "finished", state.step, state.step, settings.steps, metrics=peak)
 
 
 def _optimizer(parts: Parts) -> torch.optim.Optimizer:
