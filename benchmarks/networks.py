@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HEAD", "LUCIDRAINS", "bridged", "cost", "hugging_face", "unet", "unet_like_lucidrains"]
+__all__ = ["HEAD", "LUCIDRAINS", "bridged", "cost", "hugging_face", "unet", "unet_like_lucidrains", "unet_of_our_shape"]
 
 # UNet2DModel's default: channels of an attention head.
 HEAD = 8
@@ -64,6 +64,14 @@ def unet_like_lucidrains(size: int = 32) -> dict[str, Any]:
         "attention": [size // 2, size // 4],
         "heads": 4,
     }
+
+
+def unet_of_our_shape(size: int = 32) -> dict[str, Any]:
+    """Our `unet` as our recipes shape it, with no fewer parameters than theirs (5.61 million).
+
+    Most of them where there are few pixels: less than half the operations of `unet_like_lucidrains`.
+    """
+    return {"use": "unet", "channels": 40, "multipliers": [1, 2, 3, 4], "blocks": 1, "attention": [size // 4]}
 
 
 def cost(network: nn.Module, call: Callable[[Tensor], Tensor], size: int) -> str:

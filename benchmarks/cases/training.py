@@ -25,7 +25,8 @@ def comparisons(setup: Setup) -> Iterator[Comparison]:
     """diffusers' network and denoising-diffusion-pytorch's, at two batch sizes."""
     for batch in (2,) if setup.quick else (16, 64):
         yield with_diffusers("training", f"UNet2DModel of diffusers, {SIZE} px, batch {batch}", 64, SIZE, batch)
-        yield _with_lucidrains(batch)
+        yield _with_lucidrains("Unet of denoising-diffusion-pytorch", networks.unet_like_lucidrains(SIZE), batch)
+        yield _with_lucidrains("As many parameters, each in its own shape", networks.unet_of_our_shape(SIZE), batch)
 
 
 def with_diffusers(
@@ -63,12 +64,12 @@ def with_diffusers(
     )
 
 
-def _with_lucidrains(batch: int) -> Comparison:
-    examples, mine = cars(ours.IMAGES, SIZE), networks.unet_like_lucidrains(SIZE)
+def _with_lucidrains(title: str, mine: Mapping[str, Any], batch: int) -> Comparison:
+    examples = cars(ours.IMAGES, SIZE)
     fp32, bf16 = "denoising-diffusion-pytorch: fp32", "denoising-diffusion-pytorch: bf16 autocast"
     return Comparison(
         case="training",
-        title=f"Unet of denoising-diffusion-pytorch, {SIZE} px, batch {batch}",
+        title=f"{title}, {SIZE} px, batch {batch}",
         unit="images/s",
         work=batch,
         reference=REFERENCE,
