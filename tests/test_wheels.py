@@ -2,47 +2,73 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 PLUGINS = ("schedules", "denoisers", "samplers", "datasets", "features")
+# The other packages are added by name, since without the site's .pth files nothing of the checkout is on the path.
+SITE = next(path for path in sys.path if path.endswith("site-packages"))
 
 
-@pytest.mark.slow
-def test_wheels_of_all_distributions_work_outside_the_checkout(repository, tmp_path):
-    wheels, target = tmp_path / "wheels", tmp_path / "target"
+@pytest.fixture(scope="module")
+def wheels(repository, tmp_path_factory):
+    """A wheel of each distribution."""
+    folder = tmp_path_factory.mktemp("wheels")
     for source in (repository, *(repository / "plugins" / name for name in PLUGINS)):
         subprocess.run(
-            [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheels, source],
+            [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source],
             check=True,
             capture_output=True,
         )
-    assert len(list(wheels.glob("*.whl"))) == 6
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        "--target",
-        target,
-        *wheels.glob("*.whl"),
-    ]
-    subprocess.run(install, check=True, capture_output=True)
+    found = sorted(folder.glob("*.whl"))
+    assert len(found) == 6
+    return found
 
-    # Without the site's .pth files nothing of the checkout is on the path; the other packages are added by name.
-    site = next(path for path in sys.path if path.endswith("site-packages"))
-    code = f"import sys; sys.path += [{str(target)!r}, {site!r}]; sys.argv = ['wb', *sys.argv[1:]]; from workbench.cli import main; main()"
-    environ = {**os.environ, "PYTHONPATH": ""}
 
+@pytest.fixture(scope="module")
+def core(wheels, tmp_path_factory):
+    """A folder into which the core is installed."""
+    return into(tmp_path_factory.mktemp("core"), *(wheel for wheel in wheels if wheel.name.startswith("diffusion_workbench-")))
+
+
+@pytest.fixture(scope="module")
+def plugins(wheels, tmp_path_factory):
+    """A folder into which the plugins are installed."""
+    return into(
+        tmp_path_factory.mktemp("plugins"), *(wheel for wheel in wheels if not wheel.name.startswith("diffusion_workbench-"))
+    )
+
+
+def into(folder, *words):
+    """`folder`, into which pip has installed what is named, and nothing that it depends on."""
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", "--no-build-isolation", "--target", folder]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, *words], check=True, capture_output=True)
+    return folder
+
+
+def python(code, *folders, cwd, words=()):
+    """What `code` prints where the packages in `folders` are installed, and nothing of the checkout is."""
+    # As for a site: its .pth files, by which editable installs are found, are read too; those of the tests' own site are not.
+    whole = f"import site, sys; [site.addsitedir(each) for each in {[*map(str, folders)]!r}]; sys.path += [{SITE!r}]; {code}"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", whole, *words],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_wheels_of_all_distributions_work_outside_the_checkout(repository, core, plugins, tmp_path):
     def wb(*words):
-        return subprocess.run(
-            [sys.executable, "-S", "-c", code, *words], cwd=tmp_path, env=environ, check=True, capture_output=True, text=True
-        ).stdout
+        return python("sys.argv[0] = 'wb'; from workbench.cli import main; main()", core, plugins, cwd=tmp_path, words=words)
 
     listed = json.loads(wb("list", "--json"))
     assert {"ddpm", "ddim"} <= {row["name"] for row in listed["samplers"]}
@@ -51,8 +77,28 @@ def test_wheels_of_all_distributions_work_outside_the_checkout(repository, tmp_p
     assert "ok (cars_linear" in wb("validate", "recipe.toml")
     assert "my-denoiser" in wb("plugins", "new", "denoiser", "my-denoiser")  # the templates are in the wheel
     assert (tmp_path / "my-denoiser" / "src" / "my_denoiser" / "network.py").is_file()
-    where = subprocess.run(
-        [sys.executable, "-S", "-c", f"import sys; sys.path += [{str(target)!r}, {site!r}]; import workbench, wb_samplers; print(workbench.__file__, wb_samplers.__file__)"],
-        cwd=tmp_path, env=environ, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    assert where.count(str(target)) == 2
+    where = python("import workbench, wb_samplers; print(workbench.__file__, wb_samplers.__file__)", core, plugins, cwd=tmp_path)
+    assert [str(core) in each or str(plugins) in each for each in where.split()] == [True, True]
+
+
+@pytest.mark.slow
+def test_a_wheel_and_an_editable_install_of_the_same_source_have_the_same_hash(repository, core, plugins, tmp_path):
+    sources = {name: tmp_path / "sources" / name for name in PLUGINS}
+    for name, source in sources.items():
+        shutil.copytree(repository / "plugins" / name, source, ignore=shutil.ignore_patterns("__pycache__"))
+    editable = into(tmp_path / "editable", *(word for source in sources.values() for word in ("-e", source)))
+
+    def hashes(folder):
+        code = "from workbench.registry.content import content_hash; print(*map(content_hash, sys.argv[1:]))"
+        names = [f"diffusion-workbench-{name}" for name in PLUGINS]
+        return dict(zip(PLUGINS, python(code, core, folder, cwd=tmp_path, words=names).split(), strict=True))
+
+    installed, edited = hashes(plugins), hashes(editable)
+    assert all(len(each) == 64 for each in installed.values())
+    assert len(set(installed.values())) == len(PLUGINS)
+    assert edited == installed
+
+    with (sources["samplers"] / "src" / "wb_samplers" / "ddim.py").open("a") as file:
+        file.write("# changed\n")
+    changed = hashes(editable)
+    assert [name for name in PLUGINS if changed[name] != edited[name]] == ["samplers"]

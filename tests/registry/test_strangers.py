@@ -186,3 +186,18 @@ def test_an_editable_install_has_the_hash_of_its_package():
 
 def test_a_distribution_that_is_not_there_has_no_hash():
     assert content_hash("no-such-distribution") == ""
+
+
+def test_an_editable_install_that_records_its_finder_has_the_hash_of_its_code(site):
+    # setuptools leaves a module that leads to the code; its RECORD names that one, and PEP 610's file says that the install is editable.
+    path = site.install(code=GOOD)
+    plain = content_hash("stranger")
+    info = site.folder / "stranger-1.2.dist-info"
+    site.folder.joinpath("__editable___stranger_finder.py").write_text("MAPPING = {}\n")
+    info.joinpath("RECORD").write_text("__editable___stranger_finder.py,,\nstranger-1.2.dist-info/METADATA,,\n")
+    info.joinpath("direct_url.json").write_text('{"url": "file:///src/stranger", "dir_info": {"editable": true}}')
+    content_hash.cache_clear()
+    assert content_hash("stranger") == plain
+    path.write_text(GOOD + "# changed\n")
+    content_hash.cache_clear()
+    assert content_hash("stranger") not in (plain, "")

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -22,18 +23,28 @@ LEFT_OUT = ("__pycache__", ".pyc", ".pyo", ".pth", ".dist-info")
 def content_hash(name: str) -> str:
     """SHA-256 over the paths and bytes of a distribution's files: equal code has an equal hash, however it was installed.
 
-    The files are those of its RECORD; where that names no code, as in an editable install, those of the packages its entry points lie
-    in. "" where the distribution or its files cannot be found.
+    The files are those of its RECORD; of an editable install those of the packages its entry points lie in, so that the two agree for
+    distributions whose wheel holds these packages, whole, and nothing else. "" where the distribution or its files cannot be found.
     """
     try:
         found = distribution(name)
     except PackageNotFoundError:
         return ""
-    files = dict(_recorded(found)) or dict(_packaged(found))
+    files = {} if _is_editable(found) else dict(_recorded(found))
+    files = files or dict(_packaged(found))
     digest = hashlib.sha256()
     for relative in sorted(files):
         digest.update(f"{relative}\0{_sha256(files[relative])}\n".encode())
     return digest.hexdigest() if files else ""
+
+
+def _is_editable(found: Distribution) -> bool:
+    """Whether its code lies elsewhere (PEP 610). Its RECORD may name modules all the same: finders that lead there."""
+    try:
+        origin = json.loads(found.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return False
+    return isinstance(origin, dict) and bool((origin.get("dir_info") or {}).get("editable"))
 
 
 def _recorded(found: Distribution) -> Iterator[tuple[str, Path]]:
