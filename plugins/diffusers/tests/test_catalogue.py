@@ -1,5 +1,9 @@
 """What is bridged, what is refused, and what options are for."""
 
+import inspect
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip("wb_diffusers", reason="diffusion-workbench-diffusers is not installed (make peers)")
@@ -7,6 +11,7 @@ pytest.importorskip("wb_diffusers", reason="diffusion-workbench-diffusers is not
 from pydantic import ValidationError
 
 from wb_diffusers.catalogue import BRIDGED, REFUSED
+from wb_diffusers.options import constructor_arguments
 from wb_diffusers.sampler import DiffusersSampler
 
 pytestmark = pytest.mark.peers
@@ -57,9 +62,25 @@ def test_the_order_claimed_follows_the_options():
     assert DiffusersSampler(options={"algorithm_type": "sde-dpmsolver++"}).convergence_order() is None
 
 
-def test_choosing_a_scheduler_does_not_import_diffusers():
-    import subprocess
-    import sys
+@pytest.mark.parametrize("name", BRIDGED)
+def test_the_arguments_read_from_the_source_are_those_of_the_constructor(name):
+    import diffusers
 
-    code = "import sys; from wb_diffusers.sampler import DiffusersSampler; DiffusersSampler(); sys.exit('diffusers' in sys.modules or 'torch' in sys.modules)"
+    named = set(inspect.signature(getattr(diffusers, name).__init__).parameters)
+    assert constructor_arguments(name) == named - {"self", "kwargs"}
+
+
+@pytest.mark.parametrize("fields", ["", "options={'solver_order': 3}"])
+def test_choosing_a_scheduler_and_its_options_does_not_import_diffusers(fields):
+    code = f"import sys; from wb_diffusers.sampler import DiffusersSampler; DiffusersSampler({fields}); sys.exit('diffusers' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("options", [[], ["sampler.options={solver_order=3}"]])
+def test_validating_a_recipe_does_not_import_diffusers(repository, options):
+    recipe = repository / "recipes" / "cars_linear.toml"
+    code = (
+        f"import sys; from pathlib import Path; from workbench.recipe import load; load(Path({str(recipe)!r}), ['sampler.use=diffusers', *{options!r}]); "
+        "sys.exit('diffusers' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

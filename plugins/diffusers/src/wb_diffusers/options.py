@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import functools
+import importlib.util
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any
 
 from wb_diffusers.catalogue import BRIDGED, REFUSED
@@ -30,7 +35,28 @@ def check_name(scheduler: str) -> None:
     raise ValueError(f"diffusers 0.42 has no scheduler '{scheduler}'{guess}. Bridged: {', '.join(sorted(BRIDGED))}")
 
 
-def check_options(scheduler: str, options: Mapping[str, Any], offered: set[str]) -> None:
+@functools.cache
+def constructor_arguments(scheduler: str) -> frozenset[str]:
+    """What the scheduler's constructor takes, read from its source: importing diffusers takes seconds, and recipes are checked often.
+
+    ValueError where the source cannot be found.
+    """
+    package = importlib.util.find_spec("diffusers")
+    folders = [] if package is None else package.submodule_search_locations or []
+    for file in (each for folder in folders for each in Path(folder, "schedulers").glob("scheduling_*.py")):
+        text = file.read_text(encoding="utf-8")
+        if f"class {scheduler}(" in text:
+            return _arguments(ast.parse(text), scheduler)
+    raise ValueError(f"the source of '{scheduler}' is not where diffusers 0.42 has it, so its options cannot be checked")
+
+
+def _arguments(source: ast.Module, scheduler: str) -> frozenset[str]:
+    (cls,) = (each for each in source.body if isinstance(each, ast.ClassDef) and each.name == scheduler)
+    (made,) = (each for each in cls.body if isinstance(each, ast.FunctionDef) and each.name == "__init__")
+    return frozenset(each.arg for each in (*made.args.args, *made.args.kwonlyargs)) - {"self"}
+
+
+def check_options(scheduler: str, options: Mapping[str, Any], offered: AbstractSet[str]) -> None:
     """ValueError where an option is not offered (`offered`: the constructor's arguments) or is not for the sampler to choose."""
     allowed = {*offered - DECIDED_ELSEWHERE - set(BRIDGED[scheduler].decided), *BRIDGED[scheduler].step_options}
     for name, value in options.items():

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from wb_diffusers.catalogue import BRIDGED
 from wb_diffusers.move import Level, Memory, Move, fork
-from wb_diffusers.options import check_name, check_options
+from wb_diffusers.options import check_name, check_options, constructor_arguments
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class DiffusersSampler(Sampler[Memory]):
     @model_validator(mode="after")
     def _options_fit(self) -> DiffusersSampler:
         if self.options:
-            check_options(self.scheduler, self.options, _constructor_arguments(self.scheduler))
+            check_options(self.scheduler, self.options, constructor_arguments(self.scheduler))
         return self
 
     def step(
@@ -112,9 +112,3 @@ def _class(name: str) -> Any:
     import diffusers
 
     return getattr(diffusers, name)
-
-
-def _constructor_arguments(name: str) -> set[str]:
-    import inspect
-
-    return set(inspect.signature(_class(name).__init__).parameters) - {"self", "kwargs"}
