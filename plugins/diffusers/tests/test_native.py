@@ -1,5 +1,6 @@
 """A bridged scheduler gives what diffusers' own loop gives, to float32: nothing is lost or added on the way."""
 
+import itertools
 import math
 import sys
 
@@ -12,10 +13,10 @@ import diffusers
 
 from wb_diffusers.catalogue import BRIDGED
 from wb_diffusers.sampler import DiffusersSampler
-from wb_schedules import Flow, Linear
+from wb_schedules import EDM, Cosine, Flow, Linear
 from workbench.diffusion import Path, sample
 from workbench.random import KeyedNoise, Stream
-from workbench.testing import GaussianOracle
+from workbench.testing import GaussianOracle, QuarterCircle
 
 pytestmark = pytest.mark.peers
 
@@ -46,7 +47,14 @@ SIGMAS = {
     "SASolverScheduler": ({"timestep_spacing": "trailing", "lower_order_final": False}, {"lower_order_final": False}),
     "UniPCMultistepScheduler": ({"timestep_spacing": "trailing", "final_sigmas_type": "zero"}, {}),
 }
-EXPLODING = ("Euler", "Heun", "KDPM2", "LMS")
+STRAIGHT = (
+    "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+    "LTXEulerAncestralRFScheduler",
+    "MiniMaxH3Scheduler",
+)
+PRECONDITIONED = ("CosineDPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler", "EDMEulerScheduler")
+EXPLODING = ("DPMSolverSDE", "Euler", "Heun", "KDPM2", "LMS")
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -75,9 +83,7 @@ def test_on_a_list_of_sigmas(name):
     assert_same(name, scheduler, [*dict.fromkeys(grid), end], calls, options)
 
 
-@pytest.mark.parametrize(
-    "name", ["FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "LTXEulerAncestralRFScheduler"]
-)
+@pytest.mark.parametrize("name", STRAIGHT)
 def test_on_straight_lines(name):
     flow = Flow()
     scheduler = getattr(diffusers, name)()
@@ -85,6 +91,7 @@ def test_on_straight_lines(name):
         scheduler.set_timesteps(sigmas=[(STEPS - i) / STEPS for i in range(STEPS)] + [0.0])
     else:
         scheduler.set_timesteps(STEPS)
+    towards = -1.0 if name.startswith("MiniMax") else 1.0  # its velocity points at the data
     sigmas = scheduler.sigmas.double().tolist()
     times = [*dict.fromkeys(sigmas), 0.0] if sigmas[-1] > 0 else list(dict.fromkeys(sigmas))
     calls = sigmas[: len(scheduler.timesteps)]
@@ -95,8 +102,89 @@ def test_on_straight_lines(name):
     y = x
     with ours_for_theirs(scheduler):
         for u, timestep in zip(calls, scheduler.timesteps, strict=True):
-            y = scheduler.step((y - oracle(y, u)) / u, timestep, y, return_dict=False)[0]
+            y = scheduler.step(towards * (y - oracle(y, u)) / u, timestep, y, return_dict=False)[0]
     torch.testing.assert_close(bridged, y, rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", PRECONDITIONED)
+def test_on_exploding_noise_with_a_preconditioned_network(name):
+    scheduler = getattr(diffusers, name)()
+    scheduler.set_timesteps(STEPS)
+    sigmas = scheduler.sigmas.double().tolist()
+    schedule = EDM(sigma_max=sigmas[0])
+    times = [1.0, *(float(schedule.time(torch.tensor(-2.0 * math.log(sigma)).double())) for sigma in sigmas[1:-1]), 0.0]
+    oracle, data = GaussianOracle(0.3, 0.5, schedule), scheduler.config.sigma_data
+    sign = -1.0 if scheduler.config.prediction_type == "v_prediction" else 1.0
+    x = sigmas[0] * noise(0)
+
+    bridged = run_bridge(name, oracle, times, x, {})
+    y = x
+    # The cosine solver takes its noise from here, by steps of sigma; those that add none do not look.
+    scheduler.noise_sampler = Increments()
+    for t, sigma, timestep in zip(times, sigmas, scheduler.timesteps, strict=False):
+        scheduler.scale_model_input(y, timestep)
+        c_skip, c_out = data**2 / (sigma**2 + data**2), sign * sigma * data / (sigma**2 + data**2) ** 0.5
+        y = scheduler.step((oracle(y, t) - c_skip * y) / c_out, timestep, y, return_dict=False)[0]
+    # They hold x in float32, which begins at 80 and at 500.
+    torch.testing.assert_close(bridged, y, rtol=0, atol=5e-5)
+
+
+def test_the_stochastic_solver_of_two_stages_on_the_same_brownian_path():
+    # Its own path comes from torchsde's tree and a seed, and cannot be ours; but the source of its increments can be exchanged.
+    name = "DPMSolverSDEScheduler"
+    scheduler = diffusers.DPMSolverSDEScheduler(**BETAS, timestep_spacing="trailing")
+    scheduler.set_timesteps(STEPS)
+    grid = [*scheduler.sigmas[:1], *scheduler.sigmas[1:-1:2]]  # all but the first and the last stand there twice
+    looked_at = [level for pair in itertools.pairwise(grid) for level in (pair[0], (pair[0] * pair[1]).sqrt())] + grid[-1:]
+    calls, times = (SCHEDULE.time(-2.0 * torch.stack(levels).double().log()).tolist() for levels in (looked_at, grid))
+    scheduler.noise_sampler = Increments()
+    assert_same(name, scheduler, [*times, 0.0], calls, {})
+
+
+def test_the_scheduler_of_unclip_on_its_own_table():
+    # It knows one table only, cosine, and is told the time before by its pipeline.
+    scheduler = diffusers.UnCLIPScheduler(clip_sample=False, prediction_type="sample")
+    scheduler.set_timesteps(STEPS)
+    rows = scheduler.timesteps.tolist()
+    schedule = Cosine(steps=1000)
+    torch.testing.assert_close(scheduler.betas, schedule.betas().float(), rtol=1e-5, atol=0)
+    # In float32 1 - alpha_bar has three digits at row 0, by which its last step divides; so it gets the same table in float64.
+    scheduler.betas = schedule.betas()
+    scheduler.alphas = 1.0 - scheduler.betas
+    scheduler.alphas_cumprod = scheduler.alphas.cumprod(0)
+    oracle, x = GaussianOracle(0.3, 0.5, schedule), noise(0)
+
+    bridged = run_bridge("UnCLIPScheduler", oracle, [*((row + 1) / 1000 for row in rows), 0.0], x, {})
+    y = x
+    with ours_for_theirs(scheduler):
+        for row, before in zip(rows, [*rows[1:], None], strict=True):
+            x0 = oracle(y, (row + 1) / 1000)
+            y = scheduler.step(x0, row, y, prev_timestep=before, return_dict=False)[0]
+    torch.testing.assert_close(bridged, y, rtol=0, atol=2e-5)
+
+
+def test_the_scheduler_of_angles_on_its_own_grid():
+    scheduler = diffusers.IPNDMScheduler()
+    scheduler.set_timesteps(STEPS)
+    # Its first time is pure noise, alpha = 0, where it leaves what the network says out of account; ours starts at sigma / alpha = 4096 and listens.
+    scheduler.set_begin_index(1)
+    coefficients = list(zip(scheduler.alphas[1:-1].double(), scheduler.betas[1:-1].double(), strict=True))
+    schedule = QuarterCircle()
+    times = [float(schedule.time(2.0 * (alpha / sigma).log())) for alpha, sigma in coefficients]
+    oracle, x = GaussianOracle(0.3, 0.5, schedule), noise(0)
+
+    bridged = run_bridge("IPNDMScheduler", oracle, [*times, 0.0], x, {})
+    y = x
+    for t, (alpha, sigma), timestep in zip(times, coefficients, scheduler.timesteps[1:], strict=True):
+        x0 = oracle(y, t)
+        eps = (y - alpha * x0) / sigma
+        y = scheduler.step((alpha * eps - sigma * x0).float(), timestep, y, return_dict=False)[0]
+    torch.testing.assert_close(bridged, y, rtol=0, atol=2e-5)
+
+
+def test_every_bridged_scheduler_is_compared_with_its_own_loop():
+    alone = {"DPMSolverSDEScheduler", "IPNDMScheduler", "UnCLIPScheduler"}
+    assert {*TABLE, *SIGMAS, *STRAIGHT, *PRECONDITIONED} | alone == set(BRIDGED)
 
 
 def assert_same(name, scheduler, times, calls, options):
@@ -140,3 +228,20 @@ class ours_for_theirs:  # noqa: N801 - a context manager
     def draw(self, shape, **_):
         self.count += 1
         return noise(self.count)
+
+
+class Increments:
+    """Increments of a Brownian path from the top of each step, per root of their length; the k-th step has the k-th step's noise."""
+
+    def __init__(self):
+        self.start, self.step = None, 0
+
+    def __call__(self, sigma, sigma_next):
+        if sigma != self.start:  # the first look of a step
+            self.start, self.step, self.length = sigma, self.step + 1, float(sigma - sigma_next)
+            self.source = KeyedNoise(Stream(0, "sample"), self.step, torch.arange(3))
+            self.first = self.source.normal(torch.empty(3, *SHAPE))
+            return self.first
+        whole = float(sigma - sigma_next)
+        walked = self.length**0.5 * self.first + (whole - self.length) ** 0.5 * self.source.normal(torch.empty(3, *SHAPE))
+        return walked / whole**0.5
