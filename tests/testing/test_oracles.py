@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from kit_mistakes.samplers import SinglePrecisionInside
 
 from wb_samplers import DDIM, DDPM, DPMpp2MSDE, Heun
 from workbench.diffusion import Path, sample
 from workbench.interfaces import Sampler
 from workbench.random import Stream
-from workbench.testing import GaussianOracle, MixtureOracle, QuarterCircle, every_schedule, reached_moments
+from workbench.testing import GaussianOracle, MixtureOracle, QuarterCircle, every_schedule, examine, reached_moments
 
 MEANS, STDS, WEIGHTS = [-1.0, 0.8, 0.1], [0.3, 0.2, 0.5], [0.4, 0.5, 0.1]
 
@@ -81,3 +82,26 @@ def test_moments_are_not_superposed_where_a_sampler_is_not_linear():
 
     with pytest.raises(ValueError, match="not linear"):
         reached_moments(Squares(), GaussianOracle(0.7, 0.5, QuarterCircle()), Path.uniform(3))
+
+
+class Bent(Sampler):
+    """DDIM, and a little of what is not linear in x and vanishes with the step."""
+
+    amount: float
+
+    def step(self, posterior, x, t, s, *, state, noise):
+        x_s, _ = DDIM().step(posterior, x, t, s, state=None, noise=noise)
+        return x_s + self.amount * (t - s) ** 2 * x.square(), None
+
+
+def test_superposition_asks_for_as_much_as_the_precision_gives():
+    oracle, path = GaussianOracle(0.7, 0.5, QuarterCircle()), Path.uniform(50)
+    exact = reached_moments(DDIM(), oracle, path)
+    assert reached_moments(SinglePrecisionInside(), oracle, path) == pytest.approx(exact, abs=1e-5)
+    with pytest.raises(ValueError, match="not linear"):
+        reached_moments(Bent(amount=1e-5), oracle, path)  # what float32's rounding would hide
+
+
+def test_a_sampler_that_is_not_linear_is_judged_by_drawing():
+    outcomes = {each.check.name: each for each in examine(Bent(amount=0.1))}
+    assert outcomes["moments"].state == outcomes["any_step_count"].state == "passed", outcomes["moments"].message
