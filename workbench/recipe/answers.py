@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import CombinationError, DataError, WorkbenchError
@@ -74,7 +75,7 @@ def schedule_answers(recipe: Recipe) -> list[Finding]:
         float(schedule.time(torch.tensor(0.0, dtype=torch.float64)))
     with ask("grid()"):
         grid = schedule.grid()
-        if grid is not None and not (isinstance(grid, int) and grid > 0):
+        if grid is not None and not (isinstance(grid, Integral) and int(grid) > 0):
             findings.append(("schedule.use", _no_answer(use, "grid()", grid, "a number of steps or None")))
     return findings
 
@@ -84,7 +85,7 @@ def evaluations(key: str, slot: SamplerSlot, path: Path) -> list[Finding]:
     findings: list[Finding] = []
     with asking(findings, "samplers", slot.use, f"{key}.use", f"evaluations({path.moves_down})"):
         count = slot.component.evaluations(path.moves_down)
-        if not (isinstance(count, int) and count > 0):
+        if not (isinstance(count, Integral) and int(count) > 0):
             findings.append((f"{key}.use", _no_answer(slot.use, f"evaluations({path.moves_down})", count, "a number above 0")))
     return findings
 
