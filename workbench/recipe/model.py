@@ -135,7 +135,8 @@ class Train(Section):
         "auto", description="bf16: autocast; auto: bf16 on new GPUs, and on a CPU where a step of this network is faster in it"
     )
     fast_path: Literal["auto", "off"] = Field(
-        "auto", description="auto: on a CPU norms and attention in whatever way is faster, on a GPU compiled blocks; off: as torch does"
+        "auto",
+        description="auto: on a CPU norms and attention in whatever way is faster, on a GPU compiled blocks; off: as torch does",
     )
     flip: bool = Field(True, description="mirror half of the images")
     condition: bool = Field(False, description="give the network the class labels")
