@@ -243,8 +243,15 @@ def _go(parts: Parts, folder: RunFolder, tracker: Tracker, stop: Stop, display: 
 
 
 def _tell_end(console: Console, folder: RunFolder, status: str) -> None:
+    from workbench.cli.display import duration
+    from workbench.engine import spent
+
     if status == "killed":
         console.print(f"stopped at step {folder.info()['step']}; go on with: [bold]wb run --resume {folder.id}[/]")
         return
-    console.print(f"[green]finished[/]  pictures in {folder.pictures}")
+    told = spent(folder)
+    console.print(
+        f"[green]finished[/]  training {duration(told.training)}, evaluation {duration(told.evaluation)} ({told.share:.0%})  "
+        f"pictures in {folder.pictures}"
+    )
     console.print(f"look at it: [bold]wb ui[/]    draw more: [bold]wb sample {folder.id}[/]")

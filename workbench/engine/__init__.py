@@ -10,6 +10,7 @@ from workbench.engine.origins import changed_origins, origins_of, record_origins
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.recording import recorded
 from workbench.engine.runs import RunFolder, create_run, find_run, list_runs
+from workbench.engine.spent import Spent, spent
 from workbench.engine.train import train
 from workbench.engine.trained import drawer_of
 
@@ -21,6 +22,7 @@ __all__ = [
     "Parts",
     "Progress",
     "RunFolder",
+    "Spent",
     "Stop",
     "assemble",
     "changed_origins",
@@ -36,5 +38,6 @@ __all__ = [
     "origins_of",
     "record_origins",
     "recorded",
+    "spent",
     "train",
 ]

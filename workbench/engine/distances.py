@@ -22,15 +22,19 @@ class Distances:
     """
 
     def __init__(self, extractor: FeatureExtractor, reference: Reference) -> None:
-        self._extractor, self._reference = extractor, reference
-        self._function = extractor.build(reference.device)
-        self._real = reference.features(extractor, self._function)
+        self._extractor, self._reference = extractor.on(reference.device), reference
+        self._function = self._extractor.build(reference.device)
+        self._real = reference.features(self._extractor, self._function)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features [n, d], float32 on the host, of uint8 images [n, c, h, w]."""
+        return extract(self._function, images, self._reference.device)
 
     def __call__(
-        self, samples: Tensor, slot: SamplerSlot, evaluations: int, seed: int
+        self, fake: Tensor, slot: SamplerSlot, evaluations: int, seed: int
     ) -> tuple[dict[str, float], dict[str, Mapping[str, Any]]]:
-        """Metrics by name, and the card of each, of uint8 `samples` [n, c, h, w] drawn by `slot` in `evaluations` per image."""
-        real, fake = self._real, extract(self._function, samples, self._reference.device)
+        """Metrics by name, and the card of each, of the features [n, d] of images drawn by `slot` in `evaluations` per image."""
+        real = self._real
         card = MetricCard(
             extractor=self._extractor.card(),
             n_real=len(real),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from workbench.engine import pictures
 from workbench.engine.assembly import Parts
 from workbench.engine.distances import Distances
+from workbench.engine.drawing import draw
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.reference import Reference
 from workbench.engine.sampling import Drawer, labels_like
@@ -24,50 +25,48 @@ ANIMATED = 16
 def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: bool = False) -> Iterator[Progress]:
     """Sample, measure and picture `network`; the last evaluation of a run also shows how its images come about.
 
-    The images of all evaluations of a run start from the same noise, so that a grid can be watched becoming better.
+    The images of all evaluations of a run start from the same noise, so that a grid can be watched becoming better. Each batch becomes
+    features as soon as it is drawn; of the images only those that are shown are kept.
     """
+    started = time.perf_counter()
+    recipe, slot = parts.recipe, parts.recipe.evaluation_sampler
     drawer = Drawer.of(parts, network)
-    started = time.perf_counter()
-    batches: list[Tensor] = []
-    yield from _sampling(parts, drawer, step, stop, batches)
-    if stop.requested:
-        return
-    seconds = time.perf_counter() - started
-    samples = torch.cat(batches)
-    shown = samples[: parts.recipe.evaluate.grid]
-    columns = max(1, round(len(shown) ** 0.5))
-    yield Progress("evaluating", step, pictures={"samples": pictures.grid(shown, columns)}, what="pictures")
-
-    recipe = parts.recipe
     reference = Reference(parts.train, recipe.evaluate.real, parts.cache, parts.device)
-    for slot in recipe.evaluate.features:
-        yield Progress("evaluating", step, what=f"{slot.use} features")
-        distances = Distances(slot.component, reference)
-        metrics, cards = distances(samples, recipe.evaluation_sampler, drawer.evaluations, recipe.seed)
-        yield Progress("evaluating", step, metrics=metrics, cards=cards, what=f"{slot.use} features")
+    distances: list[Distances] = []
+    for each in recipe.evaluate.features:
+        yield Progress("evaluating", step, what=f"{each.use} features of the data")
+        distances.append(Distances(each.component, reference))
         if stop.requested:
             return
-    speed = {
-        "eval/sampling_seconds": seconds,
-        "eval/samples_per_second": len(samples) / seconds,
-        "eval/nfe": float(drawer.evaluations),
-    }
-    yield Progress("evaluating", step, metrics=speed, what="pictures")
+
+    drawing = time.perf_counter()
+    keep = max(recipe.evaluate.grid, recipe.evaluate.neighbours)
+    for drawn in draw(
+        drawer, slot, recipe.evaluate.samples, recipe.evaluate.batch_size, recipe.seed, partial(_labels, parts), distances, keep
+    ):
+        pace = drawn.count / (time.perf_counter() - drawing)
+        left = (drawn.total - drawn.count) / pace
+        yield Progress("evaluating", step, drawn.count, drawn.total, "sampling", images_per_second=pace, seconds_left=left)
+        if stop.requested:
+            return
+
+    shown = drawn.shown[: recipe.evaluate.grid]
+    grid = pictures.grid(shown, max(1, round(len(shown) ** 0.5)))
+    yield Progress("evaluating", step, pictures={"samples": grid}, what="pictures")
+    for measure, features in zip(distances, drawn.features, strict=True):
+        metrics, cards = measure(features, slot, drawer.evaluations, recipe.seed)
+        yield Progress("evaluating", step, metrics=metrics, cards=cards, what="distances")
+        if stop.requested:
+            return
     if final:
-        yield _closing_pictures(parts, drawer, samples, step)
-
-
-def _sampling(parts: Parts, drawer: Drawer, step: int, stop: Stop, into: list[Tensor]) -> Iterator[Progress]:
-    settings, slot = parts.recipe.evaluate, parts.recipe.evaluation_sampler
-    started = time.perf_counter()
-    for start in range(0, settings.samples, settings.batch_size):
-        index = range(start, min(start + settings.batch_size, settings.samples))
-        into.append(pictures.to_uint8(drawer.images(slot, index, parts.recipe.seed, _labels(parts, index))))
-        pace = index.stop / (time.perf_counter() - started)
-        left = (settings.samples - index.stop) / pace
-        yield Progress("evaluating", step, index.stop, settings.samples, "sampling", images_per_second=pace, seconds_left=left)
-        if stop.requested:
-            return
+        yield _closing_pictures(parts, drawer, drawn.shown, step)
+    told = {
+        "eval/sampling_seconds": drawn.seconds,
+        "eval/samples_per_second": drawn.count / drawn.seconds,
+        "eval/nfe": float(drawer.evaluations),
+        "eval/seconds": time.perf_counter() - started,
+    }
+    yield Progress("evaluating", step, metrics=told, what="pictures")
 
 
 def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, step: int) -> Progress:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from torch import Tensor
 from workbench.engine import pictures
 from workbench.engine.device import describe_device
 from workbench.engine.distances import Distances
+from workbench.engine.drawing import Drawn, draw
 from workbench.engine.reference import Reference
 from workbench.engine.runs import RunFolder
 from workbench.engine.sampling import Drawer, labels_like
@@ -104,7 +104,7 @@ class Evaluator:
             "seed": measurement.seed,
             "real": len(self._reference),
             "data": examples.provenance.fingerprint,
-            "extractors": [asdict(slot.component.card()) for slot in measurement.features],
+            "extractors": [asdict(slot.component.on(device).card()) for slot in measurement.features],
             "device": device.type if device.type == "cpu" else describe_device(device),
         }
 
@@ -132,30 +132,26 @@ class Evaluator:
 
         Raises SamplingError where the images are not finite.
         """
-        samples, nfe, seconds = self._drawn(slot, progress)
+        drawn, nfe = self._drawn(slot, progress), self._drawer.evaluations
         metrics: dict[str, float] = {}
         cards: dict[str, Mapping[str, Any]] = {}
-        for distances in self._distances:
-            measured, told = distances(samples, slot, nfe, self._measurement.seed)
+        for distances, features in zip(self._distances, drawn.features, strict=True):
+            measured, told = distances(features, slot, nfe, self._measurement.seed)
             metrics, cards = metrics | measured, cards | told
         key = self._key_of(slot)
-        evaluation = Evaluation(self._file(key), slot, len(samples), nfe, seconds, metrics, cards, True)
+        evaluation = Evaluation(self._file(key), slot, drawn.count, nfe, drawn.seconds, metrics, cards, True)
         with replacing(evaluation.picture) as beside:
-            pictures.grid(samples[:SHOWN], SHOWN).save(beside)
-        numbers = {"nfe": nfe, "seconds": seconds, "metrics": metrics, "cards": cards}
+            pictures.grid(drawn.shown, SHOWN).save(beside)
+        numbers = {"nfe": nfe, "seconds": drawn.seconds, "metrics": metrics, "cards": cards}
         write_json(evaluation.file, {"key": key, **numbers, "device": describe_device(self._device)})
         return evaluation
 
-    def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> tuple[Tensor, int, float]:
-        """Images uint8 [n, c, h, w], network evaluations per image, and the seconds they took."""
-        number, size = self._measurement.samples, self._recipe.evaluate.batch_size
-        drawer, batches = self._drawer, list[Tensor]()
-        started = time.perf_counter()
-        for start in range(0, number, size):
-            index = range(start, min(start + size, number))
-            batches.append(pictures.to_uint8(drawer.images(slot, index, self._measurement.seed, self._labels(index))))
-            progress(index.stop)
-        return torch.cat(batches), drawer.evaluations, time.perf_counter() - started
+    def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> Drawn:
+        number, seed, size = self._measurement.samples, self._measurement.seed, self._recipe.evaluate.batch_size
+        stream = draw(self._drawer, slot, number, size, seed, self._labels, self._distances, SHOWN)
+        for drawn in stream:
+            progress(drawn.count)
+        return drawn
 
     def _labels(self, index: range) -> Tensor | None:
         condition = self._recipe.train.condition
@@ -167,7 +163,8 @@ class Evaluator:
         if step != self.step:
             raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
         # A device's first batch is slower than the others; whichever combination came first would be told too slow.
-        index = range(min(self._recipe.evaluate.batch_size, self._measurement.samples))
+        number = self._measurement.samples
+        index = range(min(self._recipe.evaluate.batch_size or drawer.batch_size(number), number))
         for _ in islice(drawer.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
             pass
         return drawer

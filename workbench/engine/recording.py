@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from workbench.engine.checkpoint import latest
 from workbench.engine.progress import Progress
 from workbench.engine.runs import RunFolder
+from workbench.engine.spent import spent
 from workbench.errors import TrackingError
 from workbench.files import replacing, write_bytes, write_json
 from workbench.interfaces import NullTracker, RunStatus, Tracker
@@ -23,9 +25,10 @@ def recorded(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn:
     status: RunStatus = "FAILED"
     try:
         for progress in stream:
-            _keep(progress, run, port)
             if progress.phase == "finished":
+                progress = replace(progress, metrics={**progress.metrics, **spent(run).metrics()})
                 _keep_weights(run, port)
+            _keep(progress, run, port)
             if progress.phase in ("finished", "killed"):
                 status = "FINISHED" if progress.phase == "finished" else "KILLED"
             yield progress

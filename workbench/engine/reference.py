@@ -37,7 +37,7 @@ class Reference:
         return len(self.examples) if self.wanted is None else min(self.wanted, len(self.examples))
 
     def features(self, extractor: FeatureExtractor, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """Features [n, d] by the extractor's `function`, kept under a key of data, extractor and number."""
+        """Features [n, d] by the extractor's `function`, kept under a key of data, extractor with its precision, and number."""
         path = self._path(extractor)
         if path.exists():
             try:
@@ -45,7 +45,7 @@ class Reference:
             except (OSError, SafetensorError, KeyError):
                 path.unlink(missing_ok=True)  # a damaged cache is made again
         chosen = self._chosen()
-        blocks = [to_uint8(self.examples.images(chosen[i : i + 64])) for i in range(0, len(chosen), 64)]
+        blocks = (to_uint8(self.examples.images(chosen[i : i + 64])) for i in range(0, len(chosen), 64))
         features = torch.cat([extract(function, block, self.device) for block in blocks])
         with replacing(path) as beside:
             save_file({"features": features.contiguous()}, beside)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from workbench.diffusion import Clamped, Conditioned, Counted, Guided, NetworkPosterior, Objective, trajectory
 from workbench.engine.assembly import Parts
+from workbench.engine.batch_size import fastest_batch_size
 from workbench.engine.compute import Compute
 from workbench.engine.guard import Guarded, check_finite
 from workbench.interfaces import Examples, PosteriorMean, SampleSpec
@@ -23,13 +24,18 @@ class Drawer:
 
     def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute) -> None:
         self._network, self._objective, self._spec = compute.bound(network.eval()), objective, spec
-        self._device = compute.device
+        self._compute, self._device = compute, compute.device
+        self._name = f"{type(network).__name__} of {sum(each.numel() for each in network.parameters())} parameters"
         self.evaluations = 0  # network evaluations of the last batch
 
     @classmethod
     def of(cls, parts: Parts, network: nn.Module) -> Drawer:
         """A drawer for a network of a run."""
         return cls(network, parts.objective, parts.spec, parts.compute)
+
+    def batch_size(self, total: int) -> int:
+        """How many of `total` images to draw at once, where nobody has said it."""
+        return fastest_batch_size(self._network, self._name, self._spec, self._compute, total)
 
     def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
         """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional.

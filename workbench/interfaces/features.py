@@ -25,6 +25,7 @@ class ExtractorCard:
     weights_sha256: str
     resize: str
     dims: int
+    precision: str = "fp32"  # what its network computes in: "fp32", "bf16", or "auto" before `on` has settled it
 
 
 class FeatureExtractor(Component, ABC):
@@ -33,6 +34,13 @@ class FeatureExtractor(Component, ABC):
     @abstractmethod
     def metric(self, family: Literal["fd", "kid"]) -> str:
         """What the Fréchet ("fd") or kernel distance on these features is called, e.g. `fd_efficientnet_lite0`."""
+
+    def on(self, device: torch.device) -> FeatureExtractor:
+        """This extractor with everything settled that depends on the device, e.g. its precision; itself where nothing does.
+
+        The engine calls it first, and `card` and `build` of what it returns.
+        """
+        return self
 
     @abstractmethod
     def card(self) -> ExtractorCard:

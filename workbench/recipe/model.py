@@ -155,7 +155,9 @@ class Evaluate(Section):
     real: int | None = Field(None, ge=2, description="real images for the distances; all of the training split if absent")
     every: int = Field(0, ge=0, description="steps between evaluations; 0: at the end only")
     at_start: bool = Field(True, description="also measure the untrained network")
-    batch_size: int = Field(64, ge=1, le=65_536, description="images sampled at once")
+    batch_size: int | None = Field(
+        None, ge=1, le=65_536, description="images sampled at once; absent: as many as are fastest here, which changes no image"
+    )
     grid: int = Field(36, ge=1, le=400, description="images in the sample grid")
     sampler: SamplerSlot | None = Field(None, description="another sampler than the recipe's, for evaluation only")
     features: tuple[Slot[FeatureExtractor], ...] = Field((), description="feature extractors: a name, or a table with `use`")
