@@ -74,7 +74,7 @@ def test_inception_has_the_features_of_pytorch_fid_with_the_same_weights(random_
         expected = network(batch.float() / 255)[0]
     expected = torch.nn.functional.adaptive_avg_pool2d(expected, 1).flatten(1)
     torch.testing.assert_close(
-        Inception(dims=dims, weights=str(random_weights)).build(CPU)(batch), expected, rtol=1e-3, atol=1e-4
+        Inception(dims=dims, weights=str(random_weights), precision="fp32").build(CPU)(batch), expected, rtol=1e-3, atol=1e-4
     )
 
 
@@ -114,7 +114,11 @@ def test_fid_768_of_two_folders_is_pytorch_fids(shared, tmp_path):
         pixels = torch.stack(
             [torch.from_numpy(__import__("numpy").array(Image.open(path).convert("RGB"))).permute(2, 0, 1) for path in folder]
         )
-        ours.append(torch.cat([Inception(dims=768, weights=str(weights)).build(CPU)(batch) for batch in pixels.split(20)]))
+        ours.append(
+            torch.cat(
+                [Inception(dims=768, weights=str(weights), precision="fp32").build(CPU)(batch) for batch in pixels.split(20)]
+            )
+        )
         theirs.append(
             scores.calculate_activation_statistics(
                 list(map(str, folder)), network, batch_size=20, dims=768, device="cpu", num_workers=0

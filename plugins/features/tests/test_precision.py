@@ -1,5 +1,7 @@
 """Folding batch norms changes nothing but rounding, and precision is the user's to choose and the card's to tell."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -7,6 +9,7 @@ from torch.nn import functional as F
 from wb_features.efficientnet_lite0 import EfficientNetLite0, _folded, _network
 from wb_features.folded import settled
 from wb_features.inception import Inception
+from wb_features.inception_network import InceptionNetwork
 
 CPU = torch.device("cpu")
 
@@ -29,6 +32,22 @@ def test_folded_batch_norms_change_nothing_but_rounding():
     assert off(_folded(_network()).extract_features(x), _network().extract_features(x)) < 1e-4
 
 
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-4), (torch.bfloat16, 0.02)])
+@torch.inference_mode()
+def test_a_fused_network_gives_the_features_of_a_plain_one(images, dtype, allowed):
+    plain = InceptionNetwork(2048).eval()
+    generator = torch.Generator().manual_seed(0)
+    for name, value in plain.state_dict().items():
+        if value.dim() == 4:
+            value.normal_(0.0, (2.0 / value[0].numel()) ** 0.5, generator=generator)
+        elif name.endswith(("running_mean", "bn.bias")):
+            value.normal_(0.0, 0.1, generator=generator)
+    truth = plain(images)
+    fast = copy.deepcopy(plain).folded().to(dtype, memory_format=torch.channels_last)
+    assert off(fast(images), truth) < allowed
+    assert torch.equal(fast(images[:2]), fast(images)[:2])  # weights that were laid out for six images are right for two
+
+
 def test_features_in_bf16_are_those_of_fp32_but_for_rounding(images):
     exact = EfficientNetLite0(precision="fp32").build(CPU)(images)
     fast = EfficientNetLite0(precision="bf16").build(CPU)(images)
@@ -37,8 +56,9 @@ def test_features_in_bf16_are_those_of_fp32_but_for_rounding(images):
     assert 0.0 < off(fast, exact) < 0.25 * off(exact, exact.roll(1, 0))
 
 
-def test_fp32_is_the_default_and_auto_is_settled_before_it_is_told():
-    assert EfficientNetLite0().precision == Inception().precision == "fp32"
+def test_defaults_keep_distances_and_auto_is_settled_before_it_is_told():
+    # Measured on 2 x 5,000 photographs: bf16 moves Inception's distance by 0.1 %, and EfficientNet's by 5 %.
+    assert (EfficientNetLite0().precision, Inception().precision) == ("fp32", "auto")
     chosen = EfficientNetLite0(precision="auto").on(CPU)
     assert chosen.precision == settled("auto", CPU)
     assert chosen.card().precision == chosen.precision in ("fp32", "bf16")

@@ -16,6 +16,8 @@ Precision = Literal["fp32", "bf16"]
 Wish = Literal["auto", "fp32", "bf16"]
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# What torch's own compiler emits on a processor; where a build lacks it, convolution and ReLU are two operations.
+ONEDNN = all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight"))
 WORTH = 1.3  # how many times as fast convolutions must be; pooling and copies gain less
 
 
@@ -23,6 +25,28 @@ def fold(module: nn.Module, convolution: str, norm: str) -> None:
     """Replace a convolution and the batch norm behind it, both named children of `module`, by one convolution that does both."""
     setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm)))
     setattr(module, norm, nn.Identity())
+
+
+class Rectified(nn.Module):
+    """A convolution and the ReLU behind it: on a processor in one pass over the images, with weights laid out for it once."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self._packed: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[b, c, h, w] -> [b, c', h', w']."""
+        if x.device.type != "cpu" or not ONEDNN:
+            return F.relu(self.convolution(x), inplace=True)
+        with_weights = self.convolution
+        how = list(with_weights.padding), list(with_weights.stride), list(with_weights.dilation), with_weights.groups
+        if self._packed is None:
+            self._packed = torch.ops.mkldnn._reorder_convolution_weight(with_weights.weight, *how, list(x.shape))
+        rectified: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self._packed, with_weights.bias, *how, "relu", [], ""
+        )
+        return rectified
 
 
 def settled(wish: Wish, device: torch.device) -> Precision:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_features.folded import fold
+from wb_features.folded import Rectified, fold
 
 SIZE = 299
 Kernel = int | tuple[int, int]
@@ -194,10 +194,12 @@ class InceptionNetwork(nn.Module):
                 break
 
     def folded(self) -> InceptionNetwork:
-        """Itself, with every batch norm folded into its convolution: the same numbers up to rounding, sooner."""
-        for module in self.modules():
-            if isinstance(module, Conv):
-                fold(module, "conv", "bn")
+        """Itself, batch norms folded into their convolutions and these fused with their ReLU: the same numbers up to rounding, sooner."""
+        for parent in list(self.modules()):
+            for name, child in parent.named_children():
+                if isinstance(child, Conv):
+                    fold(child, "conv", "bn")
+                    setattr(parent, name, Rectified(child.conv))
         return self
 
     def forward(self, images: Tensor) -> Tensor:
