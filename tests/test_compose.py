@@ -11,6 +11,9 @@ def test_the_server_is_published_on_this_machine_only_and_keeps_its_password_in_
     text = (repository / "mlflow" / "compose.yaml").read_text()
     published = re.findall(r'^ +- "([^"]*:5000)"$', text, re.MULTILINE)
     assert published == ["127.0.0.1:${MLFLOW_PORT:-5000}:5000"]
+    ports = re.findall(r'^ +- "([^"]*:\d+)"$', text, re.MULTILINE)
+    assert len(ports) == 2
+    assert all(port.startswith("127.0.0.1:") for port in ports)
     assert "${POSTGRES_PASSWORD:?" in text
     assert 'MLFLOW_DISABLE_TELEMETRY: "true"' in text
     named = set(re.findall(r"\$\{(\w+)", text))

@@ -44,7 +44,7 @@ def test_the_recipe_in_the_documents_is_valid(repository, tmp_path):
 
 
 def test_every_field_of_the_cores_tables_is_documented(repository):
-    from workbench.recipe import model
+    from workbench.recipe import model, search
 
     text = (repository / "docs" / "recipes.md").read_text()
     sections = (
@@ -56,7 +56,8 @@ def test_every_field_of_the_cores_tables_is_documented(repository):
         model.Train,
         model.Evaluate,
         model.Tracking,
-        model.Sweep,
+        search.Space,
+        search.Sweep,
     )
     missing = [
         f"{section.__name__}.{name}"

@@ -9,7 +9,7 @@ PUBLIC = {
     "workbench": ["__version__"],
     "workbench.interfaces": [
         "CombinationError", "Component", "DataError", "Dataset", "Denoiser", "Example", "Examples", "ExtractorCard", "FeatureExtractor", "HasWeights",
-        "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split",
+        "Launched", "Launcher", "LauncherError", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split",
         "Tracker", "WeightsError", "WeightsFile",
     ],
     "workbench.diffusion": [
@@ -54,5 +54,5 @@ def test_everything_public_is_documented():
 
 def test_types_are_shipped(repository):
     packages = [repository / "workbench", *(repository / "plugins").glob("*/src/wb_*")]
-    assert len(packages) == 7
+    assert len(packages) == 8
     assert all((package / "py.typed").exists() for package in packages)

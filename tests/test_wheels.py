@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-PLUGINS = ("schedules", "denoisers", "samplers", "datasets", "features")
+PLUGINS = ("schedules", "denoisers", "samplers", "datasets", "features", "launchers")
 # The other packages are added by name, since without the site's .pth files nothing of the checkout is on the path.
 SITE = next(path for path in sys.path if path.endswith("site-packages"))
 
@@ -24,7 +24,7 @@ def wheels(repository, tmp_path_factory):
             capture_output=True,
         )
     found = sorted(folder.glob("*.whl"))
-    assert len(found) == 6
+    assert len(found) == 1 + len(PLUGINS)
     return found
 
 

@@ -14,6 +14,8 @@ WorkbenchError
 ├── SamplingError          a sampler or a network gave what is no image
 ├── ScaffoldError          a new plugin package cannot be made
 ├── CheckpointError        a run or checkpoint is missing or unreadable
+├── SweepError             a sweep cannot be begun, gone on with or read
+├── LauncherError          a scheduler is not there, or refuses to start workers
 └── TrackingError          the tracking store cannot be reached or used
 """
 
@@ -29,11 +31,13 @@ __all__ = [
     "CombinationError",
     "ComponentError",
     "DataError",
+    "LauncherError",
     "NonFiniteLoss",
     "Problem",
     "RecipeError",
     "SamplingError",
     "ScaffoldError",
+    "SweepError",
     "TrackingError",
     "TrainingError",
     "UnknownComponent",
@@ -127,6 +131,14 @@ class ScaffoldError(WorkbenchError):
 
 class CheckpointError(WorkbenchError):
     """A run or a checkpoint is missing, incomplete or unreadable."""
+
+
+class LauncherError(WorkbenchError):
+    """A scheduler is not there, or refuses to start workers."""
+
+
+class SweepError(WorkbenchError):
+    """A sweep cannot be begun, gone on with or read."""
 
 
 class TrackingError(WorkbenchError):

@@ -19,6 +19,7 @@ from workbench.cli.run import run
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.show import show
+from workbench.cli.sweep import sweep, sweep_worker
 from workbench.cli.ui import ui
 from workbench.cli.validate import validate
 from workbench.cli.weights import weights
@@ -40,6 +41,8 @@ app = typer.Typer(
 for verb in RUNS:
     app.command(rich_help_panel="Runs")(verb)
 app.command("eval", rich_help_panel="Runs")(evaluate)
+app.add_typer(sweep, name="sweep", rich_help_panel="Runs")
+app.command("sweep-worker", rich_help_panel="Runs")(sweep_worker)
 for verb in RECIPES:
     app.command(rich_help_panel="Recipes")(verb)
 app.command("list", rich_help_panel="Components")(list_components)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -64,6 +63,7 @@ def run(
     from rich.markup import escape
 
     from workbench.cli.display import Display
+    from workbench.cli.tracked import tracked
     from workbench.engine import Stop, assemble, choose_device, describe_device, record_origins
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import warnings
@@ -82,7 +82,7 @@ def run(
         _tell_parts(console, parts)
         run_folder = folder or _new_run(home, recipe)
         record_origins(run_folder, recipe)
-        tracker = _tracker(run_folder, parts, source, tracking_uri, home) if track else _untracked()
+        tracker = tracked(run_folder, parts, source, tracking_uri, home) if track else _untracked()
         console.print(f"run [bold]{run_folder.id}[/]  in {run_folder.path}")
         status = _go(parts, run_folder, tracker, stop, display, console)
     _tell_end(console, run_folder, status)
@@ -160,44 +160,6 @@ def _untracked() -> Tracker:
     from workbench.interfaces import NullTracker
 
     return NullTracker()
-
-
-def _tracker(folder: RunFolder, parts: Parts, source: Path, option: str | None, home: Path) -> Tracker:
-    """Open the run in MLflow and record what is known before the first step."""
-    from workbench.engine import describe_device, origins_of
-    from workbench.recipe import decisive
-    from workbench.tracking import facts, open_run, tracking_uri
-
-    recipe = parts.recipe
-    known = folder.info().get("tracking")
-    used = origins_of(recipe)
-    hashes = {f"wb.hash.{origin.distribution}": origin.sha256 for origin in used}
-    if known and option is None:
-        tracker = open_run(known["uri"], recipe.tracking.experiment, folder.id, home, known["run_id"])
-        tracker.tags(hashes)
-        return tracker
-    uri = tracking_uri(option, os.environ, recipe.tracking.uri, home)
-    tracker = open_run(uri, recipe.tracking.experiment, folder.id, home)
-    folder.update(tracking={"uri": uri, "run_id": tracker.run_id})
-    tracker.params(decisive(recipe))
-    tracker.tags(
-        {
-            **facts({origin.distribution: origin.version for origin in used}, source.absolute()),
-            **hashes,
-            "mlflow.source.name": str(source),
-            "wb.run": folder.id,
-            "wb.recipe": recipe.name,
-            **({"mlflow.note.content": recipe.description} if recipe.description else {}),
-            "wb.data": parts.train.provenance.source,
-            "wb.device": describe_device(parts.device),
-            "wb.precision": parts.compute.told(),
-        }
-    )
-    for examples, context in ((parts.train, "training"), (parts.test, "validation")):
-        told = examples.provenance
-        tracker.dataset(f"{recipe.dataset.use}: {told.source}", f"{told.source}, {told.location}", told.fingerprint, context)
-    tracker.artifact(folder.recipe)
-    return tracker
 
 
 def _tell_parts(console: Console, parts: Parts) -> None:

@@ -4,15 +4,16 @@ from workbench.engine.assembly import Parts, assemble
 from workbench.engine.checkpoint import latest
 from workbench.engine.cost import Cost, estimate
 from workbench.engine.device import choose_device, describe_device
+from workbench.engine.distances import prepare_references
 from workbench.engine.evaluate import evaluate
 from workbench.engine.evaluations import Evaluation, Evaluator, Measurement
 from workbench.engine.origins import changed_origins, origins_of, record_origins
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.recording import recorded
-from workbench.engine.runs import RunFolder, create_run, find_run, list_runs
+from workbench.engine.runs import RunFolder, create_run, find_run, list_runs, open_folder
 from workbench.engine.spent import Spent, spent
 from workbench.engine.train import train
-from workbench.engine.trained import drawer_of
+from workbench.engine.trained import drawer_of, evaluated_again
 
 __all__ = [
     "Cost",
@@ -32,10 +33,13 @@ __all__ = [
     "drawer_of",
     "estimate",
     "evaluate",
+    "evaluated_again",
     "find_run",
     "latest",
     "list_runs",
+    "open_folder",
     "origins_of",
+    "prepare_references",
     "record_origins",
     "recorded",
     "spent",

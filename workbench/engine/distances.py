@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from workbench.engine.reference import Reference, extract
-from workbench.interfaces import FeatureExtractor
+from workbench.interfaces import Examples, FeatureExtractor
 from workbench.metrics import MetricCard, frechet_distance, kernel_distance
-from workbench.recipe import SamplerSlot
+from workbench.recipe import Recipe, SamplerSlot
 
-__all__ = ["Distances"]
+__all__ = ["Distances", "prepare_references"]
 
 
 class Distances:
@@ -56,3 +58,11 @@ class Distances:
             f"{kid_name}_std_error": kid_error,
         }
         return metrics, dict.fromkeys(metrics, card)
+
+
+def prepare_references(recipe: Recipe, examples: Examples, cache: Path, device: torch.device) -> None:
+    """Compute the real images' features now, where they are not kept yet, so that evaluations find them."""
+    reference = Reference(examples, recipe.evaluate.real, cache, device)
+    for slot in recipe.evaluate.features:
+        if not reference.kept(slot.component.on(device)):
+            Distances(slot.component, reference)

@@ -33,12 +33,17 @@ class Progress:
 
 
 class Stop:
-    """A wish to stop, made by a signal handler and heard after the current step."""
+    """A wish to stop, made by a signal handler and heard after the current step; `within` another one, whose wish it shares."""
 
-    def __init__(self) -> None:
-        self.requested = False
+    def __init__(self, within: Stop | None = None) -> None:
+        self._requested, self._within = False, within
         self.signal: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop."""
+        return self._requested or (self._within is not None and self._within.requested)
 
     def request(self, signal: int | None = None) -> None:
         """Stop as soon as nothing would be lost; `signal` is the one that asked for it."""
-        self.requested, self.signal = True, signal
+        self._requested, self.signal = True, signal

@@ -51,6 +51,10 @@ class Reference:
             save_file({"features": features.contiguous()}, beside)
         return features
 
+    def kept(self, extractor: FeatureExtractor) -> bool:
+        """Whether the extractor's features need not be computed."""
+        return self._path(extractor).exists()
+
     def _chosen(self) -> list[int]:
         total = len(self.examples)
         if len(self) == total:

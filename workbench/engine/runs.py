@@ -14,7 +14,7 @@ from typing import Any
 from workbench.errors import CheckpointError
 from workbench.files import write_json
 
-__all__ = ["RunFolder", "create_run", "find_run", "list_runs"]
+__all__ = ["RunFolder", "create_run", "find_run", "list_runs", "open_folder"]
 
 SCHEMA = 1
 
@@ -101,11 +101,19 @@ def create_run(home: Path, name: str) -> RunFolder:
     now = datetime.datetime.now().astimezone()
     run = RunFolder(home / "runs" / f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
     run.path.mkdir(parents=True)
-    created = now.isoformat()
+    open_folder(run, name)
+    return run
+
+
+def open_folder(run: RunFolder, name: str) -> None:
+    """Say in a run's folder that it is running; what an earlier process said of it stays."""
+    if (run.path / "run.json").exists():
+        run.update(status="RUNNING")
+        return
+    created = datetime.datetime.now().astimezone().isoformat()
     write_json(
         run.path / "run.json", {"schema": SCHEMA, "id": run.id, "name": name, "created": created, "status": "RUNNING", "step": 0}
     )
-    return run
 
 
 def list_runs(home: Path) -> list[RunFolder]:

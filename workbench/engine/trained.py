@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 from workbench.engine import checkpoint as checkpoints
-from workbench.engine.assembly import build_network, objective_of
+from workbench.engine.assembly import Parts, build_network, objective_of
 from workbench.engine.compute import choose_compute
+from workbench.engine.evaluate import evaluate
+from workbench.engine.progress import Progress, Stop
 from workbench.engine.runs import RunFolder
 from workbench.engine.sampling import Drawer
 from workbench.errors import CheckpointError
@@ -14,7 +18,7 @@ from workbench.home import cache_folder
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Recipe
 
-__all__ = ["drawer_of", "newest_checkpoint"]
+__all__ = ["drawer_of", "evaluated_again", "newest_checkpoint"]
 
 
 def drawer_of(run: RunFolder, recipe: Recipe, device: torch.device) -> tuple[Drawer, SampleSpec, int]:
@@ -26,6 +30,15 @@ def drawer_of(run: RunFolder, recipe: Recipe, device: torch.device) -> tuple[Dra
     network = network.to(device)
     compute = choose_compute(recipe.train, network, spec, device, cache_folder(run.home))
     return Drawer(network, objective_of(recipe), spec, compute), spec, newest.state.step
+
+
+def evaluated_again(parts: Parts, run: RunFolder, stop: Stop) -> Iterator[Progress]:
+    """The last part of a run, with the averaged network of another run's newest checkpoint in place of training."""
+    newest = newest_checkpoint(run)
+    checkpoints.load_average(newest, parts.network)
+    step = newest.state.step
+    yield from evaluate(parts, parts.network, step, stop, final=True)
+    yield Progress("killed" if stop.requested else "finished", step, step, step)
 
 
 def newest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:

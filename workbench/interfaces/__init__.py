@@ -1,10 +1,11 @@
 """What a plugin implements and what the core consumes. Importing it does not import torch."""
 
-from workbench.errors import CombinationError, DataError, WeightsError
+from workbench.errors import CombinationError, DataError, LauncherError, WeightsError
 from workbench.interfaces.component import Component
 from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance, Resources, SampleSpec, Split
 from workbench.interfaces.denoiser import Denoiser
 from workbench.interfaces.features import ExtractorCard, FeatureExtractor, HasWeights, WeightsFile
+from workbench.interfaces.launcher import Launched, Launcher
 from workbench.interfaces.sampler import PosteriorMean, Sampler
 from workbench.interfaces.schedule import NoiseSchedule
 from workbench.interfaces.tracker import NullTracker, RunStatus, Tracker
@@ -21,6 +22,9 @@ __all__ = [
     "ExtractorCard",
     "FeatureExtractor",
     "HasWeights",
+    "Launched",
+    "Launcher",
+    "LauncherError",
     "NoiseSchedule",
     "NoiseSource",
     "NullTracker",

@@ -21,10 +21,10 @@ from workbench.recipe.model import (
     SamplerSettings,
     SamplerSlot,
     Slot,
-    Sweep,
     Tracking,
     Train,
 )
+from workbench.recipe.search import Sweep
 from workbench.recipe.toml import Key
 from workbench.registry import Kind, asked, installed, load
 

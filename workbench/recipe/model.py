@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation, model_validator
+from pydantic import ConfigDict, Field, SkipValidation
 
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+from workbench.recipe.search import Sweep
+from workbench.recipe.section import Section
 from workbench.registry import Kind
 
 __all__ = [
@@ -20,8 +22,6 @@ __all__ = [
     "SamplerSettings",
     "SamplerSlot",
     "Slot",
-    "Space",
-    "Sweep",
     "Tracking",
     "Train",
     "flatten",
@@ -29,12 +29,6 @@ __all__ = [
 
 C = TypeVar("C", bound=Component)
 Spacing = Literal["uniform", "quadratic", "trailing", "karras", "logsnr", "explicit"]
-
-
-class Section(BaseModel):
-    """A table of the recipe that belongs to the core."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Slot(Section, Generic[C]):
@@ -169,39 +163,6 @@ class Tracking(Section):
 
     uri: str | None = Field(None, description="MLflow tracking URI; default: mlflow/mlflow.db under WB_HOME")
     experiment: str = Field("workbench", min_length=1, max_length=200, description="MLflow experiment")
-
-
-class Space(Section):
-    """One entry of [sweep.space]: a range, or choices, for one key of the recipe."""
-
-    low: float | None = Field(None, description="lower end")
-    high: float | None = Field(None, description="upper end")
-    step: float | None = Field(None, gt=0.0, description="distance between values")
-    log: bool = Field(False, description="search the logarithm")
-    choices: tuple[str | int | float | bool, ...] | None = Field(None, min_length=1, description="values to choose from")
-    when: dict[str, str | int | float | bool] | None = Field(None, description="only where these keys have these values")
-
-    @model_validator(mode="after")
-    def _range_or_choices(self) -> Space:
-        ends = (self.low, self.high)
-        if self.choices is not None and (any(end is not None for end in ends) or self.step is not None or self.log):
-            raise ValueError("give either choices, or low and high")
-        if self.choices is None:
-            if self.low is None or self.high is None:
-                raise ValueError("give choices, or low and high")
-            if not self.low < self.high:
-                raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
-            if self.log and self.low <= 0.0:
-                raise ValueError(f"log needs a low end above 0, got {self.low:g}")
-        return self
-
-
-class Sweep(Section):
-    """[sweep]: what a search over recipes varies."""
-
-    metric: str = Field("kid", min_length=1, max_length=200, description="what is minimised")
-    trials: int = Field(50, ge=1, le=1_000_000, description="trials in total")
-    space: dict[str, Space] = Field(default_factory=dict, description="ranges and choices by dotted key")
 
 
 class Heading(Section):

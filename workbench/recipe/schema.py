@@ -8,7 +8,8 @@ from typing import Any
 from workbench.errors import ComponentError
 from workbench.interfaces import Component
 from workbench.recipe.building import DEFAULT_FEATURES, SECTIONS, SLOTS
-from workbench.recipe.model import Evaluate, Heading, SamplerSettings, Sweep
+from workbench.recipe.model import Evaluate, Heading, SamplerSettings
+from workbench.recipe.search import Sweep
 from workbench.registry import Kind, asked, installed, load
 
 __all__ = ["schema"]

@@ -44,8 +44,21 @@ def local_store(home: Path) -> str:
     return default_uri(home)
 
 
-def open_run(uri: str, experiment: str, name: str, home: Path, run_id: str | None = None) -> MlflowTracker:
-    """A new run in a store, or the existing one with `run_id`; TrackingError where the store cannot be reached."""
+def open_run(
+    uri: str,
+    experiment: str,
+    name: str,
+    home: Path,
+    run_id: str | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+    once: str | None = None,
+) -> MlflowTracker:
+    """A new run in a store, or the existing one with `run_id`; TrackingError where the store cannot be reached.
+
+    `tags` are on a new run from its first moment. With `once`, a run of the experiment that has the same value under that tag is gone on
+    with: a process that died after it made the run, and before it could write its id down, leaves no second one.
+    """
     local = uri == default_uri(home)
     if local:
         local_store(home)
@@ -53,12 +66,19 @@ def open_run(uri: str, experiment: str, name: str, home: Path, run_id: str | Non
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient(tracking_uri=uri)
+        location = (artifacts(home) / quote(experiment, safe=" ")).as_uri() if local else None
+        if run_id is None and once is not None:
+            run_id = _known(client, _experiment(client, experiment, location), once, (tags or {})[once])
         if run_id is not None:
             client.update_run(run_id, status="RUNNING")
             return MlflowTracker(client, run_id)
-        location = (artifacts(home) / quote(experiment, safe=" ")).as_uri() if local else None
-        run = client.create_run(_experiment(client, experiment, location), run_name=name)
+        run = client.create_run(_experiment(client, experiment, location), run_name=name, tags=dict(tags or {}))
         return MlflowTracker(client, run.info.run_id)
+
+
+def _known(client, experiment: str, tag: str, value: str) -> str | None:  # type: ignore[no-untyped-def]
+    found = client.search_runs([experiment], filter_string=f"tags.`{tag}` = '{value}'", max_results=1)
+    return str(found[0].info.run_id) if found else None
 
 
 def _experiment(client, name: str, location: str | None) -> str:  # type: ignore[no-untyped-def]

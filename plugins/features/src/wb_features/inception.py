@@ -41,7 +41,7 @@ class Inception(FeatureExtractor):
     dims: Literal[2048, 768, 192, 64] = Field(2048, description="which features: 2048 is FID, the others are earlier layers")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
-        description="fp32: exactly as pytorch-fid computes; bf16: other rounding, faster where there are instructions for it; auto: bf16 where it gains",
+        description="fp32: exactly as pytorch-fid computes; bf16: other rounding, faster where there are instructions for it; auto: where it gains",
     )
     weights: str | None = Field(
         None, description=f"a safetensors file; else the one named by {VARIABLE}, else the one `wb weights` keeps"

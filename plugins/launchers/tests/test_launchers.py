@@ -1,0 +1,74 @@
+"""Launchers start commands, tell when these have ended, and end them."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wb_launchers.on_ray import Ray
+from wb_launchers.slurm import Slurm
+from workbench.errors import SweepError, UnknownComponent
+from workbench.sweep.launching import launcher_of
+
+SAYS = "import os, sys; open(sys.argv[1] + os.environ['WORD'] + str(os.getpid()), 'w').close()"
+
+
+def wait(condition, seconds=90.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@pytest.fixture(params=["slurm", "ray"])
+def launcher(request):
+    """Slurm's on submitit's local executor, Ray's on a local Ray."""
+    if request.param == "slurm":
+        pytest.importorskip("submitit", reason="submitit is not installed: pip install 'diffusion-workbench[slurm]'")
+        yield Slurm(cluster="local", minutes=5, cpus=1)
+        return
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'diffusion-workbench[ray]'")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield Ray()
+    ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_commands_run_with_their_environment_and_end(launcher, tmp_path):
+    launched = launcher.launch([sys.executable, "-c", SAYS, f"{tmp_path}/said_"], {"WORD": "hello_"}, 2, tmp_path / "logs")
+    wait(lambda: all(each.ended() for each in launched))
+    assert len(list(tmp_path.glob("said_hello_*"))) == 2
+    assert len({each.name for each in launched}) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_stopped_ends_and_so_does_its_command(launcher, tmp_path):
+    sleeps = f"import time; open({str(tmp_path / 'began')!r}, 'w').close(); time.sleep(600)"
+    (launched,) = launcher.launch([sys.executable, "-c", sleeps, "marked-to-sleep"], {}, 1, tmp_path / "logs")
+    wait((tmp_path / "began").exists)
+    assert not launched.ended()
+    launched.stop()
+    wait(launched.ended)
+    wait(lambda: not sleeping())
+    launched.stop()  # nothing happens
+
+
+def sleeping():
+    commands = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            commands.append(path.read_bytes())
+        except OSError:
+            continue
+    return any(b"time.sleep(600)" in command and b"marked-to-sleep" in command for command in commands)
+
+
+def test_fields_are_checked_and_told():
+    assert launcher_of("slurm", ["partition=gpu", "gpus=2"]) == Slurm(partition="gpu", gpus=2)
+    with pytest.raises(SweepError, match=r"partitio.*fields of 'slurm'"):
+        launcher_of("slurm", ["partitio=gpu"])
+    with pytest.raises(UnknownComponent, match="ray, slurm"):
+        launcher_of("pbs", [])

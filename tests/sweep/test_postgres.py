@@ -1,0 +1,119 @@
+"""Several machines and one PostgreSQL: a real server, on a local socket."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from workbench.recipe import load
+from workbench.sweep.desk import Desk
+from workbench.sweep.ledger import Ledger, Outcome
+from workbench.sweep.objectives import objectives
+from workbench.sweep.opening import checked_storage
+from workbench.sweep.space import axes_of
+from workbench.sweep.study import Search
+
+ROOT = Path(__file__).parents[2]
+
+
+def _binaries():
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return next((folder for folder in reversed(folders) if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """URL of a PostgreSQL that listens on a socket only."""
+    binaries = _binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL here (Debian: apt-get install postgresql)")
+    if os.geteuid() == 0 and not shutil.which("runuser"):
+        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+    folder = tmp_path_factory.mktemp("pg")
+    as_user = []
+    if os.geteuid() == 0:
+        if subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode != 0:
+            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+        for each in (folder, *folder.parents):
+            if str(each).startswith("/tmp/"):
+                each.chmod(0o755)
+        shutil.chown(folder, "postgres")
+        as_user = ["runuser", "-u", "postgres", "--"]
+
+    def run(*words):
+        subprocess.run([*as_user, *map(str, words)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+
+    run(binaries / "initdb", "-D", folder / "data", "--auth=trust", "-U", "wb", "--no-sync")
+    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+    run(binaries / "pg_ctl", "-D", folder / "data", "-o", options, "-w", "-l", folder / "log", "start")
+    try:
+        yield checked_storage(f"postgresql://wb@/postgres?host={folder}")
+    finally:
+        run(binaries / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+
+
+@pytest.fixture
+def desk(server, write, request):
+    recipe = load(write())
+    name = request.node.name
+    to_close = []
+
+    def opened(total=4, seconds=60.0):
+        ledger = Ledger(server, name, seconds)
+        with ledger.exclusive():
+            search = Search(server, name, recipe, axes_of(recipe), objectives(recipe), 2)
+        made = Desk(ledger, search, total)
+        made.settle()
+        to_close.extend([ledger, search])
+        return made, search
+
+    yield opened
+    for each in to_close:
+        each.close()
+
+
+def test_two_machines_share_the_trials_and_neither_does_one_of_the_others(desk):
+    one, search = desk(total=6)
+    other, _ = desk(total=6)
+    leases = [(one if k % 2 == 0 else other).next("one" if k % 2 == 0 else "other") for k in range(7)]
+    assert [lease.number for lease in leases[:6]] == list(range(6))
+    assert leases[6] is None
+    for k, lease in enumerate(leases[:6]):
+        (other if k % 2 == 0 else one).finish(lease, Outcome("complete", (float(k),)))
+    assert [trial.value for trial in search.study.trials] == [float(k) for k in range(6)]
+
+
+def test_a_machine_that_goes_away_loses_its_trial_and_cannot_take_it_back(desk):
+    one, _ = desk(seconds=0.2)
+    other, search = desk(seconds=60.0)
+    lost = one.next("one")
+    time.sleep(0.4)
+    taken = other.next("other")
+    assert (taken.number, taken.deaths) == (lost.number, 1)
+    assert not one.finish(lost, Outcome("complete", (9.0,)))
+    assert one.renew([lost]) == [lost]
+    assert other.finish(taken, Outcome("complete", (1.0,)))
+    assert search.study.trials[0].value == 1.0
+
+
+def test_a_lease_that_is_renewed_stays(desk):
+    one, _ = desk(seconds=0.5)
+    other, _ = desk(total=1)
+    lease = one.next("one")
+    for _ in range(4):
+        time.sleep(0.25)
+        assert one.renew([lease]) == []
+        assert other.next("other") is None
+
+
+@pytest.mark.slow
+def test_two_machines_without_a_common_coordinator_finish_a_sweep_under_fire(server):
+    command = [sys.executable, str(ROOT / "tests" / "chaos" / "sweep.py"), "--trials", "8", "--workers", "1", "--steps", "60",
+               "--kills", "2", "--coordinator-kills", "1", "--every", "3", "--storage", server]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,209 @@
+"""`wb sweep`, as people use it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+import pytest
+
+from workbench.sweep.folder import SweepFolder
+
+WB = [sys.executable, "-m", "workbench"]
+
+
+@pytest.fixture
+def wb(tmp_path):
+    """Runs a command in a home of its own."""
+
+    def run(*words, check=True, env=None):
+        environ = {**os.environ, "NO_COLOR": "1", "WB_HOME": str(tmp_path / "home"), **(env or {})}
+        done = subprocess.run([*WB, *map(str, words)], capture_output=True, text=True, env=environ, timeout=300, check=False)
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def found(wb, name="tiny"):
+    return json.loads(wb("sweep", "show", name, "--json").stdout)
+
+
+def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path):
+    path = write()
+    done = wb("sweep", path, "--trials", 4, "--workers", 2, "--no-track")
+    assert "best: trial" in done.stdout
+    told = found(wb)
+    assert [trial["number"] for trial in told["trials"]] == [0, 1, 2, 3]
+    assert {trial["state"] for trial in told["trials"]} == {"complete"}
+    assert told["best"] == min(told["trials"], key=lambda trial: trial["value"])["number"]
+    assert told["trials"][0]["params"] == {"train.learning_rate": 2e-4}
+
+    again = wb("sweep", path, "--trials", 4, "--no-track")
+    assert "going on: 4 of 4 trials are done" in again.stdout
+    more = wb("sweep", path, "--trials", 5, "--no-track")
+    assert "going on: 4 of 5" in more.stdout
+    assert found(wb)["trials"][:4] == told["trials"]
+    assert len(found(wb)["trials"]) == 5
+    assert "5 of 5 trials" in wb("sweep", "list").stdout
+
+
+def test_the_best_recipe_runs(wb, write, tmp_path):
+    wb("sweep", write(), "--trials", 2, "--no-track")
+    text = wb("sweep", "best", "tiny").stdout
+    best = tomllib.loads(text)
+    trial = next(trial for trial in found(wb)["trials"] if trial["number"] == found(wb)["best"])
+    assert best["train"]["learning_rate"] == trial["params"]["train.learning_rate"]
+    assert "sweep" not in best
+    path = tmp_path / "best.toml"
+    path.write_text(text)
+    assert "finished" in wb("run", path, "--no-track").stdout
+
+
+def test_a_changed_search_is_refused_with_the_difference_and_may_begin_anew(wb, write):
+    wb("sweep", write(), "--trials", 1, "--no-track")
+    changed = write(space='[sweep.space]\n"train.learning_rate" = { low = 1e-4, high = 1e-2, log = true }\n')
+    refused = wb("sweep", changed, "--trials", 2, "--no-track", check=False)
+    assert refused.returncode == 2
+    assert "sweep.space.train.learning_rate.low: 1e-05 -> 0.0001" in refused.stderr
+    assert "--new" in refused.stderr
+    assert "tiny-2" in wb("sweep", changed, "--trials", 1, "--no-track", "--new").stdout
+
+
+def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, tmp_path):
+    # At a learning rate of 1 without clipping the loss of some trials is no number any more.
+    space = '[sweep.space]\n"train.clip" = { choices = [1.0, 1e12] }\n"train.learning_rate" = { choices = [2e-4, 1.0] }\n'
+    done = wb("sweep", write('sampler = "grid"\n', space), "--trials", 4, "--no-track", "--set", "train.steps=60", "--set", "train.warmup=0",
+              "--set", "denoiser.depth=4")  # fmt: skip
+    states = {trial["number"]: trial["state"] for trial in found(wb)["trials"]}
+    assert len(states) == 4
+    assert states[0] == "complete"
+    for number, state in states.items():
+        text = tmp_path / "home" / "runs" / f"tiny-t{number:04d}" / "traceback.txt"
+        assert text.exists() == (state == "failed")
+        assert ("not finite" in text.read_text()) if state == "failed" else True
+    assert done.returncode == 0
+
+
+def test_failures_beyond_what_is_put_up_with_end_the_sweep(wb, write, site):
+    site.install(
+        code="""
+        from workbench.interfaces import Denoiser
+        class Mine(Denoiser):
+            def build(self, spec):
+                raise RuntimeError("this network cannot be built")
+        """,
+        kind="denoisers",
+    )
+    path = write("max_failures = 1\n", '[sweep.space]\n"denoiser.use" = { choices = ["small_cnn", "mine"] }\n')
+    done = wb("sweep", path, "--trials", 30, "--no-track", check=False)
+    assert done.returncode == 2
+    assert "too many trials failed" in done.stderr
+    assert "cannot be built" in done.stdout
+    told = found(wb)["trials"]
+    assert [trial["state"] for trial in told].count("failed") == 2
+    assert len(told) < 30
+
+
+def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path):
+    space = '[sweep.space]\n"denoiser.channels" = { choices = [8, 64] }\n'
+    wb("sweep", write('max_parameters = 20000\nsampler = "grid"\n', space), "--trials", 2, "--no-track")
+    states = {trial["params"]["denoiser.channels"]: trial["state"] for trial in found(wb)["trials"]}
+    assert states == {8: "complete", 64: "infeasible"}
+
+
+def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb):
+    path = write()
+    command = ["sweep", str(path), "--trials", "3", "--no-track", "--set", "train.steps=400", "--set", "train.batch_size=16"]
+    environ = {**os.environ, "WB_HOME": str(tmp_path / "home")}
+    process = subprocess.Popen([*WB, *command], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120.0
+    while not list(tmp_path.glob("home/runs/*/metrics.jsonl")) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 130, out + err
+    assert "the same command goes on" in out
+    interrupted = found(wb)["trials"]
+    assert [trial["state"] for trial in interrupted].count("running") == 0
+    assert list(tmp_path.glob("home/runs/*/checkpoints/step_*"))
+    assert "1 were interrupted" in wb(*command).stdout
+    assert {trial["state"] for trial in found(wb)["trials"]} == {"complete"}
+
+
+def test_what_only_changes_evaluation_is_trained_once(wb, write, tmp_path):
+    path = write('sampler = "grid"\n', '[sweep.space]\n"sampler.steps" = { choices = [2, 3, 4] }\n')
+    path.write_text(path.read_text().replace('metric = "val/loss"', 'metric = "eval/nfe"'))
+    done = wb("sweep", path, "--trials", 3, "--no-track")
+    assert "train once" in done.stdout
+    runs = SweepFolder.of(tmp_path / "home", "tiny").home / "runs"
+    assert [folder.name for folder in sorted(runs.iterdir()) if (folder / "checkpoints").exists()] == ["tiny-t0000"]
+    assert {trial["params"]["sampler.steps"]: trial["value"] for trial in found(wb)["trials"]} == {2: 2.0, 3: 3.0, 4: 4.0}
+
+
+def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write):
+    path = write(
+        'metrics = ["val/loss", "eval/nfe"]\n',
+        '[sweep.space]\n"sampler.steps" = { choices = [2, 3] }\n"seed" = { choices = [0, 1] }\n',
+    )
+    path.write_text(path.read_text().replace('pruner = "none"', 'pruner = "median"'))
+    done = wb("sweep", path, "--trials", 3, "--no-track")
+    assert "no trial is pruned" in done.stdout
+    told = found(wb)
+    values = {trial["number"]: trial["value"] for trial in told["trials"]}
+    assert all(len(value) == 2 for value in values.values())
+    for number in told["best"]:
+        assert not any(
+            all(o <= v for o, v in zip(other, values[number], strict=True)) and other != values[number]
+            for other in values.values()
+        )
+    assert "--trial" in wb("sweep", "best", "tiny", check=False).stderr
+
+
+def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path):
+    # One good learning rate among hopeless ones; seeds make trials of the hopeless kind differ.
+    space = '[sweep.space]\n"train.learning_rate" = { choices = [2e-3, 1e-6] }\n"seed" = { choices = [0, 1, 2, 3, 4, 5] }\n'
+    path = write('sampler = "grid"\nprune_by = "loss"\n', space)
+    path.write_text(
+        path.read_text().replace('pruner = "none"', 'pruner = "median"').replace("validate_every = 0", "validate_every = 10")
+    )
+    settings = ["--set", "train.learning_rate=2e-3", "--set", "train.warmup=0", "--set", "train.steps=40"]
+    wb("sweep", path, "--trials", 12, "--no-track", *settings)
+    states = [(trial["params"]["train.learning_rate"], trial["state"]) for trial in found(wb)["trials"]]
+    assert (1e-6, "pruned") in states
+    assert (2e-3, "complete") in states
+    for trial in found(wb)["trials"]:
+        info = json.loads((tmp_path / "home" / "runs" / trial["run"] / "run.json").read_text())
+        assert info["status"] == ("KILLED" if trial["state"] == "pruned" else "FINISHED")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sweep", "nowhere.toml"], "no such file"),
+        (["sweep", "show", "nothing"], "no sweep 'nothing'"),
+        (["sweep", "show", "../../etc"], "cannot be the name"),
+        (["sweep-worker", "tiny"], "--storage"),
+        (["sweep-worker", "tiny", "--storage", "sqlite:///x.db"], "not for several machines"),
+        (["sweep-worker", "tiny", "--storage", "nonsense"], "expected a URL"),
+    ],
+)
+def test_bad_input_is_one_clear_error(wb, words, said):
+    done = wb(*words, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_password_in_the_storage_is_never_shown(wb, write, tmp_path):
+    done = wb("sweep", write(), "--no-track", "--storage", "postgresql://me:canary@127.0.0.1:1/none", check=False)
+    assert done.returncode == 2
+    assert "cannot be reached" in done.stderr
+    assert "canary" not in done.stderr + done.stdout
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert b"canary" not in path.read_bytes()

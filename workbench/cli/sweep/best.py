@@ -1,0 +1,40 @@
+"""wb sweep best"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workbench.cli.sweep.run import Storage
+from workbench.cli.sweep.show import SweepName, found_of
+from workbench.errors import SweepError
+
+__all__ = ["best"]
+
+
+def best(
+    name: SweepName,
+    trial: Annotated[int | None, typer.Option(min=0, help="Another trial than the best.", show_default=False)] = None,
+    storage: Storage = None,
+) -> None:
+    """Print the recipe of the best trial, ready for `wb run`.
+
+    [bold]wb sweep best sweep > best.toml && wb run best.toml[/]
+    """
+    from workbench.home import wb_home
+    from workbench.sweep.folder import SweepFolder
+    from workbench.sweep.summary import best_recipe
+
+    found = found_of(name, storage)
+    if trial is None and len(found.aims) > 1 and found.ranked:
+        raise SweepError(
+            f"{name} has several metrics and no single best: choose with --trial; on the Pareto front: {', '.join(map(str, found.ranked))}"
+        )
+    chosen = found.best if trial is None else trial
+    row = next((row for row in found.rows if row.number == chosen), None)
+    if row is None:
+        raise SweepError(
+            f"{name}: no trial is complete yet" if trial is None else f"{name} has no trial {trial}; there are {len(found.rows)}"
+        )
+    typer.echo(best_recipe(SweepFolder.of(wb_home(), name), row), nl=False)

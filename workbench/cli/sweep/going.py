@@ -1,0 +1,179 @@
+"""A sweep while it goes: the coordinator's stream, drawn."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.cli.sweep.record import SweepRecord
+    from workbench.engine import Stop
+    from workbench.interfaces import Launcher
+    from workbench.sweep.opening import Opened
+    from workbench.sweep.processes import Process
+    from workbench.sweep.wire import Task
+
+__all__ = ["confirm", "go", "tell_end", "watch"]
+
+Status = Literal["done", "stopped", "given up", "out of time"]
+
+
+def go(
+    sweep: Opened, workers: int, minutes: float | None, device: str, record: SweepRecord, stop: Stop, console: Console
+) -> Status:
+    """Run trials until all are done; how it ended."""
+    from workbench.cli.sweep.live import Live
+    from workbench.sweep.coordinator import coordinate
+    from workbench.sweep.sources import Trials
+
+    def tell(text: str) -> None:
+        console.print(escape(text))
+
+    source = Trials(
+        sweep.desk,
+        sweep.folder.name,
+        sweep.owner,
+        seconds=None if minutes is None else 60.0 * minutes,
+        failures=sweep.recipe.sweep.max_failures if sweep.recipe.sweep else 0,
+        trained_once=sweep.trained_once,
+        parent=record.parent,
+        tell=tell,
+    )
+    with _signals(stop, console), Live(sweep, console) as live:
+        for moment in coordinate(source, _starter(sweep, workers, device), workers, stop, sweep.ledger.seconds / 3.0):
+            for line in moment.news:
+                tell(line)
+            live.show(moment.workers)
+    if stop.requested:
+        return "stopped"
+    if source.given_up:
+        return "given up"
+    return "done" if sweep.desk.tally().finished else "out of time"
+
+
+def watch(
+    sweep: Opened,
+    launcher: Launcher,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    workers: int,
+    stop: Stop,
+    console: Console,
+) -> Status:
+    """Let a launcher start the workers, and look on until all trials are done."""
+    from workbench.cli.sweep.live import Live
+
+    with _signals(stop, console), Live(sweep, console) as live:
+        launched = launcher.launch(command, environment, workers, sweep.folder.logs)
+        console.print(f"started {', '.join(each.name for each in launched)}")
+        try:
+            while not stop.requested and not sweep.desk.tally().finished:
+                if all(each.ended() for each in launched):
+                    break
+                live.show(())
+                time.sleep(1.0)
+        finally:
+            for each in launched:
+                each.stop()
+    if stop.requested:
+        return "stopped"
+    if not sweep.desk.tally().finished:
+        console.print(f"[yellow]all workers have ended before the trials have; their logs are in {sweep.folder.logs}[/]")
+        return "out of time"
+    return "done"
+
+
+def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Console) -> None:
+    """Measure the best trials again, on new images."""
+    from workbench.cli.sweep.live import Live
+    from workbench.engine import RunFolder
+    from workbench.sweep.answers import answer
+    from workbench.sweep.confirm import to_confirm
+    from workbench.sweep.coordinator import coordinate
+    from workbench.sweep.sources import Again
+    from workbench.sweep.summary import summary
+
+    found = summary(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+
+    def is_here(run: str) -> bool:
+        return (RunFolder(sweep.folder.home / "runs" / run).path / "run.json").is_file()
+
+    tasks = to_confirm(sweep.recipe, found.outcomes, found.ranked, is_here, sweep.trained_once)
+    if len(tasks) < 2 or _answered(sweep, tasks):
+        return
+    console.print(
+        f"measuring trials {', '.join(str(task.number) for task in tasks)} again, on {len(tasks[0].seeds)} new draws each"
+    )
+    source = Again(tasks, lambda text: console.print(escape(text)))
+    with _signals(stop, console), Live(sweep, console) as live:
+        for moment in coordinate(source, _starter(sweep, workers, device), workers, stop, 3600.0):
+            live.show(moment.workers)
+    if not stop.requested and len(source.values) > 1:
+        answer(sweep.folder, sweep.recipe, sweep.aims[0], source.values)
+
+
+def _answered(sweep: Opened, tasks: Sequence[Task]) -> bool:
+    """Whether these very trials have been measured again, and as often."""
+    from workbench.sweep.answers import read_answer
+
+    told = read_answer(sweep.folder)
+    if told is None:
+        return False
+    same = {each["number"] for each in told["trials"]} == {task.number for task in tasks}
+    return same and (told["draws"], told["samples"]) == (len(tasks[0].seeds), tasks[0].samples)
+
+
+def tell_end(sweep: Opened, console: Console, *, stopped: bool) -> None:
+    """The table, the answer, and what to do next."""
+    from workbench.cli.sweep.table import answer_lines, trials_table
+    from workbench.sweep.summary import summary
+
+    found = summary(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+    tally = sweep.desk.tally()
+    if tally.done:
+        console.print(trials_table(found, most=12))
+    for line in answer_lines(found):
+        console.print(line)
+    name = sweep.folder.name
+    if stopped or not tally.finished:
+        console.print(f"{tally.done} of {tally.total} trials are done; the same command goes on")
+    elif found.best is not None:
+        console.print(
+            f"the best recipe: [bold]wb sweep best {name} > best.toml[/]    all trials: [bold]wb sweep show {name}[/]    [bold]wb ui[/]"
+        )
+
+
+@contextmanager
+def _signals(stop: Stop, console: Console) -> Iterator[None]:
+    def request(number: int, frame: object) -> None:
+        if stop.requested:
+            raise KeyboardInterrupt
+        stop.request(number)
+        console.print("[yellow]stopping: trials are kept where they are; once more to leave at once[/]")
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _starter(sweep: Opened, workers: int, device: str) -> Callable[[int], Process]:
+    from workbench.sweep.processes import Process, environment
+
+    def start(index: int) -> Process:
+        command = [sys.executable, "-m", "workbench.cli.sweep.piped", str(sweep.folder.path), device]
+        log = sweep.folder.logs / f"worker-{index}-{time.strftime('%Y%m%d')}.log"
+        return Process(command, Path(log), environment(index, workers))
+
+    return start

@@ -1,0 +1,30 @@
+"""wb sweep list"""
+
+from __future__ import annotations
+
+import typer
+
+__all__ = ["list_sweeps"]
+
+
+def list_sweeps() -> None:
+    """List the sweeps of this WB_HOME, the oldest first."""
+    from workbench.errors import WorkbenchError
+    from workbench.home import wb_home
+    from workbench.sweep.folder import list_sweeps as folders
+    from workbench.sweep.ledger import Ledger
+
+    found = folders(wb_home())
+    if not found:
+        typer.echo("no sweeps yet: wb sweep --trials 50")
+    for folder in found:
+        info = folder.info()
+        told = f"in {info['storage']}"
+        if info["storage"] is None:
+            try:
+                ledger = Ledger(folder.database, folder.name, 1.0)
+                done = sum(row.outcome is not None for row in ledger.rows())
+                told = f"{done} of {ledger.begun().trials} trials"
+            except WorkbenchError as error:
+                told = str(error)
+        typer.echo(f"{typer.style(folder.name, bold=True)}  {info['created'][:16]}  {told}  {info['source']}")

@@ -1,0 +1,74 @@
+"""wb sweep show"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.sweep.run import Storage, storage_of
+
+if TYPE_CHECKING:
+    from workbench.sweep.summary import Summary
+
+__all__ = ["SweepName", "found_of", "show"]
+
+
+def _complete(incomplete: str) -> list[str]:
+    from workbench.home import wb_home
+
+    names = sorted(path.parent.name for path in (wb_home() / "sweeps").glob("*/sweep.json"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+SweepName = Annotated[str, typer.Argument(metavar="NAME", help="A sweep: wb sweep list.", autocompletion=_complete)]
+
+
+def show(
+    name: SweepName,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    storage: Storage = None,
+) -> None:
+    """Show the trials of a sweep, also while it runs, and the best of them.
+
+    [bold]wb sweep show sweep[/]
+    [bold]wb sweep show sweep --json | jq .best[/]
+    """
+    from rich.console import Console
+
+    from workbench.cli.sweep.table import answer_lines, trials_table
+
+    found = found_of(name, storage)
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2, allow_nan=False))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 500  # a file has no edge at which the table must fold
+    console.print(trials_table(found))
+    for line in answer_lines(found):
+        console.print(line)
+
+
+def found_of(name: str, storage: str | None) -> Summary:
+    """What came of a sweep so far; SweepError where there is none of that name."""
+    from workbench.errors import SweepError
+    from workbench.home import wb_home
+    from workbench.sweep.folder import SweepFolder, list_sweeps
+    from workbench.sweep.ledger import Ledger
+    from workbench.sweep.objectives import objectives
+    from workbench.sweep.space import axes_of
+    from workbench.sweep.summary import summary
+
+    home = wb_home()
+    folder = SweepFolder.of(home, name)
+    if not folder.exists():
+        known = ", ".join(each.name for each in list_sweeps(home)) or "none yet: wb sweep --trials 50"
+        raise SweepError(f"no sweep '{name}' in {home / 'sweeps'}; there: {known}")
+    url = storage_of(storage)
+    if url is None and folder.info()["storage"] is not None:
+        raise SweepError(f"the trials of {name} are in {folder.info()['storage']}: say --storage URL")
+    recipe = folder.loaded()
+    rows = Ledger(url or folder.database, name, 1.0).rows()
+    return summary(folder, recipe, objectives(recipe), axes_of(recipe), rows)

@@ -1,0 +1,11 @@
+"""What every table of the core is like."""
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Section"]
+
+
+class Section(BaseModel):
+    """A table of the recipe that belongs to the core."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

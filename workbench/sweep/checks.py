@@ -1,0 +1,143 @@
+"""Everything a sweep could come upon, tried on the recipe before the first trial."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import CombinationError, Problem, RecipeError
+from workbench.recipe import Recipe, load
+from workbench.recipe.layers import layered
+from workbench.sweep.objectives import objectives
+from workbench.sweep.space import Axis, axes_of, overrides
+
+__all__ = ["check_sweep"]
+
+MOST_COMBINATIONS = 400
+SHOWN = 5
+
+
+def check_sweep(path: Path, base: Recipe, settings: Sequence[str] = ()) -> None:
+    """RecipeError, located, where an end, a choice or a combination of choices gives no recipe, or the recipe itself lies outside of the space.
+
+    `path` is the recipe's file and `settings` what `--set` said; `base` is what both gave.
+    """
+    source = layered(path, settings)
+    axes = axes_of(base)
+    problems: list[Problem] = []
+
+    def found(key: str | None, message: str) -> None:
+        problems.append(source.problem(("sweep",) if key is None else ("sweep", "space", key), message))
+
+    try:
+        objectives(base)
+    except CombinationError as error:
+        problems.append(source.problem(tuple(error.key.split(".")), str(error)))
+    if base.sweep is not None and not axes:
+        found(None, "nothing to vary: [sweep.space] is empty")
+    for key, message in [*_conditions(axes, base), *_unfit_for_sampler(axes, base)]:
+        found(key, message)
+    if not problems:
+        for key, message in itertools.islice(_trials(path, base, settings, axes), SHOWN):
+            found(key, message)
+    if not problems:
+        for axis in axes:
+            value = base.flat().get(axis.key)
+            if axis.active(base.flat()) and not axis.contains(value):
+                said = f"the recipe says {value!r}" if value is not None else "the recipe does not say it"
+                found(
+                    axis.key,
+                    f"{said}, which the space does not contain; trial 0 is the recipe as it is, so let the space contain it or change the recipe",
+                )
+    if problems:
+        raise RecipeError(problems)
+
+
+def _conditions(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]:
+    known = {*base.flat(), *(axis.key for axis in axes)}
+    for position, axis in enumerate(axes):
+        for key, wanted in (axis.space.when or {}).items():
+            other = next((each for each in axes if each.key == key), None)
+            if key not in known:
+                yield axis.key, f"when: neither the recipe nor the space has a key '{key}'"
+            elif other is not None and axes.index(other) >= position:
+                yield axis.key, f"when: '{key}' depends on this key in turn: a circle"
+            elif other is not None and other.space.choices is not None:
+                values = wanted if isinstance(wanted, tuple) else (wanted,)
+                for value in values:
+                    if not other.contains(value):
+                        yield (
+                            axis.key,
+                            f"when: '{key}' is never {value!r}; its choices are {', '.join(map(repr, other.space.choices))}",
+                        )
+
+
+def _unfit_for_sampler(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]:
+    sweep = base.sweep
+    if sweep is None:
+        return
+    if sweep.sampler == "cmaes" and find_spec("cmaes") is None and axes:
+        yield axes[0].key, "sampler = 'cmaes' needs a package: pip install cmaes"
+    for axis in axes:
+        if sweep.sampler == "grid" and axis.space.choices is None and axis.space.step is None and not axis.space.whole:
+            yield axis.key, "sampler = 'grid' needs a step, or choices"
+        if sweep.sampler in ("grid", "cmaes", "gp") and axis.space.when:
+            yield axis.key, f"sampler = '{sweep.sampler}' knows no conditions (when); use 'tpe', 'random' or 'qmc'"
+
+
+def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[Axis]) -> Iterator[tuple[str, str]]:
+    """Keys and problems of all that is tried: each end and choice by itself, then choices together."""
+    flat = base.flat()
+    alone_broken = False
+    for axis in axes:
+        around = _context(axis, axes)
+        for value in axis.ends():
+            for problem in _problems(path, settings, {**around, axis.key: value}):
+                alone_broken = True
+                yield axis.key, f"with {value!r}: {problem}"
+    if alone_broken:
+        return
+    for values in _combinations(axes, flat):
+        for problem in _problems(path, settings, values):
+            yield next(iter(values)), f"with {', '.join(f'{key} = {value!r}' for key, value in values.items())}: {problem}"
+
+
+def _context(axis: Axis, axes: Sequence[Axis]) -> dict[str, Any]:
+    """Values that make an axis active."""
+    around: dict[str, Any] = {}
+    for key, wanted in (axis.space.when or {}).items():
+        other = next((each for each in axes if each.key == key), None)
+        if other is not None:
+            around |= _context(other, axes)
+        around[key] = wanted[0] if isinstance(wanted, tuple) else wanted
+    return around
+
+
+def _combinations(axes: Sequence[Axis], flat: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Choices with choices: all together, or two at a time where these are too many."""
+    chosen = [axis for axis in axes if axis.space.choices is not None]
+    count = 1
+    for axis in chosen:
+        count *= len(axis.ends())
+    groups = [chosen] if count <= MOST_COMBINATIONS else [list(pair) for pair in itertools.combinations(chosen, 2)]
+    seen: list[dict[str, Any]] = []
+    for group in groups:
+        for together in itertools.product(*(axis.ends() for axis in group)):
+            values: dict[str, Any] = {}
+            for axis, value in zip(group, together, strict=True):
+                if axis.active({**flat, **values}):
+                    values[axis.key] = value
+            if len(values) > 1 and values not in seen:
+                seen.append(values)
+                yield values
+
+
+def _problems(path: Path, settings: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    try:
+        load(path, [*settings, *overrides(values)])
+    except RecipeError as error:
+        return [f"{problem.key}: {problem.message}" for problem in error.problems[:1]]
+    return []

@@ -1,0 +1,63 @@
+"""Measuring the best trials again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from workbench.engine import Evaluator, Measurement, Progress, RunFolder, Stop
+from workbench.home import cache_folder
+from workbench.recipe import Recipe, load
+from workbench.sweep.folder import SweepFolder
+from workbench.sweep.ledger import Outcome
+from workbench.sweep.objectives import objectives
+from workbench.sweep.wire import Task
+
+__all__ = ["measured_again", "to_confirm"]
+
+SEED_STRIDE = 7919  # seeds of new draws are far from the recipe's, with which the trials were measured
+
+
+def to_confirm(
+    recipe: Recipe, outcomes: Mapping[int, Outcome], ranked: Sequence[int], is_here: Callable[[str], bool], trained_once: bool
+) -> list[Task]:
+    """Tasks for the best trials and trial 0, of those whose run is here; none where the metric is not one of new images."""
+    settings = recipe.sweep
+    if settings is None or settings.confirm == 0 or len(settings.objectives) > 1 or not objectives(recipe)[0].measured_again:
+        return []
+    chosen = dict.fromkeys([*ranked[: settings.confirm], *([0] if 0 in ranked else [])])
+    seeds = tuple((recipe.seed + SEED_STRIDE * (1 + k)) % 2**32 for k in range(settings.confirm_seeds))
+    samples = settings.confirm_samples or recipe.evaluate.samples
+    trained_by = outcomes[0].run if trained_once else ""
+    return [
+        Task("confirm", number, outcomes[number].run, trained_by=trained_by, seeds=seeds, samples=samples)
+        for number in chosen
+        if is_here(outcomes[number].run)
+    ]
+
+
+def measured_again(
+    task: Task, folder: SweepFolder, device: torch.device, progress: Callable[[Progress], None], stop: Stop
+) -> list[float] | None:
+    """The metric for each seed; None where `stop` was requested. What was measured before is read from the run's folder."""
+    run = RunFolder(folder.home / "runs" / task.run)
+    recipe = load(run.recipe)
+    metric = objectives(folder.loaded())[0].metric
+    trained = RunFolder(folder.home / "runs" / task.trained_by) if task.trained_by else run
+    values = []
+    for seed in task.seeds:
+        measurement = Measurement(task.samples, seed, recipe.evaluate.real, recipe.evaluate.features)
+        evaluator = Evaluator(trained, recipe, measurement, device, cache_folder(folder.home))
+        slot = recipe.evaluation_sampler
+
+        def tell(done: int, seed: int = seed) -> None:
+            progress(
+                Progress("evaluating", 0, done, task.samples, f"again, draw {task.seeds.index(seed) + 1} of {len(task.seeds)}")
+            )
+
+        evaluation = evaluator.kept(slot) or evaluator.measure(slot, tell)
+        values.append(float(evaluation.metrics[metric]))
+        if stop.requested:
+            return None
+    return values

@@ -1,0 +1,239 @@
+"""Who does which trial: leases with fencing tokens, in a table beside Optuna's.
+
+Every change names the token that it believes in. Whoever was thought dead and comes back holds an old token, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from workbench.errors import SweepError
+
+__all__ = ["Begun", "Lease", "Ledger", "Outcome", "Row"]
+
+State = Literal["waiting", "running", "done"]
+Ending = Literal["complete", "pruned", "infeasible", "failed"]
+
+_TABLES = sa.MetaData()
+_SWEEPS = sa.Table(
+    "wb_sweeps",
+    _TABLES,
+    sa.Column("name", sa.String(100), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("recipe", sa.Text, nullable=False),
+    sa.Column("trials", sa.Integer, nullable=False),
+    sa.Column("parent", sa.Text, nullable=False, default=""),  # JSON: where the sweep is recorded
+)
+_TRIALS = sa.Table(
+    "wb_trials",
+    _TABLES,
+    sa.Column("sweep", sa.String(100), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("deaths", sa.Integer, nullable=False),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
+    sa.Column("overrides", sa.Text, nullable=False),  # JSON: a list, as after --set
+    sa.Column("ending", sa.String(20), nullable=False),
+    sa.Column("values", sa.Text, nullable=False),  # JSON: a list, in the order of the objectives
+    sa.Column("run", sa.String(200), nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A sweep as the database knows it."""
+
+    digest: str
+    recipe: str
+    trials: int
+    parent: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to do a trial, until it expires or is taken away."""
+
+    number: int
+    token: int
+    deaths: int  # how many workers have died over it
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended."""
+
+    ending: Ending
+    values: tuple[float, ...] = ()
+    run: str = ""
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial as the ledger has it."""
+
+    number: int
+    state: State
+    token: int
+    deaths: int
+    owner: str
+    expires: float
+    overrides: tuple[str, ...]
+    outcome: Outcome | None
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as it stands."""
+        return Lease(self.number, self.token, self.deaths, self.overrides)
+
+
+class Ledger:
+    """The trials of one sweep. `seconds` is how long a lease lasts without being renewed.
+
+    Raises SweepError where the database cannot be reached.
+    """
+
+    def __init__(self, url: str, sweep: str, seconds: float) -> None:
+        self._sweep, self.seconds = sweep, seconds
+        self._engine = sa.create_engine(url, pool_pre_ping=True)
+        self.shared = self._engine.dialect.name != "sqlite"
+        with self.exclusive(), self._begin() as connection:
+            _TABLES.create_all(connection)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def begin(self, digest: str, recipe: str, trials: int) -> Begun:
+        """Write a new sweep down, or read the one there is."""
+        try:
+            with self._begin() as connection:
+                connection.execute(sa.insert(_SWEEPS).values(name=self._sweep, digest=digest, recipe=recipe, trials=trials))
+        except IntegrityError:
+            pass
+        return self.begun()
+
+    def begun(self) -> Begun:
+        """The sweep as it was written down; SweepError where it was not."""
+        with self._begin() as connection:
+            row = connection.execute(sa.select(_SWEEPS).where(_SWEEPS.c.name == self._sweep)).mappings().first()
+        if row is None:
+            raise SweepError(
+                f"there is no sweep '{self._sweep}' in this storage; begin it with: wb sweep RECIPE --name {self._sweep} --storage ..."
+            )
+        return Begun(row["digest"], row["recipe"], row["trials"], json.loads(row["parent"] or "{}"))
+
+    def change(self, **fields: Any) -> None:
+        """Change what is written of the sweep: `trials`, `recipe`, `parent`."""
+        if "parent" in fields:
+            fields["parent"] = json.dumps(fields["parent"])
+        with self._begin() as connection:
+            connection.execute(sa.update(_SWEEPS).where(_SWEEPS.c.name == self._sweep).values(**fields))
+
+    def rows(self) -> list[Row]:
+        """All trials, in the order of their numbers."""
+        with self._begin() as connection:
+            found = connection.execute(sa.select(_TRIALS).where(_TRIALS.c.sweep == self._sweep).order_by(_TRIALS.c.number))
+            return [_row(each) for each in found.mappings()]
+
+    def add(self, number: int, overrides: Sequence[str]) -> None:
+        """A new trial that waits for somebody."""
+        row = {
+            "state": "waiting", "token": 0, "deaths": 0, "owner": "", "expires": 0.0, "overrides": json.dumps(list(overrides)),
+            "ending": "", "values": "[]", "run": "", "seconds": 0.0, "error": "",
+        }  # fmt: skip
+        with self._begin() as connection:
+            connection.execute(sa.insert(_TRIALS).values(sweep=self._sweep, number=number, **row))
+
+    def claim(self, row: Row, owner: str) -> Lease | None:
+        """Take a trial that waits, or whose lease has expired, which counts as a death; None where somebody was faster."""
+        died = row.deaths + (row.state == "running")
+        free = sa.or_(_TRIALS.c.state == "waiting", sa.and_(_TRIALS.c.state == "running", _TRIALS.c.expires < self.now()))
+        new = {"state": "running", "token": row.token + 1, "deaths": died, "owner": owner, "expires": self.now() + self.seconds}
+        return Lease(row.number, row.token + 1, died, row.overrides) if self._changed(row.lease, new, free) else None
+
+    def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Make leases last longer; those that were lost meanwhile come back."""
+        until = {"expires": self.now() + self.seconds}
+        return [lease for lease in leases if not self._changed(lease, until, _TRIALS.c.state == "running")]
+
+    def release(self, lease: Lease, *, died: bool) -> bool:
+        """Give a trial back for the next one to go on with."""
+        new = {"state": "waiting", "deaths": lease.deaths + died, "owner": "", "expires": 0.0}
+        return self._changed(lease, new, _TRIALS.c.state == "running")
+
+    def finish(self, lease: Lease, outcome: Outcome) -> bool:
+        """End a trial for good; False where the lease was lost, and then nothing has changed."""
+        new = {
+            "state": "done", "ending": outcome.ending, "values": json.dumps(outcome.values), "run": outcome.run,
+            "seconds": outcome.seconds, "error": outcome.error[-20_000:],
+        }  # fmt: skip
+        return self._changed(lease, new, _TRIALS.c.state == "running")
+
+    def now(self) -> float:
+        """Seconds by the one clock that all who share the database go by."""
+        if not self.shared:
+            return time.time()
+        with self._begin() as connection:
+            return float(connection.execute(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))).scalar_one())
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else is in such a block of this sweep, on whichever machine. A file of one machine has one coordinator, who needs no lock."""
+        if not self.shared:
+            yield
+            return
+        key = zlib.crc32(f"workbench {self._sweep}".encode())
+        with self._connection() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+    def _changed(self, lease: Lease, new: Mapping[str, Any], condition: Any) -> bool:
+        which = (_TRIALS.c.sweep == self._sweep, _TRIALS.c.number == lease.number, _TRIALS.c.token == lease.token, condition)
+        with self._begin() as connection:
+            return connection.execute(sa.update(_TRIALS).where(*which).values(**new)).rowcount == 1
+
+    @contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        with self._connection() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        try:
+            connection = self._engine.connect()
+        except sa.exc.SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+            raise SweepError(
+                f"the storage {self._engine.url.render_as_string(hide_password=True)} cannot be reached: {reason}"
+            ) from error
+        with connection:
+            yield connection
+
+
+def _row(found: Any) -> Row:
+    outcome = None
+    if found["state"] == "done":
+        outcome = Outcome(found["ending"], tuple(json.loads(found["values"])), found["run"], found["seconds"], found["error"])
+    return Row(
+        found["number"], found["state"], found["token"], found["deaths"], found["owner"], found["expires"],
+        tuple(json.loads(found["overrides"])), outcome,
+    )  # fmt: skip

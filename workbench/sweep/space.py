@@ -1,0 +1,116 @@
+"""The axes of a search: keys of the recipe, the values they may take, and when they matter at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.recipe import Recipe
+from workbench.recipe.search import Space
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+__all__ = ["Axis", "axes_of", "evaluation_only", "overrides", "suggested"]
+
+EVALUATION = ("sampler.", "evaluate.")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One key of the recipe and its space."""
+
+    key: str
+    space: Space
+
+    def active(self, values: Mapping[str, Any]) -> bool:
+        """Whether the key belongs to a recipe with these values."""
+        return all(
+            any(_same(values.get(key), each) for each in _listed(wanted)) for key, wanted in (self.space.when or {}).items()
+        )
+
+    def suggest(self, trial: BaseTrial) -> Any:
+        """The value that the trial has for the key, chosen now if it has none. Lists are JSON to Optuna, whose storages hold none."""
+        space = self.space
+        if space.choices is not None:
+            return self.value(trial.suggest_categorical(self.key, [_stored(each) for each in space.choices]))
+        low, high = _number(space.low), _number(space.high)
+        if space.whole:
+            return trial.suggest_int(self.key, int(low), int(high), step=int(space.step or 1), log=space.log)
+        return trial.suggest_float(self.key, low, high, step=space.step, log=space.log)
+
+    def value(self, stored: Any) -> Any:
+        """What Optuna's value means in the recipe."""
+        return next((each for each in self.space.choices or () if _same(_stored(each), stored)), stored)
+
+    def stored(self, value: Any) -> Any:
+        """What Optuna is told of a value of the recipe."""
+        return _stored(value)
+
+    def ends(self) -> list[Any]:
+        """The values that are tried before anything runs: every choice, or both ends."""
+        return list(self.space.choices) if self.space.choices is not None else [self.space.low, self.space.high]
+
+    def contains(self, value: Any) -> bool:
+        """Whether a value of the recipe is one that the search could come upon."""
+        space = self.space
+        if space.choices is not None:
+            return any(_same(each, value) for each in space.choices)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        low, high = _number(space.low), _number(space.high)
+        step = space.step or (1 if space.whole else None)
+        on_grid = step is None or math.isclose((value - low) / step, round((value - low) / step), abs_tol=1e-9)
+        return low <= value <= high and on_grid
+
+
+def axes_of(recipe: Recipe) -> tuple[Axis, ...]:
+    """The axes of a recipe's sweep, those before others that depend on them; a circle of conditions is left as it stands."""
+    waiting = [Axis(key, space) for key, space in (recipe.sweep.space if recipe.sweep else {}).items()]
+    ordered: list[Axis] = []
+    while waiting:
+        open_keys = {axis.key for axis in waiting}
+        free = [axis for axis in waiting if not open_keys & set(axis.space.when or {})] or waiting
+        ordered += free
+        waiting = [axis for axis in waiting if axis not in free]
+    return tuple(ordered)
+
+
+def suggested(trial: BaseTrial, axes: Sequence[Axis], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a trial by key, for the axes that are active in it; `base` is the flat recipe."""
+    values: dict[str, Any] = {}
+    for axis in axes:
+        if axis.active({**base, **values}):
+            values[axis.key] = axis.suggest(trial)
+    return values
+
+
+def overrides(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """As after `--set`."""
+    return tuple(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+
+
+def evaluation_only(axes: Sequence[Axis]) -> bool:
+    """Whether nothing that is varied changes the training, so that one trained network serves all trials."""
+    return bool(axes) and all(axis.key.startswith(EVALUATION) for axis in axes)
+
+
+def _stored(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | tuple) else value
+
+
+def _listed(wanted: Any) -> Sequence[Any]:
+    return wanted if isinstance(wanted, list | tuple) else (wanted,)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return list(one) == list(other)
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,184 @@
+"""One trial: the run that its recipe describes, in a run folder of its own."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+
+from workbench.engine import (
+    Parts,
+    Progress,
+    RunFolder,
+    Stop,
+    assemble,
+    evaluated_again,
+    latest,
+    open_folder,
+    prepare_references,
+    recorded,
+    train,
+)
+from workbench.errors import SweepError, TrackingError
+from workbench.files import alone, write_text
+from workbench.home import cache_folder
+from workbench.interfaces import NullTracker, Tracker
+from workbench.recipe import Recipe, save
+from workbench.sweep.folder import SweepFolder
+from workbench.sweep.ledger import Outcome
+from workbench.sweep.objectives import objectives
+from workbench.sweep.trial_recipe import prune_metric, recipe_of, settings_of
+from workbench.sweep.wire import Task
+
+__all__ = ["Hooks", "run_trial"]
+
+LOCK_SECONDS = 120.0  # for a worker without a coordinator to write its last checkpoint
+
+
+class Hooks:
+    """What a trial tells whoever runs it, and asks."""
+
+    def __init__(
+        self,
+        open_tracker: Callable[[RunFolder, Parts], Tracker],
+        progress: Callable[[Progress], None] = lambda _: None,
+        report: Callable[[int, float], bool] = lambda step, value: False,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.open_tracker, self.progress, self.report, self.warn = open_tracker, progress, report, warn
+
+
+def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hooks, stop: Stop) -> Outcome | None:
+    """Do a trial, or go on with it, to its end; None where `stop` was requested before.
+
+    Whatever goes wrong in it is its outcome: "failed", with the traceback as text and as an artifact.
+    """
+    started = time.perf_counter()
+    run = RunFolder(folder.home / "runs" / task.run)
+    run.path.mkdir(parents=True, exist_ok=True)
+    with _alone(run):
+        tracker: Tracker = NullTracker()
+        try:
+            recipe = recipe_of(folder, task.overrides)
+            known = _ended(run, recipe)
+            if known is not None:
+                return known
+            open_folder(run, recipe.name)
+            save(recipe.model_copy(update={"sweep": None}), run.recipe)
+            cache = cache_folder(folder.home)
+            with alone(cache / "preparing.lock"):  # decoded images, features and measured choices are made once for all workers
+                parts = assemble(recipe, device, cache)
+                prepare_references(recipe, parts.train, cache, device)
+            if _too_large(parts):
+                return _infeasible(run, parts, hooks)
+            tracker = _opened(run, parts, hooks)
+            ending = _run(task, folder, run, parts, tracker, hooks, stop)
+        except Exception:  # whichever component is at fault, the other trials go on
+            text = traceback.format_exc()
+            _keep_traceback(run, tracker, text)
+            return Outcome("failed", run=run.id, seconds=time.perf_counter() - started, error=text)
+        seconds = time.perf_counter() - started
+        if ending == "finished":
+            return _complete(run, recipe, seconds)
+        return Outcome("pruned", run=run.id, seconds=seconds) if ending == "pruned" else None
+
+
+def _run(task: Task, folder: SweepFolder, run: RunFolder, parts: Parts, tracker: Tracker, hooks: Hooks, stop: Stop) -> str:
+    """Train and evaluate, or evaluate only; "finished", "pruned" or "killed"."""
+    watched = prune_metric(parts.recipe)
+    ended = Stop(within=stop)
+    pruned = False
+    if task.trained_by and task.trained_by != run.id:
+        stream = evaluated_again(parts, RunFolder(folder.home / "runs" / task.trained_by), ended)
+        watched = None
+    else:
+        stream = train(parts, run.checkpoints, resume=latest(run.checkpoints), stop=ended)
+    phase = "killed"
+    for moment in recorded(stream, run, tracker, hooks.warn):
+        hooks.progress(moment)
+        phase = moment.phase
+        value = moment.metrics.get(watched or "")
+        if value is None or pruned or not 0 < moment.step < parts.recipe.train.steps:
+            continue
+        if hooks.report(moment.step, value):
+            pruned = True
+            run.update(ending="pruned")
+            with suppress(TrackingError):
+                tracker.tags({"pruned": "true"})
+            ended.request()
+    return "pruned" if phase == "killed" and pruned else phase
+
+
+def _ended(run: RunFolder, recipe: Recipe) -> Outcome | None:
+    """The outcome of a trial that a worker brought to its end without being able to tell."""
+    if not (run.path / "run.json").is_file():
+        return None
+    info = run.info()
+    if info["status"] == "FINISHED":
+        return _complete(run, recipe, 0.0)
+    if info["status"] == "KILLED" and info.get("ending") in ("pruned", "infeasible"):
+        return Outcome(info["ending"], run=run.id)
+    return None
+
+
+def _complete(run: RunFolder, recipe: Recipe, seconds: float) -> Outcome:
+    metrics, _ = run.final()
+    values = tuple(metrics[each.metric] for each in objectives(recipe))
+    if not all(map(math.isfinite, values)):
+        return Outcome("failed", run=run.id, seconds=seconds, error=f"its metrics are not finite: {values}")
+    return Outcome("complete", values, run.id, seconds)
+
+
+def _too_large(parts: Parts) -> bool:
+    limit = settings_of(parts.recipe).max_parameters
+    return limit is not None and sum(each.numel() for each in parts.network.parameters()) > limit
+
+
+def _infeasible(run: RunFolder, parts: Parts, hooks: Hooks) -> Outcome:
+    tracker = _opened(run, parts, hooks)
+    with suppress(TrackingError):
+        tracker.tags({"infeasible": "too many parameters"})
+        tracker.finish("KILLED")
+    run.update(status="KILLED", ending="infeasible")
+    return Outcome("infeasible", run=run.id)
+
+
+def _opened(run: RunFolder, parts: Parts, hooks: Hooks) -> Tracker:
+    try:
+        return hooks.open_tracker(run, parts)
+    except TrackingError as error:
+        hooks.warn(f"not recorded, its folder keeps everything: {error}")
+        return NullTracker()
+
+
+def _keep_traceback(run: RunFolder, tracker: Tracker, text: str) -> None:
+    path = run.path / "traceback.txt"
+    write_text(path, text)
+    if (run.path / "run.json").is_file():
+        run.update(status="FAILED")
+    with suppress(TrackingError):
+        tracker.artifact(path)
+        tracker.finish("FAILED")
+
+
+@contextmanager
+def _alone(run: RunFolder) -> Iterator[None]:
+    """Wait until nobody else works in the run folder: a worker whose coordinator died may be at its last checkpoint."""
+    import fcntl
+
+    with Path(run.path / "trial.lock").open("a") as file:
+        until = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > until:
+                    raise SweepError(f"{run.path}: another process is still working on this trial") from error
+                time.sleep(0.1)
+        yield

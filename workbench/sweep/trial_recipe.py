@@ -1,0 +1,44 @@
+"""What a trial is called and what it runs."""
+
+from __future__ import annotations
+
+import math
+
+from workbench.errors import SweepError
+from workbench.recipe import Recipe, load
+from workbench.recipe.search import Sweep
+from workbench.sweep.folder import SweepFolder
+from workbench.sweep.objectives import objectives
+
+__all__ = ["prune_metric", "recipe_of", "run_id", "settings_of"]
+
+
+def run_id(sweep: str, number: int) -> str:
+    """The id of a trial's run; always the same, so that whoever goes on with the trial finds it."""
+    return f"{sweep}-t{number:04d}"
+
+
+def recipe_of(folder: SweepFolder, overrides: tuple[str, ...]) -> Recipe:
+    """The recipe of a trial: the sweep's, changed."""
+    recipe = load(folder.recipe, overrides)
+    limit = settings_of(recipe).max_minutes
+    if limit is None:
+        return recipe
+    minutes = min(limit, recipe.train.max_minutes or math.inf)
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"max_minutes": minutes})})
+
+
+def prune_metric(recipe: Recipe) -> str | None:
+    """The metric that trials are pruned by; None where nothing is pruned."""
+    settings = settings_of(recipe)
+    if settings.pruner == "none" or len(settings.objectives) > 1:
+        return None
+    evaluated = settings.prune_by == "metric" or (settings.prune_by == "auto" and recipe.evaluate.every > 0)
+    return objectives(recipe)[0].metric if evaluated else "val/loss"
+
+
+def settings_of(recipe: Recipe) -> Sweep:
+    """The [sweep] of a recipe that must have one."""
+    if recipe.sweep is None:
+        raise SweepError(f"the recipe {recipe.name} describes no sweep")
+    return recipe.sweep

@@ -1,0 +1,78 @@
+"""Messages between a coordinator and its worker processes: one JSON document a line."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any, Literal
+
+from workbench.sweep.ledger import Outcome
+
+__all__ = ["Task", "Wire", "outcome_of", "told"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is to do: a trial, or measuring a trained one again."""
+
+    kind: Literal["trial", "confirm"]
+    number: int
+    run: str  # id of the trial's run folder
+    overrides: tuple[str, ...] = ()
+    trained_by: str = ""  # the run whose network is evaluated, where nothing that is varied changes the training
+    parent: Mapping[str, str] = field(default_factory=dict)  # where the sweep is recorded
+    seeds: tuple[int, ...] = ()  # of the images, for "confirm"
+    samples: int = 0
+
+    def message(self) -> dict[str, Any]:
+        """As it is sent."""
+        return {"task": asdict(self)}
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Task:
+        """As it was sent."""
+        fields = dict(message["task"])
+        return cls(**{**fields, "overrides": tuple(fields["overrides"]), "seeds": tuple(fields["seeds"])})
+
+
+class Wire:
+    """The worker's end. Reading goes on in a thread, so that the coordinator's death is noticed in the middle of a trial."""
+
+    def __init__(self, incoming: IO[str], outgoing: IO[str], on_end: Callable[[], None]) -> None:
+        self._outgoing, self._on_end = outgoing, on_end
+        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        threading.Thread(target=self._read, args=(incoming,), daemon=True).start()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Say something; nobody may be there to hear it."""
+        try:
+            self._outgoing.write(json.dumps(message) + "\n")
+            self._outgoing.flush()
+        except (OSError, ValueError):
+            self._on_end()
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next message; None when the coordinator has no more, or is gone."""
+        message = self._messages.get()
+        if message is None:
+            self._messages.put(None)
+        return message
+
+    def _read(self, incoming: IO[str]) -> None:
+        for line in incoming:
+            self._messages.put(json.loads(line))
+        self._messages.put(None)
+        self._on_end()
+
+
+def told(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as it is sent."""
+    return asdict(outcome)
+
+
+def outcome_of(fields: Mapping[str, Any]) -> Outcome:
+    """An outcome as it was sent."""
+    return Outcome(**{**fields, "values": tuple(fields["values"])})

@@ -1,0 +1,85 @@
+"""A worker process: it is given tasks over a pipe until there are none."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from workbench.engine import Parts, Progress, RunFolder, Stop
+from workbench.interfaces import Tracker
+from workbench.sweep.confirm import measured_again
+from workbench.sweep.folder import SweepFolder
+from workbench.sweep.trial import Hooks, run_trial
+from workbench.sweep.wire import Task, Wire, told
+
+__all__ = ["work"]
+
+TELL_EVERY = 0.5  # seconds between messages that are only to be looked at
+
+OpenTracker = Callable[[Task, RunFolder, Parts], Tracker]
+
+
+def work(
+    wire: Wire, folder: SweepFolder, device: torch.device, open_tracker: OpenTracker, stop: Stop, warn: Callable[[str], None]
+) -> None:
+    """Do task after task until the coordinator has no more, is gone, or `stop` is requested."""
+    wire.send({"kind": "ready"})
+    while not stop.requested and (message := wire.receive()) is not None:
+        task = Task.of(message)
+        if task.kind == "trial":
+            _trial(wire, task, folder, device, open_tracker, stop, warn)
+        else:
+            _confirm(wire, task, folder, device, stop)
+
+
+def _trial(
+    wire: Wire,
+    task: Task,
+    folder: SweepFolder,
+    device: torch.device,
+    open_tracker: OpenTracker,
+    stop: Stop,
+    warn: Callable[[str], None],
+) -> None:
+    teller = _Teller(wire)
+
+    def report(step: int, value: float) -> bool:
+        wire.send({"kind": "report", "step": step, "value": value})
+        answer = wire.receive()
+        return bool(answer and answer.get("prune"))
+
+    hooks = Hooks(lambda run, parts: open_tracker(task, run, parts), teller, report, warn)
+    outcome = run_trial(task, folder, device, hooks, stop)
+    wire.send({"kind": "interrupted"} if outcome is None else {"kind": "ended", "outcome": told(outcome)})
+
+
+def _confirm(wire: Wire, task: Task, folder: SweepFolder, device: torch.device, stop: Stop) -> None:
+    teller = _Teller(wire)
+    try:
+        values = measured_again(task, folder, device, teller, stop)
+    except Exception:  # told with its trial; the other ones can still be measured
+        wire.send({"kind": "ended", "error": traceback.format_exc()})
+        return
+    wire.send({"kind": "interrupted"} if values is None else {"kind": "ended", "values": values})
+
+
+class _Teller:
+    """Passes on how far a task is, not too often."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire, self._last = wire, 0.0
+
+    def __call__(self, moment: Progress) -> None:
+        now = time.monotonic()
+        if now - self._last >= TELL_EVERY:
+            self._last = now
+            self._wire.send({"kind": "progress", **_shown(moment)})
+
+
+def _shown(moment: Progress) -> dict[str, Any]:
+    names = ("phase", "step", "done", "total", "what", "images_per_second", "seconds_left")
+    return {name: getattr(moment, name) for name in names}
