@@ -23,6 +23,7 @@ peers: $(VENV)/.peers  ## compare with diffusers and k-diffusion, which this ins
 
 chaos-sweep: setup  ## kill workers and coordinators of a sweep at random, and count what is lost (minutes)
 	$(BIN)/python tests/chaos/sweep.py --track $(CHAOS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/sweep
 
 # BENCH="--only training" and the like; benchmarks/README.md tells all options.
 bench: $(VENV)/.bench  ## how fast we and the peers are, into docs/performance.md (about an hour)

@@ -145,17 +145,14 @@ def _measured(
 
     console.print(f"{name}: {taken} steps; drawing {options.images} images and measuring them")
     torch.manual_seed(1)  # the peers draw from torch's own generator
-    started = time.perf_counter()
     counts = [min(DRAWN_AT_ONCE, options.images - start) for start in range(0, options.images, DRAWN_AT_ONCE)]
     images = torch.cat([to_uint8(learner.images(count, options.steps)) for count in counts])
-    seconds = time.perf_counter() - started
     OUT.mkdir(parents=True, exist_ok=True)
     grid(images[:36], 6).save(OUT / f"quality_{name}.png")  # to look at; pictures made from photographs are not ours to publish
     return {
         "name": name,
         "steps": taken,
         "batch": parts.recipe.train.batch_size if name == "ours" else options.batch,
-        "sampling_seconds": seconds,
         "metrics": learners.distances(images, parts, options.real),
     }
 

@@ -25,14 +25,12 @@ def block(found: dict[str, Any]) -> str:
         f"{found['images']:,} images each, DDIM in {found['steps']} steps, against {found['real']:,} photographs. "
         f"{machine_line(found['machine'])}",
         "",
-        f"| | steps | images per step | seconds to draw | {' | '.join(metrics)} |",
-        f"|---|---:|---:|---:|{'---:|' * len(metrics)}",
+        f"| | steps | images per step | {' | '.join(metrics)} |",
+        f"|---|---:|---:|{'---:|' * len(metrics)}",
     ]
     for row in found["rows"]:
         numbers = [_told(row["metrics"], name) for name in metrics]
-        lines.append(
-            f"| {row['name']} | {row['steps']:,} | {row['batch']} | {row['sampling_seconds']:.0f} | {' | '.join(numbers)} |"
-        )
+        lines.append(f"| {row['name']} | {row['steps']:,} | {row['batch']} | {' | '.join(numbers)} |")
     return "\n" + "\n".join(lines) + "\n\n"
 
 

@@ -172,7 +172,6 @@ def test_quality_is_told_with_its_errors(tmp_path):
             "name": "ours",
             "steps": 1234,
             "batch": 32,
-            "sampling_seconds": 9.0,
             "metrics": {"fd_x": 70.0, "kid_x": 0.07654, "kid_x_std_error": 0.0031},
         }
     ]

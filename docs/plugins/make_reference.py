@@ -30,8 +30,9 @@ SECTIONS = {
         "NoiseSource", "PosteriorMean", "SampleSpec", "Split", "Example", "Examples", "Provenance", "Resources", "ExtractorCard", "HasWeights",
         "WeightsFile",
     ],
-    "What it raises": ["CombinationError", "DataError", "WeightsError"],
+    "What it raises": ["CombinationError", "DataError", "WeightsError", "LauncherError"],
     "What records runs": ["Tracker", "NullTracker", "RunStatus"],
+    "What starts workers of sweeps elsewhere": ["Launcher", "Launched"],
 }  # fmt: skip
 
 

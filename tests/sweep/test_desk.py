@@ -150,7 +150,7 @@ def test_processes_that_follow_one_another_do_not_propose_the_same_again(desk):
     assert len(set(proposed)) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_search_finds_more_than_chance(write, tmp_path):
     """TPE against random search on a known function, over the desk that workers use: better after 50 trials in 8 of 10 seeds."""
 
