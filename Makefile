@@ -6,7 +6,7 @@ PLUGINS := schedules denoisers samplers datasets features launchers
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: cars test peers chaos-sweep bench bench-quality lint format setup ui clean help
+.PHONY: cars test long peers chaos-sweep bench bench-quality lint format setup ui clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -21,9 +21,11 @@ test: setup  ## every test
 peers: $(VENV)/.peers  ## compare with diffusers and k-diffusion, which this installs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/peers plugins/diffusers
 
+long: setup  ## the tests that `make test` leaves out because they take longer
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long --numprocesses 2
+
 chaos-sweep: setup  ## kill workers and coordinators of a sweep at random, and count what is lost (minutes)
 	$(BIN)/python tests/chaos/sweep.py --track $(CHAOS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/sweep
 
 # BENCH="--only training" and the like; benchmarks/README.md tells all options.
 bench: $(VENV)/.bench  ## how fast we and the peers are, into docs/performance.md (about an hour)

@@ -102,4 +102,4 @@ def test_a_wheel_and_an_editable_install_of_the_same_source_have_the_same_hash(r
     with (sources["samplers"] / "src" / "wb_samplers" / "ddim.py").open("a") as file:
         file.write("# changed\n")
     changed = hashes(editable)
-    assert [name for name in PLUGINS if changed[name] != edited[name]] == ["samplers"]
+    assert [name for name in with_components if changed[name] != edited[name]] == ["samplers"]

@@ -52,6 +52,7 @@ def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path)
     assert "5 of 5 trials" in wb("sweep", "list").stdout
 
 
+@pytest.mark.long
 def test_the_best_recipe_runs(wb, write, tmp_path):
     wb("sweep", write(), "--trials", 2, "--no-track")
     text = wb("sweep", "best", "tiny").stdout
@@ -64,6 +65,7 @@ def test_the_best_recipe_runs(wb, write, tmp_path):
     assert "finished" in wb("run", path, "--no-track").stdout
 
 
+@pytest.mark.long
 def test_a_changed_search_is_refused_with_the_difference_and_may_begin_anew(wb, write):
     wb("sweep", write(), "--trials", 1, "--no-track")
     changed = write(space='[sweep.space]\n"train.learning_rate" = { low = 1e-4, high = 1e-2, log = true }\n')
@@ -89,6 +91,7 @@ def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, 
     assert done.returncode == 0
 
 
+@pytest.mark.long
 def test_failures_beyond_what_is_put_up_with_end_the_sweep(wb, write, site):
     site.install(
         code="""
@@ -109,6 +112,7 @@ def test_failures_beyond_what_is_put_up_with_end_the_sweep(wb, write, site):
     assert len(told) < 30
 
 
+@pytest.mark.long
 def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path):
     space = '[sweep.space]\n"denoiser.channels" = { choices = [8, 64] }\n'
     wb("sweep", write('max_parameters = 20000\nsampler = "grid"\n', space), "--trials", 2, "--no-track")
@@ -135,6 +139,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb):
     assert {trial["state"] for trial in found(wb)["trials"]} == {"complete"}
 
 
+@pytest.mark.long
 def test_what_only_changes_evaluation_is_trained_once(wb, write, tmp_path):
     path = write('sampler = "grid"\n', '[sweep.space]\n"sampler.steps" = { choices = [2, 3, 4] }\n')
     path.write_text(path.read_text().replace('metric = "val/loss"', 'metric = "eval/nfe"'))
@@ -145,6 +150,7 @@ def test_what_only_changes_evaluation_is_trained_once(wb, write, tmp_path):
     assert {trial["params"]["sampler.steps"]: trial["value"] for trial in found(wb)["trials"]} == {2: 2.0, 3: 3.0, 4: 4.0}
 
 
+@pytest.mark.long
 def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write):
     path = write(
         'metrics = ["val/loss", "eval/nfe"]\n',
@@ -164,6 +170,7 @@ def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write):
     assert "--trial" in wb("sweep", "best", "tiny", check=False).stderr
 
 
+@pytest.mark.long
 def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path):
     # One good learning rate among hopeless ones; seeds make trials of the hopeless kind differ.
     space = '[sweep.space]\n"train.learning_rate" = { choices = [2e-3, 1e-6] }\n"seed" = { choices = [0, 1, 2, 3, 4, 5] }\n'
