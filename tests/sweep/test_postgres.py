@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,21 +28,19 @@ def _binaries():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     """URL of a PostgreSQL that listens on a socket only."""
     binaries = _binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL here (Debian: apt-get install postgresql)")
     if os.geteuid() == 0 and not shutil.which("runuser"):
         pytest.skip("PostgreSQL does not run as root, and there is no runuser")
-    folder = tmp_path_factory.mktemp("pg")
+    # Not below pytest's own folder: any other pytest that starts on this machine closes that folder to everybody but its owner.
+    folder = Path(tempfile.mkdtemp(prefix="wb-pg-"))
     as_user = []
     if os.geteuid() == 0:
         if subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode != 0:
             pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-        for each in (folder, *folder.parents):
-            if str(each).startswith("/tmp/"):
-                each.chmod(0o755)
         shutil.chown(folder, "postgres")
         as_user = ["runuser", "-u", "postgres", "--"]
 
@@ -55,6 +54,7 @@ def server(tmp_path_factory):
         yield checked_storage(f"postgresql://wb@/postgres?host={folder}")
     finally:
         run(binaries / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
