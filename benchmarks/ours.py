@@ -80,7 +80,7 @@ def parts_of(
 ) -> Parts:
     """The parts of a run on drawn cars in memory."""
     recipe = _recipe(denoiser, sampler or {"use": "ddim"}, train_settings or {})
-    examples = Slot[Any](use="drawn in memory", component=Drawn(count=IMAGES, size=size))
+    examples = Slot[Any](use="cars", component=Drawn(count=IMAGES, size=size))
     return assemble(recipe.model_copy(update={"dataset": examples}), CPU, scratch())
 
 

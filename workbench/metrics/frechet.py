@@ -58,13 +58,10 @@ def _by_cholesky(c1: Tensor, c2: Tensor) -> Tensor | None:
 
 
 def _gram(a: Tensor) -> Tensor:
-    """A^T A [d, d], its lower half computed and mirrored."""
-    c = a.new_empty(a.shape[1], a.shape[1])
-    for start in range(0, len(c), BLOCK):
-        columns = slice(start, start + BLOCK)
-        torch.mm(a[:, start:].T, a[:, columns], out=c[start:, columns])
-        c[columns, start + BLOCK :] = c[start + BLOCK :, columns].T
-    return c
+    """A^T A [d, d]."""
+    # numpy sees that both are one matrix and computes half of it; torch computes all.
+    rows = a.numpy(force=True)
+    return torch.from_numpy(rows.T @ rows).to(a.device)
 
 
 def _congruent(lower: Tensor, c: Tensor) -> Tensor:
