@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,9 +13,17 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from workbench.engine import Progress as Moment
 
-__all__ = ["Display", "duration", "number"]
+__all__ = ["Display", "duration", "number", "wide_console"]
+
+WIDE = "500"  # columns of what goes into a file or a pipe: they have no edge at which a table must fold
 
 PLAIN_SECONDS = 20.0
+
+
+def wide_console() -> Console:
+    """A console for tables; lines are not broken, so that ids and commands can be copied."""
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", WIDE))
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 class Display:

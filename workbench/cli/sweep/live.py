@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Live"]
 
-PLAIN_SECONDS = 30.0
+PLAIN_SECONDS = 60.0
 COUNT_SECONDS = 1.0  # between looks into the ledger
 
 
@@ -52,7 +52,7 @@ class Live:
             self._live.update(Group(_table(workers), self._line), refresh=True)
         elif now - self._told > PLAIN_SECONDS:
             self._told = now
-            self._console.print(self._line)
+            self._console.print(f"{self._line}  [dim]{', '.join(map(_told, filter(_busy, workers)))}[/]")
 
     def _counts(self, workers: int) -> str:
         rows = self._sweep.desk.rows()
@@ -72,6 +72,15 @@ class Live:
         if done and not tally.finished:
             parts.append(f"{duration(spent / done * (tally.total - tally.done))} left")
         return "  ".join(filter(None, parts))
+
+
+def _busy(view: WorkerView) -> bool:
+    return view.task is not None and bool(view.progress)
+
+
+def _told(view: WorkerView) -> str:
+    done, total = view.progress.get("done", 0), view.progress.get("total", 0)
+    return f"trial {view.task.number if view.task else '-'}: {done:,}/{total:,}"
 
 
 def _table(workers: Sequence[WorkerView]) -> Table:

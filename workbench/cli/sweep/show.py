@@ -35,17 +35,14 @@ def show(
     [bold]wb sweep show sweep[/]
     [bold]wb sweep show sweep --json | jq .best[/]
     """
-    from rich.console import Console
-
+    from workbench.cli.display import wide_console
     from workbench.cli.sweep.table import answer_lines, trials_table
 
     found = found_of(name, storage)
     if as_json:
         typer.echo(json.dumps(found.document(), indent=2, allow_nan=False))
         return
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 500  # a file has no edge at which the table must fold
+    console = wide_console()
     console.print(trials_table(found))
     for line in answer_lines(found):
         console.print(line)
