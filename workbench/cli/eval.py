@@ -54,6 +54,9 @@ def evaluate(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Of the images; the recipe's if absent.")] = None,
     real: Annotated[int | None, typer.Option(min=2, help="Real images to measure against; as in the recipe if absent.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=65_536, help="Images drawn at once; as in the recipe if absent.", show_default=False)
+    ] = None,
     features: Annotated[
         Values, typer.Option(metavar="A,B,...", help="Feature extractors; the recipe's if absent.", show_default=False)
     ] = None,
@@ -83,6 +86,7 @@ def evaluate(
     from workbench.cli.evaluation.pictures import draw
     from workbench.cli.evaluation.record import EvaluationRecord
     from workbench.cli.evaluation.table import document, footnotes, rows_of, table
+    from workbench.cli.outputs import output_folder
     from workbench.engine import Evaluator, Measurement, changed_origins, choose_device, find_run
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import combinations, load
@@ -91,8 +95,10 @@ def evaluate(
     console, home = Console(highlight=False, soft_wrap=True, stderr=as_json), wb_home()
     if not console.is_terminal:
         console.width = 500  # a file has no edge at which the table must fold
+    if out is not None:
+        output_folder(out)
     folder = find_run(home, run)
-    recipe = load(folder.recipe)
+    recipe = load(folder.recipe, [] if batch_size is None else [f"evaluate.batch_size={batch_size}"])
     axes = _axes({"spacing": spacing, "guidance": guidance, "eta": eta}, vary or [], steps)
     slots = combinations(recipe, _listed(sampler), axes)
     measurement = Measurement(

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["sample"]
 
-BATCH = 64
-
 
 def sample(
     run: RunName,
@@ -39,6 +37,7 @@ def sample(
     separate: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Also write each image to a file here.", show_default=False)
     ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=65_536, help="How many to draw at once; changes no image.")] = 64,
     device: Device = "auto",
 ) -> None:
     """Draw images with a trained run and write them as one picture.
@@ -50,23 +49,30 @@ def sample(
     import torch
     from rich.progress import track
 
+    from workbench.cli.outputs import output_folder, picture_file
     from workbench.engine import choose_device, drawer_of, find_run
+    from workbench.engine.memory import DRAWING, fitting
     from workbench.engine.pictures import grid, to_uint8
     from workbench.files import replacing
     from workbench.home import wb_home
     from workbench.recipe import load
 
+    out = picture_file(out)
+    if separate is not None:
+        output_folder(separate)
     folder = find_run(wb_home(), run)
     recipe = load(folder.recipe)
     slot = _slot(recipe, sampler, steps, guidance)
     drawer, spec, step = drawer_of(folder, recipe, choose_device(device))
     labels = _labels(recipe, spec, label, number)
     batches = []
-    for start in track(range(0, number, BATCH), description=f"{slot.use}, {slot.steps} steps", transient=True):
-        index = range(start, min(start + BATCH, number))
-        batches.append(to_uint8(drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop])))
+    for start in track(range(0, number, batch_size), description=f"{slot.use}, {slot.steps} steps", transient=True):
+        index = range(start, min(start + batch_size, number))
+        with fitting(DRAWING, min(batch_size, number)):
+            batches.append(
+                to_uint8(drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop]))
+            )
     images = torch.cat(batches)
-    out = out if out.suffix else out.with_suffix(".png")
     with replacing(out) as beside:
         grid(images, max(1, round(number**0.5))).save(beside)
     if separate is not None:
@@ -110,6 +116,9 @@ def _labels(recipe: Recipe, spec: SampleSpec, label: str | None, number: int) ->
 def _write_each(images: Tensor, folder: Path) -> None:
     from torchvision.transforms.functional import to_pil_image
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, image in enumerate(images):
-        to_pil_image(image).save(folder / f"{i:06d}.png")
+    from workbench.files import storage_errors
+
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, image in enumerate(images):
+            to_pil_image(image).save(folder / f"{i:06d}.png")

@@ -13,7 +13,7 @@ from workbench.engine.compute import Compute
 from workbench.engine.fast import Choices
 from workbench.interfaces import SampleSpec
 
-__all__ = ["fastest_batch_size"]
+__all__ = ["SIZES", "fastest_batch_size"]
 
 SIZES = (8, 16, 32, 64)
 SLACK = 1.03  # the smallest batch that is this close to the fastest: progress is told more often, and a stop is heard sooner

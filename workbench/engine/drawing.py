@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from workbench.engine.batch_size import SIZES
 from workbench.engine.distances import Distances
+from workbench.engine.memory import DRAWING, fitting
 from workbench.engine.pictures import to_uint8
 from workbench.engine.sampling import Drawer
 from workbench.recipe import SamplerSlot
@@ -55,13 +57,18 @@ def draw(
 ) -> Iterator[Drawn]:
     """Draw `total` images and yield what there is after every batch, the same object each time.
 
-    Memory holds one batch of images, `keep` of them, and all features. `batch_size` None is the drawer's own choice.
+    Memory holds one batch of images, `keep` of them, and all features. `batch_size` None is the drawer's own choice. Raises OutOfMemory
+    where it does not hold a batch.
     """
-    drawn, size = Drawn(total), batch_size or drawer.batch_size(total)
+    drawn = Drawn(total)
+    with fitting(DRAWING, batch_size or SIZES[-1]):  # which the drawer's choice may try
+        size = batch_size or drawer.batch_size(total)
     for start in range(0, total, size):
         index = range(start, min(start + size, total))
-        started = time.perf_counter()
-        images = to_uint8(drawer.images(slot, index, seed, labels(index)))
-        drawn.seconds += time.perf_counter() - started
-        drawn.add(images, [each.features(images) for each in distances], keep)
+        with fitting(DRAWING, min(size, total)):
+            started = time.perf_counter()
+            images = to_uint8(drawer.images(slot, index, seed, labels(index)))
+            drawn.seconds += time.perf_counter() - started
+            features = [each.features(images) for each in distances]
+        drawn.add(images, features, keep)
         yield drawn

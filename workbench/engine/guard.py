@@ -10,6 +10,7 @@ import torch
 from pydantic import SkipValidation
 from torch import Tensor, nn
 
+from workbench.engine.memory import ran_out
 from workbench.errors import BrokenComponent, DataError, SamplingError, WorkbenchError
 from workbench.interfaces import Examples, NoiseSource, PosteriorMean, Sampler, SampleSpec
 
@@ -31,9 +32,11 @@ class Guarded(Sampler[Any]):
         """The inner sampler's move of `x` [b, ...]; SamplingError where it fails or is no move."""
         try:
             moved = self.inner.step(posterior, x, t, s, state=state, noise=noise)
-        except (WorkbenchError, torch.OutOfMemoryError):
+        except WorkbenchError:
             raise
         except Exception as error:  # a stranger's code may raise anything
+            if ran_out(error):
+                raise
             raise SamplingError(
                 f"sampler '{self.name}': moving from t = {t:g} to {s:g} raised {type(error).__name__}: {error} ({_place(error)}; "
                 f"wb plugins check {self.name})"
@@ -98,6 +101,8 @@ def check_network(network: nn.Module, spec: SampleSpec, denoiser: str) -> None:
     except WorkbenchError:
         raise
     except Exception as error:  # a stranger's code may raise anything
+        if ran_out(error):
+            raise
         raise BrokenComponent(
             f"denoiser '{denoiser}': its network fails when called as network(x {list(x.shape)}, level [1], None): "
             f"{type(error).__name__}: {error} ({_place(error)})"

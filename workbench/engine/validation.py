@@ -29,12 +29,13 @@ def validation_losses(parts: Parts, network: nn.Module) -> dict[str, float]:
     count = min(IMAGES, len(parts.test))
     index = torch.arange(count)
     labels = parts.test.labels(list(range(count))) if parts.recipe.train.condition else None
+    size = min(PER_BATCH, parts.recipe.train.batch_size)  # what training found memory for
     losses = {}
     for k, (low, high) in enumerate(BUCKETS):
         t = high - (high - low) * _unit(parts.recipe.seed, k, count)
         each = [
-            _losses(parts, network, objective, index[start : start + PER_BATCH], t[start : start + PER_BATCH], k, labels)
-            for start in range(0, count, PER_BATCH)
+            _losses(parts, network, objective, index[start : start + size], t[start : start + size], k, labels)
+            for start in range(0, count, size)
         ]
         losses[f"val/loss_t{low:g}-{high:g}"] = float(torch.cat(each).double().mean())
     return {"val/loss": sum(losses.values()) / len(losses), **losses}

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from pydantic import Field
 
-from wb_datasets import images, store
+from wb_datasets import images, listing, store
 from wb_datasets.design import BODIES, VERSION, caption, design
 from workbench.interfaces import DataError, Dataset, Examples, Provenance, Resources, SampleSpec, Split
 
@@ -25,7 +25,7 @@ class Cars(Dataset):
 
     root: str | None = Field(None, description="a folder of photographs; drawn cars if absent")
     image_size: int = Field(32, ge=16, le=256, description="side of the square images, in pixels")
-    seed: int = Field(0, ge=0, description="which drawn cars")
+    seed: int = Field(0, ge=0, lt=2**32, description="which drawn cars")
     on_bad_image: images.OnBadImage = Field(
         "error", description="damaged photographs: name them and stop, or skip them and say so"
     )
@@ -35,17 +35,17 @@ class Cars(Dataset):
         size = self.image_size
         if self.root is None:
             return SampleSpec(3, size, size, BODIES, captions=True)
-        root = images.existing(self.root)
+        root = listing.existing(self.root)
         # The 196 class names of Stanford Cars are in a file that only `load` opens.
-        return SampleSpec(3, size, size, () if _stanford(root) else images.class_names(root))
+        return SampleSpec(3, size, size, () if _stanford(root) else listing.class_names(root))
 
     def load(self, split: Split, resources: Resources) -> Examples:
         """Draw or decode once, then serve from the cache."""
         if self.root is None:
             return _drawn(self, split, resources)
-        root = images.existing(self.root)
-        listing = _stanford_listing(root, split) if _stanford(root) else images.list_images(root, split)
-        return images.load(listing, self.image_size, self.on_bad_image, "photographs", resources)
+        root = listing.existing(self.root)
+        found = _stanford_listing(root, split) if _stanford(root) else listing.list_images(root, split)
+        return images.load(found, self.image_size, self.on_bad_image, "photographs", resources)
 
 
 def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
@@ -53,18 +53,17 @@ def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
     key = store.key_of(
         {"drawn cars": VERSION, "seed": cars.seed, "size": cars.image_size, "first": indices.start, "count": len(indices)}
     )
-    folder = resources.cache / "images"
 
-    def fill(array: Any) -> tuple[list[int], dict[str, Any]]:
+    def make(add: store.Add) -> dict[str, Any]:
         from wb_datasets.painting import paint
 
         for row, index in enumerate(indices):
-            array[row] = paint(design(cars.seed, index), cars.image_size)
+            add(paint(design(cars.seed, index), cars.image_size))
             if (row + 1) % 50 == 0 or row + 1 == len(indices):
                 resources.progress(f"drawing cars ({split})", row + 1, len(indices))
-        return list(range(len(indices))), {}
+        return {}
 
-    pixels, _ = store.stored(folder, key) or store.store(folder, key, len(indices), cars.image_size, fill)
+    pixels, _ = store.kept_or_made(resources.cache / "images", key, len(indices), cars.image_size, make)
     labels = [BODIES.index(design(cars.seed, index).body) for index in indices]
     captions = partial(_caption, cars.seed, indices.start)
     return store.StoredExamples(pixels, labels, captions, Provenance("drawn cars", "built in", key))
@@ -82,7 +81,7 @@ def _stanford(root: Path) -> Path | None:
     return None
 
 
-def _stanford_listing(root: Path, split: Split) -> images.Listing:
+def _stanford_listing(root: Path, split: Split) -> listing.Listing:
     from torchvision.datasets import StanfordCars
 
     base = _stanford(root) or root
@@ -91,4 +90,4 @@ def _stanford_listing(root: Path, split: Split) -> images.Listing:
     except (RuntimeError, OSError, KeyError, ValueError) as error:
         raise DataError(f"Stanford Cars in {base.absolute()} is incomplete: {error}") from error
     files = tuple(Path(path) for path, _ in data._samples)
-    return images.Listing(base / "stanford_cars", files, None, ())
+    return listing.Listing(base / "stanford_cars", files, None, ())

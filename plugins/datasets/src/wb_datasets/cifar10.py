@@ -7,7 +7,7 @@ from typing import Literal, final
 
 from pydantic import Field
 
-from wb_datasets import images
+from wb_datasets import listing
 from wb_datasets.store import StoredExamples
 from workbench.interfaces import DataError, Dataset, Examples, Provenance, Resources, SampleSpec, Split
 
@@ -27,7 +27,7 @@ class CIFAR10(Dataset):
 
     def describe(self) -> SampleSpec:
         """3 x 32 x 32; ten classes, or none where one is kept."""
-        if not (images.existing(self.root) / "cifar-10-batches-py").is_dir():
+        if not (listing.existing(self.root) / "cifar-10-batches-py").is_dir():
             raise DataError(
                 f"no folder 'cifar-10-batches-py' in '{self.root}': get it with torchvision.datasets.CIFAR10(root, download=True)"
             )
@@ -40,7 +40,7 @@ class CIFAR10(Dataset):
 
         self.describe()
         try:
-            data = torchvision.datasets.CIFAR10(images.existing(self.root), train=split == "train", download=False)
+            data = torchvision.datasets.CIFAR10(listing.existing(self.root), train=split == "train", download=False)
         except (RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
             raise DataError(f"CIFAR-10 in '{self.root}' is incomplete or damaged: {error}") from error
         pixels, labels = data.data, [int(label) for label in data.targets]
@@ -50,5 +50,5 @@ class CIFAR10(Dataset):
         digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).hexdigest()
         source = f"CIFAR-10, {self.only} only" if self.only else "CIFAR-10"
         return StoredExamples(
-            pixels, None if self.only else labels, None, Provenance(source, str(images.existing(self.root).absolute()), digest)
+            pixels, None if self.only else labels, None, Provenance(source, str(listing.existing(self.root).absolute()), digest)
         )

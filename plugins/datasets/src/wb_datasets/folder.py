@@ -6,7 +6,7 @@ from typing import final
 
 from pydantic import Field
 
-from wb_datasets import images
+from wb_datasets import images, listing
 from workbench.interfaces import Dataset, Examples, Resources, SampleSpec, Split
 
 
@@ -24,9 +24,9 @@ class Folder(Dataset):
 
     def describe(self) -> SampleSpec:
         """Shape and classes; lists folders only."""
-        return SampleSpec(3, self.image_size, self.image_size, images.class_names(images.existing(self.root)))
+        return SampleSpec(3, self.image_size, self.image_size, listing.class_names(listing.existing(self.root)))
 
     def load(self, split: Split, resources: Resources) -> Examples:
         """The images of a split, from the cache once they have been decoded."""
-        listing = images.list_images(images.existing(self.root), split)
-        return images.load(listing, self.image_size, self.on_bad_image, "image folder", resources)
+        found = listing.list_images(listing.existing(self.root), split)
+        return images.load(found, self.image_size, self.on_bad_image, "image folder", resources)
