@@ -11,6 +11,8 @@ from workbench.interfaces import NoiseSchedule
 
 __all__ = ["Path", "sigma_at", "time_at"]
 
+LONGEST = 100_000  # times of a path with restarts
+
 
 @dataclass(frozen=True)
 class Path:
@@ -22,7 +24,7 @@ class Path:
         if len(self.times) < 2:
             raise ValueError(f"a path needs at least two times, got {list(self.times)}")
         if not all(0.0 <= t <= 1.0 for t in self.times):
-            raise ValueError(f"times must be in [0, 1], got {list(self.times)}")
+            raise ValueError(f"times must be in [0, 1], got {next(t for t in self.times if not 0.0 <= t <= 1.0):g}")
         if any(t == s for t, s in itertools.pairwise(self.times)):
             raise ValueError("a path must not stay where it is: two times in a row are equal")
 
@@ -73,21 +75,20 @@ class Path:
     @classmethod
     def at_sigmas(cls, sigmas: Sequence[float], schedule: NoiseSchedule) -> Path:
         """From t = 1 through the times where sigma/alpha has these values, but for the first, to the data."""
-        return cls((1.0, *(time_at(schedule, sigma) for sigma in sigmas[1:]), 0.0))
+        return cls((1.0, *_times_at(schedule, sigmas[1:]), 0.0))
 
     def churned(self, schedule: NoiseSchedule, amount: float, low: float = 0.0, high: float = math.inf) -> Path:
         """Before each move with sigma/alpha in [low, high], a move up to sigma (1 + gamma): gamma = min(amount / N, sqrt(2) - 1).
 
         Karras et al. 2022, algorithm 2, whose S_churn is `amount`; S_noise is 1. Nothing is above t = 1.
         """
-        gamma = min(amount / self.moves_down, math.sqrt(2.0) - 1.0)
+        gamma = min(amount / max(self.moves_down, 1), math.sqrt(2.0) - 1.0)
+        sigmas = dict(zip(self.times, _sigmas_at(schedule, self.times), strict=True))
+        noisy = [t for t, sigma in sigmas.items() if 0.0 < t < 1.0 and sigma > 0.0 and low <= sigma <= high]
+        ups = dict(zip(noisy, _times_at(schedule, [sigmas[t] * (1.0 + gamma) for t in noisy]), strict=True))
         times: list[float] = []
         for t in self.times:
-            times.append(t)
-            sigma = sigma_at(schedule, t)
-            if 0.0 < t < 1.0 and low <= sigma <= high:
-                up = time_at(schedule, sigma * (1.0 + gamma))
-                times += [up] if up > t else []
+            times += [t, ups[t]] if ups.get(t, 0.0) > t else [t]
         return Path(tuple(times))
 
     def restarted(self, schedule: NoiseSchedule, times: int, low: float, high: float) -> Path:
@@ -96,8 +97,9 @@ class Path:
         Xu et al. 2023 (arXiv:2306.14878), algorithm 1: long moves up contract the errors of the moves down. ValueError where the path has no
         time between.
         """
-        bottom = next(k for k, t in enumerate(self.times) if sigma_at(schedule, t) <= low)
-        again = [t for t in self.times[: bottom + 1] if sigma_at(schedule, t) < high]
+        sigmas = _sigmas_at(schedule, self.times)
+        bottom = next((k for k, sigma in enumerate(sigmas) if sigma <= low), len(self.times) - 1)
+        again = [t for t, sigma in zip(self.times[: bottom + 1], sigmas, strict=False) if sigma < high]
         top = time_at(schedule, high)
         if bottom == len(self.times) - 1:
             raise ValueError(
@@ -105,6 +107,10 @@ class Path:
             )
         if top <= self.times[bottom]:
             raise ValueError(f"a restart must go up: sigma = {high:g} is not above {low:g} on this path")
+        if (count := len(self.times) + times * (1 + len(again))) > LONGEST:
+            raise ValueError(
+                f"{times} restarts would make a path of {count:,} times, and {LONGEST:,} are the most: do it less often"
+            )
         return Path((*self.times[: bottom + 1], *((top, *again) * times), *self.times[bottom + 1 :]))
 
     def _least(self, schedule: NoiseSchedule) -> float:
@@ -128,9 +134,26 @@ def sigma_at(schedule: NoiseSchedule, t: float) -> float:
 
 def time_at(schedule: NoiseSchedule, sigma: float) -> float:
     """The time at which sigma / alpha has a value; 1 where it never gets as large."""
+    return _times_at(schedule, [sigma])[0]
+
+
+def _sigmas_at(schedule: NoiseSchedule, times: Sequence[float]) -> list[float]:
+    """`sigma_at` of all of them in one call: thousands of calls take seconds."""
     import torch
 
-    return float(schedule.time(torch.tensor(-2.0 * math.log(sigma), dtype=torch.float64)))
+    alpha, sigma = schedule.alpha_sigma(torch.tensor(times, dtype=torch.float64))
+    return [s / a if a > 0.0 else math.inf for a, s in zip(alpha.tolist(), sigma.tolist(), strict=True)]
+
+
+def _times_at(schedule: NoiseSchedule, sigmas: Sequence[float]) -> list[float]:
+    """`time_at` of all of them in one call."""
+    import torch
+
+    if not sigmas:
+        return []
+    logsnr = torch.tensor([-2.0 * math.log(sigma) for sigma in sigmas], dtype=torch.float64)
+    times: list[float] = schedule.time(logsnr).tolist()
+    return times
 
 
 def sigma_range(schedule: NoiseSchedule, sigma_min: float | None, sigma_max: float | None) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "asking", "describe_dataset", "evaluations", "metric_names", "schedule_answers", "written"]
 
 Finding = tuple[str, str]  # dotted key, message
+METRIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # no slash: what has one in its name is measured by the engine
 
 
 @contextmanager
@@ -95,7 +97,13 @@ def metric_names(recipe: Recipe) -> tuple[list[str], list[Finding]]:
     names, findings = list[str](), list[Finding]()
     for slot in recipe.evaluate.features:
         with asking(findings, "features", slot.use, "evaluate.features", 'metric("fd")'):
-            names.append(str(slot.component.metric("fd")))
+            name = slot.component.metric("fd")
+            if isinstance(name, str) and METRIC.fullmatch(name):
+                names.append(name)
+            else:
+                findings.append(
+                    ("evaluate.features", f"'{slot.use}': metric(\"fd\") returned {name!r:.80}, which is no name of a metric")
+                )
     return names, findings
 
 

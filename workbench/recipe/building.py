@@ -36,6 +36,7 @@ SLOTS: dict[str, Kind] = {"dataset": "datasets", "schedule": "schedules", "denoi
 PLAIN = ("name", "description", "seed", "parameterization")
 TOP = (*PLAIN, *SLOTS, *SECTIONS, "evaluate", "sweep")
 MOST = 50  # problems of one kind; nobody reads more
+MOST_FEATURES = 16
 DEFAULT_FEATURES = ["efficientnet_lite0"]
 
 
@@ -118,6 +119,9 @@ class _Builder:
         if not isinstance(value, list):
             self.add(key, f"expected a list such as ['efficientnet_lite0'], got {messages.shown(value)}")
             return None
+        if len(value) > MOST_FEATURES:
+            self.add(key, f"must have at most {MOST_FEATURES} items, got {len(value)}")
+            return None
         slots = [
             self.component(key, "features", {"use": each} if isinstance(each, str) else each, f"evaluate.features[{i}]")
             for i, each in enumerate(value)
@@ -179,7 +183,7 @@ class _Builder:
         try:
             return model.model_validate_json(text, strict=True)
         except ValidationError as error:
-            for each in error.errors()[:MOST]:
+            for each in error.errors(include_url=False)[:MOST]:
                 # A validator's own words speak of the whole table.
                 names = [name for name in each["loc"] if isinstance(name, str)]
                 place = (shown or ".".join(key)) + "".join(
@@ -187,7 +191,8 @@ class _Builder:
                 )
                 fields = [*model.model_fields, *extra]
                 if each["type"] == "json_invalid":
-                    self.add(key, "nested too deeply", shown)
+                    deep = "recursion" in each["msg"]
+                    self.add(key, "nested too deeply" if deep else "holds characters that are no text", shown)
                     continue
                 self.add((*key, *names), messages.explain(each, fields, owner), place.lstrip("."))
             return None

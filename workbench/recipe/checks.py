@@ -27,12 +27,13 @@ MENDS = {
     "steps": "more schedule.steps",
     "sigma_max": "a larger schedule.sigma_max",
 }
+LARGEST_BATCH = 16 * 2**30  # bytes of the images alone, of which a network makes hundreds of times as many
 LARGEST_INPUT = 5.0  # standard deviation of x_t beyond which networks learn badly
 
 
 def check(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:
     """What keeps the parts of a recipe from working together; `spec` is None where the dataset could not say its shape."""
-    findings = [*written(recipe), *_features(recipe), *_classes(recipe, spec), *_network(recipe, spec)]
+    findings = [*written(recipe), *_features(recipe), *_classes(recipe, spec), *_batch(recipe, spec), *_network(recipe, spec)]
     broken = schedule_answers(recipe)
     if broken:  # nothing more can be said about a path or a parameterization on it
         return [*findings, *broken]
@@ -57,13 +58,14 @@ def warnings(recipe: Recipe) -> list[str]:
 
 def _terminal_snr(recipe: Recipe) -> Iterator[str]:
     alpha, sigma = recipe.schedule.component.at(1.0)
-    snr = (alpha / sigma) ** 2
+    ratio = alpha / sigma
+    snr = ratio * ratio  # infinite where a power would overflow
     if snr <= MAX_TERMINAL_SNR:
         return
     fields = type(recipe.schedule.component).model_fields
     mends = [words for field, words in MENDS.items() if field in fields]
     yield (
-        f"schedule: the signal-to-noise ratio at t = 1 is {snr:.2g}, so that x_T keeps {(snr / (1.0 + snr)) ** 0.5:.1%} of the image, and "
+        f"schedule: the signal-to-noise ratio at t = 1 is {snr:.2g}, so that x_T keeps {alpha / math.hypot(alpha, sigma):.1%} of the image, and "
         f"sampling starts from pure noise, which the network never saw. More noise would mend it: {' or '.join(mends) or 'another schedule'}."
     )
 
@@ -109,6 +111,13 @@ def _path(key: str, slot: SamplerSlot, schedule: Slot[NoiseSchedule]) -> Iterato
     if slot.spacing == "explicit" and slot.times is None:
         yield f"{key}.times", "spacing = 'explicit' needs them, for example times = [1.0, 0.7, 0.4, 0.1, 0.0]"
         return
+    # Before churn and restarts: they go by what is between noise and data.
+    if slot.spacing == "explicit" and slot.times and (slot.times[0], slot.times[-1]) != (1.0, 0.0):
+        yield (
+            f"{key}.times",
+            f"must lead from noise (1.0) to data (0.0), and lead from {slot.times[0]:g} to {slot.times[-1]:g}",
+        )
+        return
     try:
         with asked("schedules", schedule.use, f"finding the times of spacing = '{slot.spacing}'"):
             path = path_of(slot, schedule.component)
@@ -117,11 +126,6 @@ def _path(key: str, slot: SamplerSlot, schedule: Slot[NoiseSchedule]) -> Iterato
     except WorkbenchError as error:
         yield "schedule.use", str(error)
     else:
-        if (path.times[0], path.times[-1]) != (1.0, 0.0):
-            yield (
-                f"{key}.times",
-                f"must lead from noise (1.0) to data (0.0), and lead from {path.times[0]:g} to {path.times[-1]:g}",
-            )
         yield from evaluations(key, slot, path)
 
 
@@ -140,6 +144,18 @@ def _classes(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:
         "train.condition",
         f"dataset '{recipe.dataset.use}' has {which}, so there is nothing to tell apart: set train.condition = false",
     )
+
+
+def _batch(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:
+    if spec is None:
+        return
+    image = 4 * math.prod(spec.shape)
+    for key, size in (("train.batch_size", recipe.train.batch_size), ("evaluate.batch_size", recipe.evaluate.batch_size or 1)):
+        if size * image > LARGEST_BATCH:
+            yield (
+                key,
+                f"{size:,} images of {spec.height} x {spec.width} are {size * image / 2**30:,.0f} GiB: use at most {LARGEST_BATCH // image:,}",
+            )
 
 
 def _network(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, RecipeError
+from workbench.files import is_file
 from workbench.recipe import toml
+from workbench.recipe.messages import brief
 from workbench.recipe.model import SamplerSettings
 from workbench.recipe.toml import Key
 
@@ -40,7 +42,7 @@ class Layered:
         while near and near not in self.origins:
             near = near[:-1]
         where, line = self.origins.get(near, (self.where, None))
-        return Problem(where, line, ".".join(key) if shown is None else shown, message)
+        return Problem(where, line, brief(".".join(key) if shown is None else shown), message)
 
 
 def layered(path: Path, overrides: Sequence[str]) -> Layered:
@@ -66,7 +68,7 @@ def _chain(path: Path) -> list[toml.Text]:
     seen: list[Path] = []
     where: str = str(path)
     while True:
-        text = toml.read(path, where)
+        text = toml.read(path, where, toml.MAX_BYTES - sum(each.size for each in texts))
         texts.insert(0, text)
         seen.append(path.resolve())
         base = text.table.get("extends")
@@ -76,10 +78,12 @@ def _chain(path: Path) -> list[toml.Text]:
         if not isinstance(base, str):
             raise RecipeError([Problem(where, line, "extends", f"expected the name of a file in quotes, got {base!r:.60}")])
         path = path.parent / base
-        if "\0" in base or not path.is_file():
+        if not is_file(path):
             raise RecipeError([Problem(where, line, "extends", f"no file {base!r:.80} beside this recipe")])
-        if path.resolve() in seen or len(seen) >= MAX_EXTENDS:
-            raise RecipeError([Problem(where, line, "extends", f"'{base}' extends this recipe in turn: a circle")])
+        if path.resolve() in seen:
+            raise RecipeError([Problem(where, line, "extends", f"{base!r:.80} extends this recipe in turn: a circle")])
+        if len(seen) >= MAX_EXTENDS:
+            raise RecipeError([Problem(where, line, "extends", f"more than {MAX_EXTENDS} recipes extend one another")])
         where = str(path)
 
 
@@ -93,8 +97,7 @@ def _merge(result: Layered, values: dict[str, Any], text: toml.Text, at: Key) ->
                 _start_afresh(result, key)
             _merge(result, value, text, key)
         else:
-            if old is not None:
-                _forget(result, key)
+            _forget(result, key, old)
             target[name] = {} if isinstance(value, dict) else value
             if isinstance(value, dict):
                 _merge(result, value, text, key)
@@ -106,13 +109,14 @@ def _start_afresh(result: Layered, key: Key) -> None:
     table = _table_at(result, key)
     for name in list(table):
         if not (COMPONENTS[key] == "samplers" and name in CORE_KEYS):
-            del table[name]
-            _forget(result, (*key, name))
+            _forget(result, (*key, name), table.pop(name))
 
 
-def _forget(result: Layered, key: Key) -> None:
-    for known in [known for known in result.origins if known[: len(key)] == key]:
-        del result.origins[known]
+def _forget(result: Layered, key: Key, value: Any) -> None:
+    """Where a value that is replaced came from, and what is in it."""
+    result.origins.pop(key, None)
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        _forget(result, (*key, name), inner)
 
 
 def _table_at(result: Layered, key: Key) -> dict[str, Any]:

@@ -8,7 +8,11 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-__all__ = ["did_you_mean", "explain", "shown"]
+from workbench.secrets import masked
+
+__all__ = ["brief", "did_you_mean", "explain", "shown"]
+
+LONGEST_KEY = 60
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -82,7 +86,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'? " if close else ""
 
 
+def brief(key: str) -> str:
+    """A dotted key as it can be printed: one line, not longer than what somebody reads."""
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in key[:LONGEST_KEY])
+    return text if len(key) <= LONGEST_KEY else f"{text}..."
+
+
 def shown(value: Any) -> str:
     """A value as TOML would have it, cut to a reasonable length."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    text = str(value).lower() if isinstance(value, bool) else masked(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."

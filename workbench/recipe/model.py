@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, SkipValidation
+from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
 from workbench.recipe.search import Sweep
 from workbench.recipe.section import Section
 from workbench.registry import Kind
+from workbench.secrets import has_secret
 
 __all__ = [
     "Churn",
@@ -28,6 +30,11 @@ __all__ = [
 ]
 
 C = TypeVar("C", bound=Component)
+MOST_STEPS = 100_000_000
+MOST_MINUTES = 10_000_000.0
+MOST_IMAGES = 100_000_000
+# Everything that hides what a name says: control characters, ends of lines, and marks that turn the direction of writing round.
+HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 Spacing = Literal["uniform", "quadratic", "trailing", "karras", "logsnr", "explicit"]
 
 
@@ -67,7 +74,7 @@ class SamplerSettings(Section):
     steps: int = Field(50, ge=1, le=10_000, description="moves from noise to data; with explicit times, as many as they are")
     spacing: Spacing = Field("uniform", description="how the steps are spread over time")
     times: tuple[float, ...] | None = Field(
-        None, max_length=10_001, description="for spacing = 'explicit': every time, from 1 to 0"
+        None, max_length=4_001, description="for spacing = 'explicit': every time, from 1 to 0"
     )
     rho: float | None = Field(
         None, ge=1.0, le=100.0, description="for spacing = 'karras': finer near the data the larger it is [7]"
@@ -105,21 +112,23 @@ class ObjectiveSettings(Section):
     weight: Literal["simple", "min_snr", "edm"] = Field(
         "simple", description="simple: 1; min_snr: min(SNR, gamma) on x0; edm: Karras et al. 2022"
     )
-    gamma: float = Field(5.0, gt=0.0, description="the cap of min_snr")
-    mean: float = Field(-1.2, description="mean of ln(sigma/alpha) for lognormal times")
-    std: float = Field(1.2, gt=0.0, description="standard deviation of ln(sigma/alpha) for lognormal times")
+    gamma: float = Field(5.0, gt=0.0, le=1e9, description="the cap of min_snr")
+    mean: float = Field(-1.2, ge=-100.0, le=100.0, description="mean of ln(sigma/alpha) for lognormal times")
+    std: float = Field(1.2, gt=0.0, le=100.0, description="standard deviation of ln(sigma/alpha) for lognormal times")
 
 
 class Train(Section):
     """[train]: how the network learns."""
 
-    steps: int = Field(10_000, ge=1, le=100_000_000, description="optimizer steps")
-    max_minutes: float | None = Field(None, gt=0.0, description="stop after so many minutes of training, if that comes first")
+    steps: int = Field(10_000, ge=1, le=MOST_STEPS, description="optimizer steps")
+    max_minutes: float | None = Field(
+        None, gt=0.0, le=MOST_MINUTES, description="stop after so many minutes of training, if that comes first"
+    )
     batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
     learning_rate: float = Field(2e-4, gt=0.0, le=1.0, description="AdamW's learning rate after the warm-up")
     decay: Literal["constant", "cosine"] = Field("constant", description="what the learning rate does after the warm-up")
-    warmup: int = Field(200, ge=0, description="steps over which the learning rate rises from 0")
-    weight_decay: float = Field(0.0, ge=0.0, description="AdamW's decoupled weight decay")
+    warmup: int = Field(200, ge=0, le=MOST_STEPS, description="steps over which the learning rate rises from 0")
+    weight_decay: float = Field(0.0, ge=0.0, le=100.0, description="AdamW's decoupled weight decay")
     beta2: float = Field(0.999, gt=0.0, lt=1.0, description="AdamW's second moment decay")
     clip: float | None = Field(1.0, gt=0.0, description="largest gradient norm")
     ema: float = Field(
@@ -135,9 +144,9 @@ class Train(Section):
     flip: bool = Field(True, description="mirror half of the images")
     condition: bool = Field(False, description="give the network the class labels")
     label_dropout: float = Field(0.1, ge=0.0, le=1.0, description="share of labels hidden in training, for guidance")
-    log_every: int = Field(20, ge=1, description="steps between logged metrics")
-    validate_every: int = Field(500, ge=0, description="steps between validation losses; 0: at the end only")
-    checkpoint_every: int = Field(1000, ge=1, description="steps between checkpoints")
+    log_every: int = Field(20, ge=1, le=MOST_STEPS, description="steps between logged metrics")
+    validate_every: int = Field(500, ge=0, le=MOST_STEPS, description="steps between validation losses; 0: at the end only")
+    checkpoint_every: int = Field(1000, ge=1, le=MOST_STEPS, description="steps between checkpoints")
 
 
 class Evaluate(Section):
@@ -146,8 +155,10 @@ class Evaluate(Section):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     samples: int = Field(1000, ge=2, le=1_000_000, description="generated images for the distances")
-    real: int | None = Field(None, ge=2, description="real images for the distances; all of the training split if absent")
-    every: int = Field(0, ge=0, description="steps between evaluations; 0: at the end only")
+    real: int | None = Field(
+        None, ge=2, le=MOST_IMAGES, description="real images for the distances; all of the training split if absent"
+    )
+    every: int = Field(0, ge=0, le=MOST_STEPS, description="steps between evaluations; 0: at the end only")
     at_start: bool = Field(True, description="also measure the untrained network")
     batch_size: int | None = Field(
         None, ge=1, le=65_536, description="images sampled at once; absent: as many as are fastest here, which changes no image"
@@ -163,6 +174,23 @@ class Tracking(Section):
 
     uri: str | None = Field(None, description="MLflow tracking URI; default: mlflow/mlflow.db under WB_HOME")
     experiment: str = Field("workbench", min_length=1, max_length=200, description="MLflow experiment")
+
+    @field_validator("uri")
+    @classmethod
+    def _open(cls, uri: str | None) -> str | None:
+        if uri is not None and has_secret(uri):
+            raise ValueError(
+                "holds a password, and recipes are copied into run folders and tracking stores: leave it out here, and set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server, or MLFLOW_TRACKING_URI to the whole URI of a database"
+            )
+        return uri
+
+    @field_validator("experiment")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not name.strip() or HIDDEN.search(name):
+            raise ValueError("must be a name that can be seen: no control characters, no line ends, no marks of direction")
+        return name
 
 
 class Heading(Section):

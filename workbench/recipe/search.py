@@ -13,6 +13,7 @@ __all__ = ["Space", "Sweep", "Value"]
 
 Value = str | int | float | bool
 Choice = Value | tuple[Value, ...]
+MOST_KEYS, MOST_CHOICES = 100, 1000  # each end and each choice is tried before the first trial
 
 
 class Space(Section):
@@ -22,7 +23,9 @@ class Space(Section):
     high: int | float | None = Field(None, description="upper end")
     step: int | float | None = Field(None, gt=0, description="distance between values")
     log: bool = Field(False, description="search the logarithm")
-    choices: tuple[Choice, ...] | None = Field(None, min_length=1, description="values to choose from: words, numbers, lists")
+    choices: tuple[Choice, ...] | None = Field(
+        None, min_length=1, max_length=MOST_CHOICES, description="values to choose from: words, numbers, lists"
+    )
     when: dict[str, Choice] | None = Field(None, description="only where these keys have these values, or one of a list of them")
 
     @property
@@ -52,7 +55,7 @@ class Space(Section):
         if self.log:
             raise ValueError("step and log exclude one another")
         steps = (high - low) / step
-        if not math.isclose(steps, round(steps), rel_tol=1e-9):
+        if not math.isfinite(steps) or not math.isclose(steps, round(steps), rel_tol=1e-9):
             raise ValueError(f"from {low:g} to {high:g} it is no whole number of steps of {step:g}")
 
 
@@ -72,15 +75,17 @@ class Sweep(Section):
         "auto",
         description="what pruning looks at: the metric at `evaluate.every`, or the validation loss; auto: the metric if there is one",
     )
-    max_failures: int = Field(10, ge=0, description="failed trials after which the sweep stops")
-    max_parameters: int | None = Field(None, ge=1, description="larger networks are not trained")
-    max_minutes: float | None = Field(None, gt=0.0, description="training of any trial ends after so many minutes")
+    max_failures: int = Field(10, ge=0, le=1_000_000, description="failed trials after which the sweep stops")
+    max_parameters: int | None = Field(None, ge=1, le=10**12, description="larger networks are not trained")
+    max_minutes: float | None = Field(
+        None, gt=0.0, le=10_000_000.0, description="training of any trial ends after so many minutes"
+    )
     confirm: int = Field(3, ge=0, le=20, description="best trials that are measured again at the end; 0: none")
     confirm_seeds: int = Field(5, ge=2, le=100, description="draws of each with different noise")
     confirm_samples: int | None = Field(
         None, ge=2, le=1_000_000, description="images in each of these draws; absent: as in `evaluate.samples`"
     )
-    space: dict[str, Space] = Field(default_factory=dict, description="ranges and choices by dotted key")
+    space: dict[str, Space] = Field(default_factory=dict, max_length=MOST_KEYS, description="ranges and choices by dotted key")
 
     @property
     def objectives(self) -> tuple[str, ...]:

@@ -14,11 +14,17 @@ __all__ = ["Key", "Text", "parse", "read", "value_of"]
 
 Key = tuple[str, ...]
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 250_000  # parsed in half a second
 MAX_DEPTH = 32
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_ASSIGNMENT = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=(.*)$""")
-_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+MAX_BITS = 1000  # integers that do not overflow as floats, nor have more digits than Python prints
+LONGEST = 300  # characters of the parser's words, which may quote a key
+# Possessive throughout: a line costs what it is long, whoever wrote it.
+_KEY = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_DOTTED = rf"{_KEY}(?:\s*+\.\s*+{_KEY})*+"
+_HEADER = re.compile(rf"^\s*+\[\[?+\s*+({_DOTTED})\s*+\]\]?+\s*+(?:#.*)?$")
+_ASSIGNMENT = re.compile(rf"^\s*+({_DOTTED})\s*+=(.*)$")
+_PART = re.compile(_KEY)
+_DEEP_KEY = re.compile(rf"^[ \t]*+\[{{0,2}}+[ \t]*+(?:{_KEY}[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class Text:
     where: str
     table: dict[str, Any]
     lines: dict[Key, int]
+    size: int = 0  # characters
 
     def line(self, key: Key) -> int | None:
         """The line of a key, or of the nearest table around it."""
@@ -36,21 +43,23 @@ class Text:
         return self.lines.get(key)
 
 
-def read(path: Path, where: str) -> Text:
-    """The file's values; RecipeError, naming the file as `where`, if it is missing, too large, or no TOML in UTF-8."""
+def read(path: Path, where: str, most: int = MAX_BYTES) -> Text:
+    """The file's values; RecipeError, naming the file as `where`, if it is missing, larger than `most` bytes, or no TOML in UTF-8."""
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
-            raise _error(where, None, f"too large for a recipe ({path.stat().st_size:,} bytes; the limit is {MAX_BYTES:,})")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most + 1)  # what a device or a pipe has to say may have no end
     except FileNotFoundError as error:
         raise _error(where, None, f"no such file (looked in {path.absolute().parent})") from error
+    except IsADirectoryError as error:
+        raise _error(where, None, "is a folder; name a file, for example recipes/cars_linear.toml") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = (
-            "is a folder; name a file, for example recipes/cars_linear.toml" if path.is_dir() else f"cannot be read ({error})"
-        )
-        raise _error(where, None, reason) from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise _error(where, None, f"cannot be read ({reason})") from error
+    if len(data) > most:
+        whole = "" if most == MAX_BYTES else ", together with those that extend it"
+        raise _error(where, None, f"too large for a recipe (the limit is {MAX_BYTES:,} bytes{whole})")
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")  # editors on Windows begin files with a mark
     except UnicodeDecodeError as error:
         raise _error(where, data[: error.start].count(b"\n") + 1, "not valid UTF-8; save the file as UTF-8") from error
     return parse(text, where)
@@ -58,6 +67,8 @@ def read(path: Path, where: str) -> Text:
 
 def parse(text: str, where: str) -> Text:
     """The values of TOML text; RecipeError with the line where it cannot be understood."""
+    if deep := _DEEP_KEY.search(text):  # before it is parsed: tomllib takes time and memory by the square of a key's parts
+        raise _error(where, text.count("\n", 0, deep.start()) + 1, f"nested too deeply (more than {MAX_DEPTH} levels)")
     try:
         table = tomllib.loads(text)
     except RecursionError as error:
@@ -70,10 +81,14 @@ def parse(text: str, where: str) -> Text:
             if "integer string conversion" in message
             else re.sub(r"\s*\(at .*\)$", "", message)
         )
+        told = told if len(told) <= LONGEST else f"{told[:LONGEST]}..."
         raise _error(where, int(at[1]) if at else None, f"not valid TOML: {told[:1].lower() + told[1:]}") from error
     if _too_deep(table):
         raise _error(where, None, f"nested too deeply (more than {MAX_DEPTH} levels)")
-    return Text(where, table, _lines(text))
+    read = Text(where, table, _lines(text), len(text))
+    if (key := _huge(table)) is not None:
+        raise RecipeError([Problem(where, read.line(key), ".".join(key), "expected a whole number of reasonable size")])
+    return read
 
 
 def value_of(text: str) -> Any:
@@ -82,7 +97,7 @@ def value_of(text: str) -> Any:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
-    return table["value"] if set(table) == {"value"} and not _too_deep(table) else text
+    return table["value"] if set(table) == {"value"} and not _too_deep(table) and _huge(table) is None else text
 
 
 def _too_deep(table: dict[str, Any]) -> bool:
@@ -99,6 +114,15 @@ def _too_deep(table: dict[str, Any]) -> bool:
     return True
 
 
+def _huge(value: Any, key: Key = ()) -> Key | None:
+    """The key of an integer of hundreds of digits; written in hexadecimal there is no limit to them."""
+    if isinstance(value, dict):
+        return next((found for name, each in value.items() if (found := _huge(each, (*key, name))) is not None), None)
+    if isinstance(value, list):
+        return next((found for each in value if (found := _huge(each, key)) is not None), None)
+    return key if isinstance(value, int) and value.bit_length() > MAX_BITS else None
+
+
 def _error(where: str, line: int | None, message: str) -> RecipeError:
     return RecipeError([Problem(where, line, "", message)])
 
@@ -107,7 +131,7 @@ def _lines(text: str) -> dict[Key, int]:
     lines: dict[Key, int] = {}
     table: Key = ()
     inside = _Inside()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # as TOML counts them: no other character ends a line
         if inside.nothing:
             if header := _HEADER.match(line):
                 table = _parts(header[1])

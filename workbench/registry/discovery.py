@@ -91,7 +91,7 @@ def _unknown(kind: Kind, name: str) -> str:
         return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}"
     close = difflib.get_close_matches(name, names, n=1)
     guess = f" (did you mean '{close[0]}'?)" if close else ""
-    return f"no {singular(kind)} is called '{name}'{guess}\n    installed: {', '.join(names)}  (wb list {kind})"
+    return f"no {singular(kind)} is called {name!r:.80}{guess}\n    installed: {', '.join(names)}  (wb list {kind})"
 
 
 def singular(kind: Kind) -> str:

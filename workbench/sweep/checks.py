@@ -17,6 +17,8 @@ from workbench.sweep.space import Axis, axes_of, overrides
 __all__ = ["check_sweep"]
 
 MOST_COMBINATIONS = 400
+MOST_PAIRS = 2000
+MOST_POINTS = 100_000
 SHOWN = 5
 
 
@@ -81,11 +83,23 @@ def _unfit_for_sampler(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str
         return
     if sweep.sampler == "cmaes" and find_spec("cmaes") is None and axes:
         yield axes[0].key, "sampler = 'cmaes' needs a package: pip install cmaes"
+    if sweep.sampler == "grid":
+        yield from _grid(axes)
     for axis in axes:
         if sweep.sampler == "grid" and axis.space.choices is None and axis.space.step is None and not axis.space.whole:
             yield axis.key, "sampler = 'grid' needs a step, or choices"
         if sweep.sampler in ("grid", "cmaes", "gp") and axis.space.when:
             yield axis.key, f"sampler = '{sweep.sampler}' knows no conditions (when); use 'tpe', 'random' or 'qmc'"
+
+
+def _grid(axes: Sequence[Axis]) -> Iterator[tuple[str, str]]:
+    """A grid is made whole before its first point is tried."""
+    count = 1
+    for axis in axes:
+        count *= axis.points() or 1
+        if count > MOST_POINTS:
+            yield axis.key, f"sampler = 'grid' would have more than {MOST_POINTS:,} points: use larger steps or another sampler"
+            return
 
 
 def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[Axis]) -> Iterator[tuple[str, str]]:
@@ -100,7 +114,7 @@ def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[Ax
                 yield axis.key, f"with {value!r}: {problem}"
     if alone_broken:
         return
-    for values in _combinations(axes, flat):
+    for values in itertools.islice(_combinations(axes, flat), MOST_PAIRS):
         for problem in _problems(path, settings, values):
             yield next(iter(values)), f"with {', '.join(f'{key} = {value!r}' for key, value in values.items())}: {problem}"
 

@@ -54,6 +54,14 @@ class Axis:
         """The values that are tried before anything runs: every choice, or both ends."""
         return list(self.space.choices) if self.space.choices is not None else [self.space.low, self.space.high]
 
+    def points(self) -> int | None:
+        """How many values there are; None where it is a range without steps."""
+        space = self.space
+        if space.choices is not None:
+            return len(space.choices)
+        step = space.step or (1 if space.whole else None)
+        return None if step is None else int((_number(space.high) - _number(space.low)) / step) + 1
+
     def contains(self, value: Any) -> bool:
         """Whether a value of the recipe is one that the search could come upon."""
         space = self.space

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from pydantic import Field, model_validator
 
+from wb_denoisers.size import check_size
 from workbench.interfaces import CombinationError, Denoiser, SampleSpec
 
 if TYPE_CHECKING:
@@ -40,13 +41,16 @@ class DiT(Denoiser):
         return self
 
     def check(self, spec: SampleSpec) -> None:
-        """CombinationError where the patches do not tile the images."""
+        """CombinationError where the patches do not tile the images, or the weights would fit into no memory."""
         if spec.height % self.patch or spec.width % self.patch:
             raise CombinationError(
                 "denoiser.patch",
                 f"patches of {self.patch} need sides that are multiples of {self.patch}, and the images are {spec.height} x {spec.width}. "
                 "Use another patch or another dataset.image_size.",
             )
+        # Each block: attention 4, modulation 6 and the MLP 2 x mlp_ratio times width squared; and an embedding of every token.
+        tokens = (spec.height // self.patch) * (spec.width // self.patch)
+        check_size("denoiser.width", int(self.depth * (10 + 2 * self.mlp_ratio) * self.width**2) + tokens * self.width)
 
     def build(self, spec: SampleSpec) -> nn.Module:
         """The network for samples of `spec`, of that height and width; CombinationError as `check`."""

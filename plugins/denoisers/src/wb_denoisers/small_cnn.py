@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from pydantic import Field
 
+from wb_denoisers.size import check_size
 from workbench.interfaces import Denoiser, SampleSpec
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ class SmallCNN(Denoiser):
 
     channels: int = Field(64, ge=8, le=2048, multiple_of=8, description="channels of every block")
     depth: int = Field(8, ge=1, le=64, description="residual blocks")
+
+    def check(self, spec: SampleSpec) -> None:
+        """CombinationError where the weights would fit into no memory."""
+        check_size("denoiser.channels", self.depth * 18 * self.channels**2)
 
     def build(self, spec: SampleSpec) -> nn.Module:
         """The network for samples of `spec`, of any height and width."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, final
 
 from pydantic import Field, model_validator
 
+from wb_denoisers.size import check_size
 from workbench.interfaces import CombinationError, Denoiser, SampleSpec
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class UNet(Denoiser):
     )
     blocks: int = Field(2, ge=1, le=16, description="residual blocks per level on the way down; one more on the way up")
     attention: tuple[Resolution, ...] = Field(
-        (16,), description="resolutions (pixels) with self-attention after each block; the middle always has it"
+        (16,), max_length=16, description="resolutions (pixels) with self-attention after each block; the middle always has it"
     )
     patch: int = Field(
         1, ge=1, le=16, description="fold squares of so many pixels into channels first: less work at the full resolution"
@@ -59,7 +60,7 @@ class UNet(Denoiser):
         return self
 
     def check(self, spec: SampleSpec) -> None:
-        """CombinationError where the sides cannot be halved often enough."""
+        """CombinationError where the sides cannot be halved often enough, or the weights would fit into no memory."""
         factor = self.patch * 2 ** (len(self.multipliers) - 1)
         if spec.height % factor or spec.width % factor:
             raise CombinationError(
@@ -67,6 +68,9 @@ class UNet(Denoiser):
                 f"{len(self.multipliers)} levels with patch = {self.patch} need sides that are multiples of {factor}, and the images are "
                 f"{spec.height} x {spec.width}. Use fewer multipliers, a smaller patch or another dataset.image_size.",
             )
+        # Two 3 x 3 convolutions in each block on both ways and in the middle; the up way's are larger.
+        widths = [multiplier * self.channels for multiplier in self.multipliers]
+        check_size("denoiser.channels", sum((2 * self.blocks + 1) * 18 * width**2 for width in widths))
 
     def build(self, spec: SampleSpec) -> nn.Module:
         """The network for samples of `spec`; CombinationError as `check`."""

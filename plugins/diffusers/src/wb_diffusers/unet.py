@@ -11,6 +11,8 @@ from workbench.interfaces import CombinationError, Denoiser, SampleSpec
 if TYPE_CHECKING:
     from torch import nn
 
+MOST_PARAMETERS = 20_000_000_000  # 80 GB of weights, and five times as much to train them
+
 Channels = Annotated[int, Field(ge=8, le=4096)]
 DownBlock = Literal["AttnDownBlock2D", "DownBlock2D", "ResnetDownsampleBlock2D", "SkipDownBlock2D", "AttnSkipDownBlock2D"]
 UpBlock = Literal["AttnUpBlock2D", "UpBlock2D", "ResnetUpsampleBlock2D", "SkipUpBlock2D", "AttnSkipUpBlock2D"]
@@ -61,13 +63,21 @@ class DiffusersUNet(Denoiser):
         return self
 
     def check(self, spec: SampleSpec) -> None:
-        """CombinationError where the sides cannot be halved often enough."""
+        """CombinationError where the sides cannot be halved often enough, or the weights would fit into no memory."""
         factor = 2 ** (len(self.block_out_channels) - 1)
         if spec.height % factor or spec.width % factor:
             raise CombinationError(
                 "denoiser.block_out_channels",
                 f"{len(self.block_out_channels)} levels need sides that are multiples of {factor}, and the images are "
                 f"{spec.height} x {spec.width}. Use fewer levels or another dataset.image_size.",
+            )
+        # Two 3 x 3 convolutions in each residual block on both ways; the up way's are larger.
+        parameters = sum((2 * self.layers_per_block + 1) * 18 * channels**2 for channels in self.block_out_channels)
+        if parameters > MOST_PARAMETERS:
+            raise CombinationError(
+                "denoiser.block_out_channels",
+                f"the network would have more than {parameters / 1e9:,.0f} billion parameters, and {MOST_PARAMETERS / 1e9:.0f} billion "
+                "are the most: make it narrower or shallower",
             )
 
     def build(self, spec: SampleSpec) -> nn.Module:
