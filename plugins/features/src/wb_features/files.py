@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
+import io
 import os
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,19 +59,22 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; anything else is refused unread, pickles above all."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def unpickled(path: Path, digest: str, mend: str) -> dict[str, Tensor]:
+    """The tensors of a pickle that somebody else publishes so: only of the very bytes with that SHA-256, and nothing but tensors is unpickled.
+
+    Raises WeightsError, with what would `mend` it, for any others.
+    """
+    import torch
 
     try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: no such file") from error
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path}: not a safetensors file ({error}). Pickled weights (.pth, .pt) are never opened, because opening one can run code."
-        ) from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}): {mend}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != digest:
+        raise WeightsError(f"{path}: SHA-256 {found}, expected {digest}: {mend}")
+    tensors: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return tensors
 
 
 def download(url: str, path: Path, digest: str, report: Report) -> None:
@@ -76,11 +82,15 @@ def download(url: str, path: Path, digest: str, report: Report) -> None:
 
     Proxies are taken from the environment. What has been received stays in `<path>.part` until it is whole.
     """
+    if "@" in urllib.parse.urlsplit(url).netloc:
+        raise WeightsError(
+            "a URL with a password in it is not followed: fetch the file by other means, and take it with `wb weights add`"
+        )
     part = path.with_name(path.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         _receive(url, part, report)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise WeightsError(
             f"{url}: download failed ({reason}). Run the same command again to go on, or fetch it by other means and add it."

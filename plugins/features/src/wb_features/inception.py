@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, final
 from pydantic import Field
 
 from wb_features import files
-from workbench.interfaces import ExtractorCard, FeatureExtractor, WeightsError, WeightsFile
+from workbench.interfaces import ExtractorCard, FeatureExtractor, WeightsError, WeightsFile, read_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,7 @@ URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_
 URL_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 VARIABLE = "WB_INCEPTION_WEIGHTS"
 NAME = "inception.safetensors"
+LARGEST = 2**30  # bytes; the network has a tenth of them
 HOW_TO_GET = (
     "Get them with `wb weights get inception` (95 MB), or take a file with `wb weights add inception FILE`; "
     "distances without a download: features = ['efficientnet_lite0']."
@@ -81,10 +82,13 @@ class Inception(FeatureExtractor):
     def _path(self) -> Path:
         for source, text in (("weights", self.weights), (VARIABLE, os.environ.get(VARIABLE))):
             if text:
-                path = Path(text).expanduser()
-                if not path.is_file():
-                    raise WeightsError(f"inception: no file {text} (named by {source}). {HOW_TO_GET}")
-                return path
+                try:
+                    path = Path(text).expanduser()
+                    if path.is_file():
+                        return path
+                except (OSError, RuntimeError):  # nothing can be called so; RuntimeError: a home of nobody, as in ~nobody
+                    pass
+                raise WeightsError(f"inception: no file {text:.200} (named by {source}). {HOW_TO_GET}")
         kept = files.folder() / NAME
         if not kept.is_file():
             raise WeightsError(f"inception: its weights are not here. {HOW_TO_GET}")
@@ -103,18 +107,17 @@ class Inception(FeatureExtractor):
         kept = files.folder() / NAME
         with files.replacing(kept) as beside:
             beside.write_bytes(path.read_bytes())
+            _note(beside)  # what is kept, should the file have become another one meanwhile
         return WeightsFile(kept, files.sha256(kept), note)
 
     @classmethod
     def fetch_weights(cls, progress: Callable[[int, int], None], url: str | None = None) -> WeightsFile:
         """Download pytorch-fid's file, check it, and keep its tensors as safetensors."""
-        import torch
         from safetensors.torch import save_file
 
         official = files.folder() / Path(URL).name
         files.download(url or URL, official, URL_SHA256, progress)
-        # Known bytes, and still nothing but tensors is unpickled.
-        tensors = torch.load(official, map_location="cpu", weights_only=True)
+        tensors = files.unpickled(official, URL_SHA256, "fetch it again")
         kept = files.folder() / NAME
         with files.replacing(kept) as beside:
             save_file({name: value.contiguous() for name, value in tensors.items() if not name.startswith("fc.")}, beside)
@@ -124,7 +127,7 @@ class Inception(FeatureExtractor):
 
 def _note(path: Path) -> str:
     """Which `dims` a file is good for; WeightsError where it is good for none."""
-    tensors = files.read(path)
+    tensors = read_tensors(path, most_bytes=LARGEST)
     fitting = [dims for dims in (2048, 768, 192, 64) if not _missing(dims, tensors)]
     if not fitting:
         raise WeightsError(
@@ -150,7 +153,7 @@ def _missing(dims: int, tensors: dict[str, Tensor]) -> list[str]:
 def _network(dims: int, path: Path) -> InceptionNetwork:
     from wb_features.inception_network import InceptionNetwork
 
-    tensors = files.read(path)
+    tensors = read_tensors(path, most_bytes=LARGEST)
     missing = _missing(dims, tensors)
     if missing:
         blocks = sorted({name.rpartition(".conv.")[0] or name.rpartition(".bn.")[0] for name in missing})

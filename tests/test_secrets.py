@@ -1,0 +1,53 @@
+"""Passwords in texts."""
+
+import pytest
+
+from workbench.secrets import concealed, has_secret, masked
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://me:word@host:5000/a", "http://***@host:5000/a"),
+        ("http://token@host/", "http://***@host/"),
+        ("postgresql+psycopg://me:wo/r@d@host/db", "postgresql+psycopg://***@host/db"),
+        ("at 'http://me:wo'rd@host/' no", "at 'http://***@host/' no"),
+        ("postgresql://host/db?user=me&password=word&sslmode=off", "postgresql://host/db?user=me&password=***&sslmode=off"),
+        ("http://host/?api_key=word", "http://host/?api_key=***"),
+        ("not Basic bWU6d29yZA==, no", "not Basic ***, no"),
+        ("http://host:5000/a b@c", "http://host:5000/a b@c"),
+        ("sqlite:////tmp/a@b/mlflow.db", "sqlite:////tmp/a@b/mlflow.db"),
+    ],
+)
+def test_a_text_is_masked_and_masking_again_changes_nothing(text, expected):
+    assert masked(text) == expected == masked(expected)
+
+
+def test_what_the_environment_holds_is_concealed_also_by_itself():
+    environ = {
+        "MLFLOW_TRACKING_PASSWORD": "blackbird",
+        "WB_SWEEP_STORAGE": "postgresql://me:gold%40finch@host/db",
+        "MLFLOW_TRACKING_USERNAME": "wren",
+    }
+    told = concealed("port 'blackbird' of gold%40finch, gold@finch and wren", environ)
+    assert told == "port '***' of ***, *** and wren"
+
+
+def test_a_password_of_three_letters_does_not_blot_out_a_text():
+    assert concealed("abcabc", {"MLFLOW_TRACKING_PASSWORD": "abc"}) == "abcabc"
+
+
+def test_a_database_user_is_no_secret_and_a_servers_is():
+    assert not has_secret("postgresql://me@host/db")
+    assert not has_secret("http://host:5000")
+    assert has_secret("https://token@host")
+    assert has_secret("mysql://me:word@host/db")
+    assert has_secret("postgresql://host/db?password=word")
+
+
+def test_masking_a_long_text_takes_no_longer_than_reading_it():
+    import time
+
+    started = time.perf_counter()
+    masked("a" * 200_000 + "://" * 20 + "?" * 2000)
+    assert time.perf_counter() - started < 5.0
