@@ -6,7 +6,7 @@ PLUGINS := schedules denoisers samplers datasets features launchers
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: cars test long peers chaos-sweep bench bench-quality lint format setup ui clean help
+.PHONY: cars test long peers chaos chaos-sweep fuzz hostile bench bench-quality lint format setup ui clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -23,6 +23,17 @@ peers: $(VENV)/.peers  ## compare with diffusers and k-diffusion, which this ins
 
 long: setup  ## the tests that `make test` leaves out because they take longer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long --numprocesses 2
+
+chaos: setup  ## kill, cut, fill and lie to runs, into docs/reliability.md (half an hour)
+	$(BIN)/python tests/chaos/all.py $(CHAOS)
+
+hostile: setup  ## 10,000 mutated recipes and 500 hostile names (a quarter of an hour)
+	$(BIN)/python tests/chaos/recipes.py --count 10000
+	$(BIN)/python tests/chaos/names.py --count 500
+
+fuzz: setup  ## fuzz the reading of recipes, guided by coverage (ten minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python tests/chaos/fuzz.py --minutes 10
 
 chaos-sweep: setup  ## kill workers and coordinators of a sweep at random, and count what is lost (minutes)
 	$(BIN)/python tests/chaos/sweep.py --track $(CHAOS)

@@ -9,8 +9,8 @@ PUBLIC = {
     "workbench": ["__version__"],
     "workbench.interfaces": [
         "CombinationError", "Component", "DataError", "Dataset", "Denoiser", "Example", "Examples", "ExtractorCard", "FeatureExtractor", "HasWeights",
-        "Launched", "Launcher", "LauncherError", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split",
-        "Tracker", "WeightsError", "WeightsFile",
+        "Launched", "Launcher", "LauncherError", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split", "StorageError",
+        "Tracker", "WeightsError", "WeightsFile", "read_tensors",
     ],
     "workbench.diffusion": [
         "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",

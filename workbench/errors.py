@@ -11,9 +11,12 @@ WorkbenchError
 ├── WeightsError           weights are missing, incomplete or not the expected bytes
 ├── TrainingError          training cannot go on
 │   └── NonFiniteLoss      the loss became nan or infinite
+├── OutOfMemory            memory does not hold what is computed at once
 ├── SamplingError          a sampler or a network gave what is no image
 ├── ScaffoldError          a new plugin package cannot be made
 ├── CheckpointError        a run or checkpoint is missing or unreadable
+├── JournalError           what a run tells cannot be written down, or read again
+├── StorageError           a file cannot be written: the disk is full, or the folder forbidden
 ├── SweepError             a sweep cannot be begun, gone on with or read
 ├── LauncherError          a scheduler is not there, or refuses to start workers
 └── TrackingError          the tracking store cannot be reached or used
@@ -31,12 +34,15 @@ __all__ = [
     "CombinationError",
     "ComponentError",
     "DataError",
+    "JournalError",
     "LauncherError",
     "NonFiniteLoss",
+    "OutOfMemory",
     "Problem",
     "RecipeError",
     "SamplingError",
     "ScaffoldError",
+    "StorageError",
     "SweepError",
     "TrackingError",
     "TrainingError",
@@ -121,6 +127,10 @@ class NonFiniteLoss(TrainingError):
         self.step = step
 
 
+class OutOfMemory(WorkbenchError):
+    """Memory does not hold what is computed at once."""
+
+
 class SamplingError(WorkbenchError):
     """A sampler or a network gave something else than finite images of the right shape."""
 
@@ -131,6 +141,14 @@ class ScaffoldError(WorkbenchError):
 
 class CheckpointError(WorkbenchError):
     """A run or a checkpoint is missing, incomplete or unreadable."""
+
+
+class JournalError(WorkbenchError):
+    """What a run tells cannot be written down, or read again."""
+
+
+class StorageError(WorkbenchError):
+    """A file cannot be written: the disk is full, or the folder forbidden."""
 
 
 class LauncherError(WorkbenchError):

@@ -28,9 +28,9 @@ SECTIONS = {
     "What a plugin implements": ["Component", *(base.__name__ for base in BASES.values())],
     "What it is given and gives back": [
         "NoiseSource", "PosteriorMean", "SampleSpec", "Split", "Example", "Examples", "Provenance", "Resources", "ExtractorCard", "HasWeights",
-        "WeightsFile",
+        "WeightsFile", "read_tensors",
     ],
-    "What it raises": ["CombinationError", "DataError", "WeightsError", "LauncherError"],
+    "What it raises": ["CombinationError", "DataError", "WeightsError", "StorageError", "LauncherError"],
     "What records runs": ["Tracker", "NullTracker", "RunStatus"],
     "What starts workers of sweeps elsewhere": ["Launcher", "Launched"],
 }  # fmt: skip
@@ -49,6 +49,8 @@ def reference() -> str:
 
 
 def _described(name: str, value: Any) -> str:
+    if isinstance(value, types.FunctionType):
+        return f"### {name}\n\n```text\n{name}{_signature(value)}\n```\n\n{inspect.cleandoc(value.__doc__ or '')}\n"
     if not inspect.isclass(value):
         return f"### {name}\n\n```text\n{name} = {str(value).replace('typing.', '')}\n```\n"
     lines = [f"### {name}\n", f"```text\n{_head(name, value)}\n```\n", inspect.cleandoc(value.__doc__ or ""), ""]

@@ -15,6 +15,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from runs import WB, finished_times
+
+from workbench.engine import RunFolder
+
 RECIPE = """
 name = "chaos"
 parameterization = "v"
@@ -42,7 +47,6 @@ confirm = 0
 [sweep.space]
 "train.learning_rate" = { low = 1e-4, high = 1e-2, log = true }
 """
-WB = [sys.executable, "-m", "workbench"]
 
 
 def main() -> int:
@@ -155,12 +159,9 @@ def _counted(home: Path, options: argparse.Namespace) -> dict[str, int]:
     done = subprocess.run([*WB, "sweep", "show", "chaos", "--json"], env=environ, capture_output=True, text=True, check=True)
     trials = json.loads(done.stdout)["trials"]
     states = Counter(trial["state"] for trial in trials)
-    finished = Counter()
-    for folder in (home, home / "other"):
-        for path in folder.glob("runs/*/metrics.jsonl"):
-            # A run that was trained to its end twice has its last numbers twice.
-            lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-            finished[path.parent.name] += sum("eval/share" in line["metrics"] for line in lines)
+    finished = [
+        finished_times(RunFolder(path.parent)) for place in (home, home / "other") for path in place.glob("runs/*/run.json")
+    ]
     found = {
         "trials": len(trials),
         "distinct": len({trial["number"] for trial in trials}),
@@ -168,7 +169,7 @@ def _counted(home: Path, options: argparse.Namespace) -> dict[str, int]:
         "complete": states["complete"],
         "failed": states["failed"],
         "running": states["running"] + states["waiting"],
-        "finished twice": sum(count > 1 for count in finished.values()),
+        "finished twice": sum(count > 1 for count in finished),
     }
     if options.track:
         found |= _in_mlflow(home)

@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from workbench.cli import main
+from workbench.engine import RunFolder
 
 TINY = [
     "dataset.image_size=16", "denoiser={use='small_cnn', channels=8, depth=1}", "train={steps=4, batch_size=4, validate_every=0}",
@@ -72,7 +74,8 @@ def children_of(home):
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
-    parent = json.loads((folder_of(home) / "run.json").read_text())["tracking"]["run_id"]
+    with closing(RunFolder(folder_of(home)).journal()) as journal:
+        parent = journal.meta("tracking_run")
     experiment = client.get_experiment_by_name("workbench").experiment_id
     return client, parent, [run for run in client.search_runs([experiment]) if run.data.tags.get("mlflow.parentRunId") == parent]
 
@@ -152,10 +155,8 @@ def test_each_new_combination_becomes_a_child_of_the_training_run(wb, home):
 
 
 def test_a_run_that_was_not_tracked_is_evaluated_all_the_same(wb, home):
-    path = folder_of(home) / "run.json"
-    info = json.loads(path.read_text())
-    del info["tracking"]
-    path.write_text(json.dumps(info))
+    with closing(RunFolder(folder_of(home)).journal()) as journal:
+        journal.set_meta(tracking_run=None)
     code, out, _ = wb("eval", "latest", "--steps", "1")
     assert (code, "the training run is not in MLflow" in out) == (0, True)
 

@@ -1,6 +1,8 @@
 """Evaluating a trained run under other samplers."""
 
+import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -92,13 +94,22 @@ def test_what_was_measured_is_found_again_and_what_was_not_is_not(trained, cache
         assert evaluator_of(trained, cache, **change).kept(slot) is None
 
 
+def change_average(run, change):
+    """Put other averaged weights into the newest checkpoint, as if they had been trained."""
+    newest = latest(run.checkpoints)
+    path = newest.folder / "ema.safetensors"
+    save_file({name: change(value) for name, value in load_file(path).items()}, path)
+    written = (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+    (newest.folder / "manifest.json").unlink()
+    replace(newest.manifest, files={**newest.manifest.files, path.name: written}).write(newest.folder)
+
+
 def test_other_weights_are_measured_anew(repository, cache, tmp_path):
     run = trained_with(repository, cache, tmp_path, "evaluate.features=[]")
     features = load(repository / "recipes" / "cars_linear.toml").evaluate.features
     (slot,) = slots_of(run, "ddim", steps="1")
     before = evaluator_of(run, cache, features=features).measure(slot)
-    path = latest(run.checkpoints).folder / "ema.safetensors"
-    save_file({name: 1.5 * value for name, value in load_file(path).items()}, path)
+    change_average(run, lambda value: 1.5 * value)
     assert evaluator_of(run, cache, features=features).kept(slot) is None
     assert evaluator_of(run, cache, features=features).measure(slot).metrics != before.metrics
 
@@ -144,8 +155,7 @@ def test_rows_of_images_start_from_equal_noise(trained, cache):
 
 def test_images_that_are_not_finite_are_an_error_and_nothing_is_kept(repository, cache, tmp_path):
     run = trained_with(repository, cache, tmp_path, "evaluate.features=[]")
-    path = latest(run.checkpoints).folder / "ema.safetensors"
-    save_file({name: torch.full_like(value, float("nan")) for name, value in load_file(path).items()}, path)
+    change_average(run, lambda value: torch.full_like(value, float("nan")))
     features = load(repository / "recipes" / "cars_linear.toml").evaluate.features
     evaluator = evaluator_of(run, cache, features=features)
     (slot,) = slots_of(run)

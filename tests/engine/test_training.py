@@ -1,61 +1,22 @@
 """Training, from a recipe to its end, on networks small enough for a test."""
 
-import json
 import math
 
 import pytest
 import torch
 
-from workbench.engine import RunFolder, Stop, assemble, choose_device, create_run, drawer_of, find_run, latest, recorded, train
-from workbench.engine import checkpoint as checkpoints
+from workbench.engine import Stop, choose_device, create_run, drawer_of, find_run, latest, recorded, train
 from workbench.engine.batches import Batches, ahead
 from workbench.engine.ema import Average
 from workbench.engine.rate import learning_rate
 from workbench.errors import CheckpointError, NonFiniteLoss, TrackingError
 from workbench.interfaces import NullTracker
-from workbench.recipe import Train, load, save
-
-TINY = [
-    "parameterization=eps",
-    "objective.weight=simple",
-    "dataset.image_size=16",
-    "denoiser={use='unet', channels=8, multipliers=[1, 2], blocks=1, attention=[]}",
-    "sampler={use='ddim', steps=3}",
-    "train.steps=6",
-    "train.batch_size=8",
-    "train.warmup=2",
-    "train.log_every=1",
-    "train.validate_every=3",
-    "train.checkpoint_every=2",
-    "train.precision=fp32",
-    "evaluate.samples=4",
-    "evaluate.grid=4",
-    "evaluate.neighbours=2",
-    "evaluate.real=4",
-    "evaluate.every=0",
-    "evaluate.at_start=false",
-    "evaluate.features=[]",
-    "evaluate.sampler={use='ddim', steps=2}",
-]
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    """Decoded data, made once for all tests."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def parts_of(repository, cache):
-    def make(*overrides):
-        return assemble(load(repository / "recipes" / "cars_linear.toml", [*TINY, *overrides]), torch.device("cpu"), cache)
-
-    return make
+from workbench.recipe import Train, save
 
 
 def state_of(folder):
     newest = latest(folder)
-    return newest.state.step, {path.name: checkpoints._load_tensors(path) for path in newest.folder.glob("*.safetensors")}
+    return newest.state.step, {path.name: newest.tensors(path.name) for path in newest.folder.glob("*.safetensors")}
 
 
 def assert_equal_states(a, b):
@@ -187,11 +148,8 @@ def test_damaged_and_foreign_checkpoints_are_refused_in_words(parts_of, tmp_path
     with pytest.raises(CheckpointError, match="does not fit the network"):
         list(train(other, tmp_path, resume=newest))
     (newest.folder / "network.safetensors").write_bytes(b"\x80\x04pickle")
-    with pytest.raises(CheckpointError, match="step_00000006"):
+    with pytest.raises(CheckpointError, match=r"network\.safetensors is a pickle.*step_00000006"):
         list(train(parts_of(), tmp_path, resume=newest))
-    (newest.folder / "state.json").write_text("{")
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        latest(tmp_path)
 
 
 class Refusing(NullTracker):
@@ -254,14 +212,6 @@ def test_runs_are_found_by_what_people_type(tmp_path):
         find_run(tmp_path, "nothing")
     with pytest.raises(CheckpointError, match=r"none yet: wb run recipes/cars_linear.toml"):
         find_run(tmp_path / "empty", "latest")
-
-
-def test_a_line_cut_off_by_a_crash_costs_that_line_only(tmp_path):
-    run = create_run(tmp_path, "cars")
-    run.log(1, {"a": 1.0}, {})
-    with (run.path / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"step": 2, "metrics": {"a": 2.0}})[:-4])
-    assert RunFolder(run.path).final() == ({"a": 1.0}, {})
 
 
 def test_a_batch_made_ahead_is_the_batch_of_its_step(parts_of):

@@ -122,7 +122,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb):
     environ = {**os.environ, "WB_HOME": str(tmp_path / "home")}
     process = subprocess.Popen([*WB, *command], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 120.0
-    while not list(tmp_path.glob("home/runs/*/metrics.jsonl")) and time.monotonic() < until:
+    while not list(tmp_path.glob("home/runs/*/journal.sqlite")) and time.monotonic() < until:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=90)

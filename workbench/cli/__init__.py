@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.show import show
 from workbench.cli.sweep import sweep, sweep_worker
+from workbench.cli.sync import sync
 from workbench.cli.ui import ui
 from workbench.cli.validate import validate
 from workbench.cli.weights import weights
@@ -27,7 +29,7 @@ from workbench.errors import WorkbenchError
 
 __all__ = ["app", "main"]
 
-RUNS: list[Callable[..., None]] = [run, sample, compare, ui]
+RUNS: list[Callable[..., None]] = [run, sample, compare, sync, ui]
 RECIPES: list[Callable[..., None]] = [recipes, validate, explain, schema]
 
 app = typer.Typer(
@@ -65,10 +67,19 @@ def _root(
 
 def main() -> None:
     """The command `wb`: exit code 0, 2 for what the user can mend, 130 and 143 after Ctrl-C and SIGTERM."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         app()
     except WorkbenchError as error:
         report(error, sys.argv[1:])
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        from workbench.engine.memory import out_of_memory, ran_out
+
+        if not ran_out(error):
+            raise
+        report(out_of_memory(error), sys.argv[1:])
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -30,11 +30,14 @@ def compare(
     [bold]wb compare cars_linear cars_cosine --out compare.png[/]
     """
     from rich.console import Console
+    from rich.markup import escape
 
+    from workbench.cli.outputs import picture_file
     from workbench.engine import find_run
     from workbench.files import replacing
     from workbench.home import wb_home
 
+    out = picture_file(out)
     found = [find_run(wb_home(), name) for name in runs]
     if len({folder.path for folder in found}) < 2:
         raise CheckpointError("compare needs two different runs (all of them: wb ui, or the folders in runs/)")
@@ -43,12 +46,14 @@ def compare(
     _numbers(console, found)
     picture = _picture(found)
     if picture is not None:
-        with replacing(out if out.suffix else out.with_suffix(".png")) as beside:
+        with replacing(out) as beside:
             picture.save(beside)
-        console.print(f"\nsamples side by side: {out}")
+        console.print(f"\nsamples side by side: {escape(str(out))}")
 
 
 def _recipes(console: Console, runs: list[RunFolder]) -> None:
+    from rich.markup import escape
+
     from workbench.recipe import load
 
     flat = [load(run.recipe).flat() for run in runs]
@@ -56,7 +61,7 @@ def _recipes(console: Console, runs: list[RunFolder]) -> None:
     differing = [key for key in keys if len({repr(each.get(key)) for each in flat}) > 1]
     table = _table("recipe", runs)
     for key in differing:
-        table.add_row(key, *(str(each.get(key, "")) for each in flat))
+        table.add_row(escape(key), *(escape(str(each.get(key, ""))) for each in flat))
     if differing:
         console.print(table)
     else:
@@ -64,6 +69,8 @@ def _recipes(console: Console, runs: list[RunFolder]) -> None:
 
 
 def _numbers(console: Console, runs: list[RunFolder]) -> None:
+    from rich.markup import escape
+
     from workbench.cli.display import number
     from workbench.metrics import rankable
 
@@ -93,16 +100,17 @@ def _numbers(console: Console, runs: list[RunFolder]) -> None:
         console.print(f"[yellow]{note}[/]")
     for run, (_, cards) in zip(runs, finals, strict=True):
         for card in {repr(card): card for card in cards.values()}.values():
-            console.print(f"[dim]{run.id}: {_told(card)}[/]")
+            console.print(f"[dim]{escape(f'{run.id}: {_told(card)}')}[/]")
 
 
 def _table(first: str, runs: list[RunFolder]) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2), header_style="dim")
     table.add_column(first)
     for run in runs:
-        table.add_column(run.id, overflow="fold")
+        table.add_column(escape(run.id), overflow="fold")
     return table
 
 

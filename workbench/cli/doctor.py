@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -30,9 +31,12 @@ def doctor(
     """
     from workbench.cli.health import Finding, findings
     from workbench.registry import time_limit
+    from workbench.secrets import concealed
 
     rows: list[Finding] = []
-    for finding in findings(time_limit() if seconds is None else seconds):
+    for each in findings(time_limit() if seconds is None else seconds):
+        # What plugins and stores say may quote the environment.
+        finding = replace(each, told=concealed(each.told), remedy=concealed(each.remedy))
         rows.append(finding)
         if not as_json:
             _tell(finding.state, f"{finding.about:<9} {typer.style(finding.name, bold=True)}  {finding.told}", finding.remedy)

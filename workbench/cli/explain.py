@@ -29,6 +29,7 @@ def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") 
     [bold]wb explain recipes/cifar10.toml --set dataset.root=data --device cpu[/]
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from workbench.engine import choose_device, describe_device, estimate
     from workbench.home import cache_folder, wb_home
@@ -37,10 +38,10 @@ def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") 
     console = Console(highlight=False)
     loaded = load(Path(recipe), overrides or [])
     chosen = choose_device(device)
-    console.print(f"[bold]{loaded.name}[/]  {loaded.description}")
+    console.print(f"[bold]{loaded.name}[/]  {escape(loaded.description)}")
     _schedule(console, loaded)
     for warning in warnings(loaded):
-        console.print(f"[yellow]warning:[/] {warning}")
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
     _sampler(console, "sampler", loaded.sampler, loaded)
     if loaded.evaluate.sampler is not None:
         _sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import CheckpointError
+from workbench.errors import CheckpointError, RecipeError
 
 __all__ = ["recipes"]
+
+LONGEST = 500  # characters of a description
 
 
 def recipes() -> None:
@@ -17,6 +18,7 @@ def recipes() -> None:
     Run one with  [bold]wb run recipes/NAME.toml[/]; see what it would cost with  [bold]wb explain[/].
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from workbench.home import wb_home
@@ -31,12 +33,15 @@ def recipes() -> None:
     for path in paths:
         values = _read(path)
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        table.add_row(f"[bold]{shown}[/]", str(values.get("extends", "")), str(values.get("description", "")))
+        told = (escape(str(values.get(name, ""))[:LONGEST]) for name in ("extends", "description"))
+        table.add_row(f"[bold]{escape(str(shown))}[/]", *told)
     Console(highlight=False).print(table)
 
 
 def _read(path: Path) -> dict[str, Any]:
+    from workbench.recipe.toml import read
+
     try:
-        return tomllib.loads(path.read_text())
-    except (OSError, ValueError, RecursionError):
+        return read(path, path.name).table
+    except RecipeError:
         return {"description": f"cannot be read: wb validate {path.name}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,16 +13,21 @@ import typer
 from workbench.cli.arguments import Device, Set
 from workbench.cli.completion import complete_recipe_or_run, complete_run
 from workbench.errors import CheckpointError, RecipeError
+from workbench.files import is_file
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.cli.display import Display
-    from workbench.engine import Parts, RunFolder, Stop
-    from workbench.interfaces import Tracker
+    from workbench.cli.tracked import Tracked
+    from workbench.engine import Checkpoint, Parts, RunFolder, Stop
     from workbench.recipe import Recipe
 
 __all__ = ["run"]
+
+# For what is not sent when a run ends: it may take as long as a store that answers needs, but a stop is a stop.
+SENDING_SECONDS = 30.0
+STOPPED_SECONDS = 2.0
 
 
 def run(
@@ -51,7 +57,8 @@ def run(
 ) -> None:
     """Train what a recipe describes, evaluate it, and record both.
 
-    Ctrl-C stops after the current step with a checkpoint.
+    Ctrl-C stops after the current step with a checkpoint. Whatever ends a run, it goes on from its last checkpoint with --resume, and
+    where the tracking store is away, what it records waits in the run's folder: wb sync sends it.
 
     [bold]wb run recipes/cars_linear.toml[/]
     [bold]wb run recipes/cars_linear.toml --set train.steps=100 --set evaluate.samples=64[/]
@@ -63,7 +70,7 @@ def run(
     from rich.markup import escape
 
     from workbench.cli.display import Display
-    from workbench.cli.tracked import tracked
+    from workbench.cli.tracked import Tracked, tracked
     from workbench.engine import Stop, assemble, choose_device, describe_device, record_origins
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import warnings
@@ -74,18 +81,30 @@ def run(
     for warning in [*warnings(recipe), *_changed_since(folder, source)]:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     chosen = choose_device(device)
-    console.print(f"[bold]{recipe.name}[/]  {describe_device(chosen)}  home {home}")
+    console.print(f"[bold]{recipe.name}[/]  {describe_device(chosen)}  home {escape(str(home))}")
+
+    def warn(text: str) -> None:
+        console.print(f"[yellow]{escape(text)}[/]")
 
     stop = Stop()
     with Display(console) as display:
         parts = assemble(recipe, chosen, cache_folder(home), display.data)
         _tell_parts(console, parts)
         run_folder = folder or _new_run(home, recipe)
-        record_origins(run_folder, recipe)
-        tracker = tracked(run_folder, parts, source, tracking_uri, home) if track else _untracked()
-        console.print(f"run [bold]{run_folder.id}[/]  in {run_folder.path}")
-        status = _go(parts, run_folder, tracker, stop, display, console)
+        with run_folder.writing():
+            record_origins(run_folder, recipe)
+            record = tracked(run_folder, parts, source, tracking_uri, home, warn) if track else Tracked.none()
+            console.print(f"run [bold]{escape(run_folder.id)}[/]  in {escape(str(run_folder.path))}")
+            status, unsent = "failed", 0
+            try:
+                status = _go(parts, run_folder, record, stop, display, console, warn)
+            finally:
+                unsent = record.close(SENDING_SECONDS if status == "finished" else STOPPED_SECONDS)
     _tell_end(console, run_folder, status)
+    if unsent:
+        console.print(
+            f"[yellow]{unsent:,} records not yet sent[/]; they wait in the run's folder: [bold]wb sync {escape(run_folder.id)}[/]"
+        )
     if status == "killed":
         sys.exit(128 + (stop.signal or signal.SIGINT))
 
@@ -101,7 +120,7 @@ def _what(target: str | None, overrides: list[str], resume: str | None, home: Pa
                 "--resume RUN goes on with the run as it is: leave out the recipe and --set, or use --resume auto"
             )
         folder = find_run(home, resume)
-        if folder.info()["status"] == "FINISHED":
+        if folder.status() == "FINISHED":
             raise CheckpointError(
                 f"run {folder.id} has finished; repeat it with `wb run {folder.id}`, draw with `wb sample {folder.id}`"
             )
@@ -111,7 +130,7 @@ def _what(target: str | None, overrides: list[str], resume: str | None, home: Pa
             "nothing to run: name a recipe, for example `wb run recipes/cars_linear.toml` (all of them: wb recipes)"
         )
     path = Path(target)
-    if not target.endswith(".toml") and not path.is_file():
+    if not target.endswith(".toml") and not is_file(path):
         path = find_run(home, target).recipe
     recipe = load(path, overrides)
     return recipe, _unfinished(home, recipe) if resume == "auto" else None, path
@@ -119,15 +138,12 @@ def _what(target: str | None, overrides: list[str], resume: str | None, home: Pa
 
 def _unfinished(home: Path, recipe: Recipe) -> RunFolder | None:
     """The newest run of the same recipe that has a checkpoint and has not finished."""
-    from workbench.engine import latest, list_runs
+    from workbench.engine import list_runs, newest
     from workbench.recipe import load
 
     for folder in reversed(list_runs(home)):
-        if (
-            folder.info().get("name") != recipe.name
-            or folder.info()["status"] == "FINISHED"
-            or latest(folder.checkpoints) is None
-        ):
+        info = folder.info()
+        if info.get("name") != recipe.name or info["status"] == "FINISHED" or newest(folder.checkpoints) is None:
             continue
         try:
             if load(folder.recipe) == recipe:
@@ -156,24 +172,30 @@ def _new_run(home: Path, recipe: Recipe) -> RunFolder:
     return folder
 
 
-def _untracked() -> Tracker:
-    from workbench.interfaces import NullTracker
-
-    return NullTracker()
-
-
 def _tell_parts(console: Console, parts: Parts) -> None:
+    from rich.markup import escape
+
     told = parts.train.provenance
     millions = sum(each.numel() for each in parts.network.parameters()) / 1e6
-    console.print(f"data: {told.source} ({told.location}), {len(parts.train):,} to train on, {len(parts.test):,} to test with")
+    console.print(
+        f"data: {escape(f'{told.source} ({told.location})')}, {len(parts.train):,} to train on, {len(parts.test):,} to test with"
+    )
     for note in told.notes[:10]:
-        console.print(f"  [yellow]{note}[/]")
+        console.print(f"  [yellow]{escape(note)}[/]")
     if len(told.notes) > 10:
         console.print(f"  [yellow]and {len(told.notes) - 10} more[/]")
     console.print(f"network: {parts.recipe.denoiser.use}, {millions:.2f} million parameters, {parts.compute.told()}")
 
 
-def _go(parts: Parts, folder: RunFolder, tracker: Tracker, stop: Stop, display: Display, console: Console) -> str:
+def _go(
+    parts: Parts,
+    folder: RunFolder,
+    record: Tracked,
+    stop: Stop,
+    display: Display,
+    console: Console,
+    warn: Callable[[str], None],
+) -> str:
     from workbench.engine import latest, recorded, train
 
     def request(number: int, frame: object) -> None:
@@ -185,17 +207,12 @@ def _go(parts: Parts, folder: RunFolder, tracker: Tracker, stop: Stop, display: 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     phase = "killed"
     try:
-        resume = latest(folder.checkpoints)
+        resume = latest(folder.checkpoints, warn)
         if resume is not None:
-            console.print(f"going on from step {resume.state.step}")
+            _tell_resumed(console, parts, folder, resume, warn)
             folder.update(status="RUNNING")
-        stream = recorded(
-            train(parts, folder.checkpoints, resume=resume, stop=stop),
-            folder,
-            tracker,
-            lambda text: console.print(f"[yellow]{text}[/]"),
-        )
-        for moment in stream:
+        steps = train(parts, folder.checkpoints, resume=resume, stop=stop, run=folder.id, recorded=folder.recorded)
+        for moment in recorded(steps, folder, record.tracker, warn):
             display.show(moment)
             phase = moment.phase
     finally:
@@ -204,16 +221,30 @@ def _go(parts: Parts, folder: RunFolder, tracker: Tracker, stop: Stop, display: 
     return phase
 
 
+def _tell_resumed(console: Console, parts: Parts, folder: RunFolder, resume: Checkpoint, warn: Callable[[str], None]) -> None:
+    """From where a run goes on, and how far it will agree with one that was not interrupted."""
+    from workbench.engine import agreement_with
+
+    agreed = agreement_with(resume, parts)
+    console.print(f"going on from step {resume.state.step}; determinism: {agreed.told()}")
+    folder.update(determinism={"level": agreed.level, "reasons": list(agreed.reasons)})
+    lost = resume.state.recorded - folder.recorded()
+    if lost > 0:
+        warn(f"{lost:,} numbers that were recorded before this checkpoint are not in the run's journal any more")
+
+
 def _tell_end(console: Console, folder: RunFolder, status: str) -> None:
+    from rich.markup import escape
+
     from workbench.cli.display import duration
     from workbench.engine import spent
 
     if status == "killed":
-        console.print(f"stopped at step {folder.info()['step']}; go on with: [bold]wb run --resume {folder.id}[/]")
+        console.print(f"stopped at step {folder.info()['step']}; go on with: [bold]wb run --resume {escape(folder.id)}[/]")
         return
     told = spent(folder)
     console.print(
         f"[green]finished[/]  training {duration(told.training)}, evaluation {duration(told.evaluation)} ({told.share:.0%})  "
-        f"pictures in {folder.pictures}"
+        f"pictures in {escape(str(folder.pictures))}"
     )
-    console.print(f"look at it: [bold]wb ui[/]    draw more: [bold]wb sample {folder.id}[/]")
+    console.print(f"look at it: [bold]wb ui[/]    draw more: [bold]wb sample {escape(folder.id)}[/]")

@@ -36,7 +36,7 @@ def show(
     if not found:
         from workbench.cli.nearest import nearest_components
 
-        raise UnknownComponent(f"no component is called '{component}'{nearest_components(component)}  (wb list)")
+        raise UnknownComponent(f"no component is called {component!r:.80}{nearest_components(component)}  (wb list)")
     console = Console(highlight=False)
     for kind, entry in found:
         cls = load(kind, entry.qualified)

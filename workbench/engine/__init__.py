@@ -1,10 +1,11 @@
 """Assemble, train, evaluate."""
 
 from workbench.engine.assembly import Parts, assemble
-from workbench.engine.checkpoint import latest
+from workbench.engine.checkpoint import Checkpoint, latest, newest
 from workbench.engine.cost import Cost, estimate
 from workbench.engine.device import choose_device, describe_device
 from workbench.engine.distances import prepare_references
+from workbench.engine.environment import Agreement, agreement_with
 from workbench.engine.evaluate import evaluate
 from workbench.engine.evaluations import Evaluation, Evaluator, Measurement
 from workbench.engine.origins import changed_origins, origins_of, record_origins
@@ -16,6 +17,8 @@ from workbench.engine.train import train
 from workbench.engine.trained import drawer_of, evaluated_again
 
 __all__ = [
+    "Agreement",
+    "Checkpoint",
     "Cost",
     "Evaluation",
     "Evaluator",
@@ -25,6 +28,7 @@ __all__ = [
     "RunFolder",
     "Spent",
     "Stop",
+    "agreement_with",
     "assemble",
     "changed_origins",
     "choose_device",
@@ -37,6 +41,7 @@ __all__ = [
     "find_run",
     "latest",
     "list_runs",
+    "newest",
     "open_folder",
     "origins_of",
     "prepare_references",

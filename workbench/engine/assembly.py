@@ -13,6 +13,7 @@ from torch import nn
 from workbench.diffusion import PARAMETERIZATIONS, Objective, check_combination
 from workbench.engine.compute import Compute, choose_compute
 from workbench.engine.guard import check_examples, check_network
+from workbench.engine.memory import enough_memory
 from workbench.interfaces import Examples, Resources, SampleSpec
 from workbench.recipe import Recipe
 from workbench.registry import asked
@@ -45,7 +46,8 @@ def assemble(
     spec = recipe.dataset.component.describe()
     objective = objective_of(recipe)
     for slot in recipe.evaluate.features:
-        slot.component.card()  # weights that are missing are missed now, not after hours of training
+        with asked("features", slot.use, "card()"):
+            slot.component.card()  # weights that are missing are missed now, not after hours of training
     network = build_network(recipe, spec).to(device)
     resources = Resources(cache, progress)
     train = recipe.dataset.component.load("train", resources)
@@ -81,7 +83,7 @@ def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
     """The network with the initial weights that the recipe's seed gives, channels last."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
-        with asked("denoisers", recipe.denoiser.use, f"build() for images {list(spec.shape)}"):
+        with asked("denoisers", recipe.denoiser.use, f"build() for images {list(spec.shape)}"), enough_memory():
             network: nn.Module = recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
         check_network(network, spec, recipe.denoiser.use)
     return network

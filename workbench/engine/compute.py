@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from workbench.diffusion import Network
 from workbench.engine.device import Precision, autocast, bf16_precision_pays
 from workbench.engine.fast import Choices, FastPath, can_compile, compile_blocks
+from workbench.engine.memory import TRAINING, fitting
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Train
 
@@ -51,6 +53,15 @@ class Compute:
             compile_blocks(network)
         return partial(_within, self, network)
 
+    def taken(self) -> Mapping[str, Any]:
+        """What was chosen by measurement in this process, for `retake` in another one."""
+        return {} if self.choices is None else self.choices.taken()
+
+    def retake(self, taken: Mapping[str, Any]) -> None:
+        """Choose as another process did."""
+        if self.choices is not None:
+            self.choices.retake(taken)
+
     def told(self) -> str:
         """For people, in a few words."""
         extra = [", fast path"] * (self.choices is not None) + [", compiled"] * self.compiled
@@ -81,7 +92,8 @@ def choose_compute(
     ways: dict[str, Callable[[], float]] = {
         each.precision: partial(_milliseconds, each, measured, spec, images) for each in (compute, in_bf16)
     }
-    times = choices.times(key, ways)
+    with fitting(TRAINING, images):
+        times = choices.times(key, ways)
     return in_bf16 if times["fp32"] > WORTH * times["bf16"] else compute
 
 

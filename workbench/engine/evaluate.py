@@ -15,6 +15,7 @@ from workbench.engine.drawing import draw
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.reference import Reference
 from workbench.engine.sampling import Drawer, labels_like
+from workbench.faults import point
 
 __all__ = ["evaluate"]
 
@@ -29,6 +30,7 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     features as soon as it is drawn; of the images only those that are shown are kept.
     """
     started = time.perf_counter()
+    point("evaluation begun")
     recipe, slot = parts.recipe, parts.recipe.evaluation_sampler
     drawer = Drawer.of(parts, network)
     reference = Reference(parts.train, recipe.evaluate.real, parts.cache, parts.device)

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from workbench.engine import pictures
+from workbench.engine.batch_size import SIZES
 from workbench.engine.device import describe_device
 from workbench.engine.distances import Distances
 from workbench.engine.drawing import Drawn, draw
+from workbench.engine.memory import DRAWING, fitting
 from workbench.engine.reference import Reference
 from workbench.engine.runs import RunFolder
 from workbench.engine.sampling import Drawer, labels_like
@@ -164,9 +166,10 @@ class Evaluator:
             raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
         # A device's first batch is slower than the others; whichever combination came first would be told too slow.
         number = self._measurement.samples
-        index = range(min(self._recipe.evaluate.batch_size or drawer.batch_size(number), number))
-        for _ in islice(drawer.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
-            pass
+        with fitting(DRAWING, min(self._recipe.evaluate.batch_size or SIZES[-1], number)):
+            index = range(min(self._recipe.evaluate.batch_size or drawer.batch_size(number), number))
+            for _ in islice(drawer.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
+                pass
         return drawer
 
     @functools.cached_property

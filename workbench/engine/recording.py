@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from workbench.engine.checkpoint import latest
+from workbench.engine.checkpoint import AVERAGE, STATE, newest
 from workbench.engine.progress import Progress
 from workbench.engine.runs import RunFolder
 from workbench.engine.spent import spent
 from workbench.errors import TrackingError
-from workbench.files import replacing, write_bytes, write_json
+from workbench.faults import point
+from workbench.files import inside, replacing, write_bytes, write_json
 from workbench.interfaces import NullTracker, RunStatus, Tracker
+from workbench.journal import Journal
 
 __all__ = ["recorded"]
 
@@ -19,25 +21,33 @@ __all__ = ["recorded"]
 def recorded(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn: Callable[[str], None]) -> Iterator[Progress]:
     """Pass `stream` on, keeping its numbers and pictures, and end the run with the status it deserves.
 
-    A tracker that fails is reported through `warn` once and given up; the folder keeps everything.
+    A number that was said before the run was killed, and is said again after it went on, is kept once. A tracker that fails is reported
+    through `warn` once and given up; the folder keeps everything.
     """
     port = _Port(tracker, warn)
     status: RunStatus = "FAILED"
+    journal, last = run.journal(), 0
     try:
+        journal.event("began" if not journal.events() else "went on", int(run.info().get("step", 0)))
         for progress in stream:
+            last = progress.step
             if progress.phase == "finished":
                 progress = replace(progress, metrics={**progress.metrics, **spent(run).metrics()})
                 _keep_weights(run, port)
-            _keep(progress, run, port)
+            _keep(progress, run, journal, port)
             if progress.phase in ("finished", "killed"):
                 status = "FINISHED" if progress.phase == "finished" else "KILLED"
+            point("step done")
             yield progress
     except (KeyboardInterrupt, GeneratorExit):
         status = "KILLED"
         raise
     finally:
+        point("run ended")
         run.update(status=status)
         port.call(lambda: port.tracker.finish(status))
+        journal.event(status.lower(), last)
+        journal.close()
 
 
 class _Port:
@@ -52,19 +62,19 @@ class _Port:
             self.tracker = NullTracker()
 
 
-def _keep(progress: Progress, run: RunFolder, port: _Port) -> None:
+def _keep(progress: Progress, run: RunFolder, journal: Journal, port: _Port) -> None:
     if progress.metrics:
-        run.log(progress.step, progress.metrics, progress.cards)
+        journal.numbers_at(progress.step, progress.metrics, progress.cards)
         port.call(lambda: port.tracker.metrics(progress.metrics, progress.step))
     if progress.cards:
         write_json(run.path / "cards.json", run.final()[1])
         port.call(lambda: port.tracker.artifact(run.path / "cards.json"))
     for key, image in progress.pictures.items():
-        with replacing(run.pictures / f"{key}_{progress.step:08d}.png") as beside:
+        with replacing(inside(run.pictures, f"{key}_{progress.step:08d}.png")) as beside:
             image.save(beside)
         port.call(lambda key=key, image=image: port.tracker.image(key, image, progress.step))  # type: ignore[misc]
     for name, data in progress.files.items():
-        path = run.pictures / name
+        path = inside(run.pictures, name)
         write_bytes(path, data)
         port.call(lambda path=path: port.tracker.artifact(path, "pictures"))  # type: ignore[misc]
     if progress.checkpoint or progress.phase in ("finished", "killed"):
@@ -73,7 +83,7 @@ def _keep(progress: Progress, run: RunFolder, port: _Port) -> None:
 
 def _keep_weights(run: RunFolder, port: _Port) -> None:
     """Hand the tracker what images are drawn with: the averaged weights. The optimizer's state stays in the folder."""
-    newest = latest(run.checkpoints)
-    if newest is not None:
-        for name in ("ema.safetensors", "state.json"):
-            port.call(lambda name=name: port.tracker.artifact(newest.folder / name, "checkpoint"))  # type: ignore[misc]
+    folder = newest(run.checkpoints)
+    if folder is not None:
+        for name in (AVERAGE, STATE):
+            port.call(lambda name=name: port.tracker.artifact(folder / name, "checkpoint"))  # type: ignore[misc]

@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.engine.pictures import to_uint8
+from workbench.errors import WeightsError
 from workbench.files import replacing
 from workbench.interfaces import Examples, FeatureExtractor
 from workbench.random import Stream
+from workbench.tensors import read_tensors
 
 __all__ = ["Reference", "extract"]
 
@@ -41,8 +42,8 @@ class Reference:
         path = self._path(extractor)
         if path.exists():
             try:
-                return load_file(path)["features"]
-            except (OSError, SafetensorError, KeyError):
+                return read_tensors(path)["features"]
+            except (WeightsError, KeyError):
                 path.unlink(missing_ok=True)  # a damaged cache is made again
         chosen = self._chosen()
         blocks = (to_uint8(self.examples.images(chosen[i : i + 64])) for i in range(0, len(chosen), 64))

@@ -1,22 +1,26 @@
-"""Run folders: runs/<id>/ with the recipe, numbers, pictures and checkpoints of one run."""
+"""Run folders: runs/<id>/ with the recipe, journal, pictures and checkpoints of one run."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import json
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workbench.errors import CheckpointError
-from workbench.files import write_json
+from workbench.files import alone, clear_debris, held, is_file, storage_errors, write_json
+from workbench.interfaces import RunStatus
+from workbench.journal import Journal
 
 __all__ = ["RunFolder", "create_run", "find_run", "list_runs", "open_folder"]
 
 SCHEMA = 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,52 @@ class RunFolder:
         """Change fields of run.json."""
         write_json(self.path / "run.json", {**self.info(), **changes})
 
-    def log(self, step: int, metrics: Mapping[str, float], cards: Mapping[str, Mapping[str, Any]]) -> None:
-        """Append numbers to metrics.jsonl, those with cards together with them."""
-        line = {"step": step, "metrics": dict(metrics), **({"cards": cards} if cards else {})}
-        with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+    def status(self) -> RunStatus | Literal["RUNNING"]:
+        """How it ended; KILLED too where it says RUNNING and no process is there that writes it."""
+        told = self.info().get("status")
+        if told == "RUNNING" and held(self._lock):
+            return "RUNNING"
+        return told if told in ("FINISHED", "FAILED") else "KILLED"
+
+    @contextlib.contextmanager
+    def writing(self, seconds: float = 0.0) -> Iterator[None]:
+        """Be the one process that writes this run; CheckpointError where another one still is after `seconds`.
+
+        What a process left half written that was killed is removed first.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(alone(self._lock, seconds))
+            except TimeoutError as error:
+                raise CheckpointError(
+                    f"run {self.id} is being written by {error}; wait for it, or stop it with Ctrl-C where it runs"
+                ) from error
+            clear_debris(self.path)
+            yield
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "writer.lock"
+
+    def journal(self) -> Journal:
+        """A connection to the run's journal, for one thread."""
+        return Journal(self.path / "journal.sqlite", self.id)
+
+    def recorded(self) -> int:
+        """How many numbers are in the journal."""
+        with contextlib.closing(self.journal()) as journal:
+            return journal.position()
 
     def numbers(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; one cut off by a crash is left out."""
+        """The metrics in the order in which they were said: step, metrics, cards."""
+        older = self._older_numbers()
+        if not (self.path / "journal.sqlite").exists():
+            return older
+        with contextlib.closing(self.journal()) as journal:
+            return [*older, *journal.lines()]
+
+    def _older_numbers(self) -> list[dict[str, Any]]:
+        """Those of a run that was begun before there were journals; a line cut off by a crash is left out."""
         path = self.path / "metrics.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}")]
@@ -97,10 +139,13 @@ class RunFolder:
 
 
 def create_run(home: Path, name: str) -> RunFolder:
-    """A new folder under `home`/runs, named after recipe and time."""
+    """A new folder under `home`/runs, named after recipe and time; CheckpointError where `name` is none that a folder should have."""
+    if not NAME.fullmatch(name):
+        raise CheckpointError(f"{name!r:.80} cannot be the name of a run: letters, digits and . _ - only, and 80 of them at most")
     now = datetime.datetime.now().astimezone()
     run = RunFolder(home / "runs" / f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
-    run.path.mkdir(parents=True)
+    with storage_errors(run.path):
+        run.path.mkdir(parents=True)
     open_folder(run, name)
     return run
 
@@ -128,7 +173,9 @@ def list_runs(home: Path) -> list[RunFolder]:
 
 def find_run(home: Path, text: str) -> RunFolder:
     """The run meant by a folder, an id, the beginning of one, a recipe's name (its newest run) or "latest"."""
-    if Path(text).joinpath("run.json").exists():
+    if not text:
+        raise CheckpointError("name a run: its id, the beginning of it, a recipe's name or `latest`")
+    if is_file(Path(text) / "run.json"):
         return RunFolder(Path(text).resolve())
     runs = list_runs(home)
     if text == "latest" and runs:
@@ -139,8 +186,10 @@ def find_run(home: Path, text: str) -> RunFolder:
     if len(started) == 1:
         return started[0]
     if started:
-        raise CheckpointError(f"'{text}' is the beginning of {len(started)} runs: {', '.join(run.id for run in started[-4:])}")
+        raise CheckpointError(
+            f"{text!r:.80} is the beginning of {len(started)} runs: {', '.join(run.id for run in started[-4:])}"
+        )
     known = (
         f"runs there: {', '.join(run.id for run in runs[-4:])}" if runs else "there are none yet: wb run recipes/cars_linear.toml"
     )
-    raise CheckpointError(f"no run '{text}' in {home / 'runs'}; {known}")
+    raise CheckpointError(f"no run {text!r:.80} in {home / 'runs'}; {known}")

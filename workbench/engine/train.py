@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -13,11 +13,13 @@ from torch import nn
 from workbench.engine import checkpoint as checkpoints
 from workbench.engine.assembly import Parts, keyed_seed
 from workbench.engine.batches import Batches, ahead
-from workbench.engine.checkpoint import Checkpoint, TrainState
+from workbench.engine.checkpoint import About, Checkpoint, TrainState
 from workbench.engine.device import peak_memory
 from workbench.engine.ema import Average
+from workbench.engine.environment import environment, recipe_hash
 from workbench.engine.evaluate import evaluate
 from workbench.engine.finite import Watch
+from workbench.engine.memory import TRAINING, fitting
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.rate import learning_rate
 from workbench.engine.validation import bucket_of, validation_losses
@@ -27,11 +29,20 @@ from workbench.recipe import Train
 __all__ = ["train"]
 
 
-def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop: Stop | None = None) -> Iterator[Progress]:
+def train(
+    parts: Parts,
+    folder: Path,
+    *,
+    resume: Checkpoint | None = None,
+    stop: Stop | None = None,
+    run: str = "",
+    recorded: Callable[[], int] = int,
+) -> Iterator[Progress]:
     """Train to the recipe's last step, or minute, yielding `Progress`; checkpoints go to `folder`.
 
     With `resume`, go on from that checkpoint. When `stop` is requested, the step is finished, a checkpoint written, and the last
-    `Progress` says "killed". Raises NonFiniteLoss before the optimizer step that would spoil the weights.
+    `Progress` says "killed". Checkpoints carry the id of the `run` and how many numbers it has `recorded`. Raises NonFiniteLoss before the
+    optimizer step that would spoil the weights, OutOfMemory where a batch does not fit.
     """
     recipe, settings = parts.recipe, parts.recipe.train
     stop = stop or Stop()
@@ -41,17 +52,35 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
     optimizer = _optimizer(parts)
     batches = Batches(recipe, parts.train, parts.objective, parts.device)
     watch = Watch(optimizer, parts.device)
-    state, kept = TrainState(), resume
+    state, kept = TrainState(run=run), resume
+    about = About(recipe_hash(parts), environment(parts), parts.compute.taken)
     if resume is not None:
         state = checkpoints.restore(resume, network, average.network, optimizer)
-    if state.step == 0 and recipe.evaluate.at_start and state.evaluated < 0:
-        yield from evaluate(parts, average.network, 0, stop)
-        state.evaluated = -1 if stop.requested else 0
+        parts.compute.retake(resume.choices())
+
+    def keep() -> Checkpoint:
+        state.recorded = recorded()
+        return checkpoints.save(folder, state, network, average.network, optimizer, about)
+
+    def validated() -> Progress:
+        with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
+            losses = validation_losses(parts, average.network)
+        if state.best is None or losses["val/loss"] < state.best:
+            state.best, state.best_step = losses["val/loss"], state.step
+        return pace.progress(parts, losses)
+
+    def evaluated() -> Iterator[Progress]:
+        yield from evaluate(parts, average.network, state.step, stop)
+        if not stop.requested:  # one that was stopped is made up for when the run goes on
+            state.evaluated = state.step
+
+    if _evaluation_is_due(parts, state):
+        yield from evaluated()
 
     pace = _Pace(state, settings.batch_size)
     batch_of = batches.at if parts.device.type == "cpu" else ahead(batches.at)
     while state.step < settings.steps and not _out_of_time(parts, state) and not stop.requested:
-        with pace:
+        with pace, fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
             batch = batch_of(state.step)
             rate = learning_rate(settings, state.step)
             torch.manual_seed(keyed_seed(recipe.seed, "dropout", state.step))
@@ -75,21 +104,20 @@ def train(parts: Parts, folder: Path, *, resume: Checkpoint | None = None, stop:
             clock = {"train/images_per_second": pace.images_per_second, "train/minutes": state.seconds / 60.0}
             yield pace.progress(parts, numbers | clock)
         if settings.validate_every and state.step % settings.validate_every == 0:
-            yield pace.progress(parts, validation_losses(parts, average.network))
-        if recipe.evaluate.every and state.step % recipe.evaluate.every == 0 and state.step < settings.steps:
-            yield from evaluate(parts, average.network, state.step, stop)
-            state.evaluated = state.step
+            yield validated()
+        if _evaluation_is_due(parts, state):
+            yield from evaluated()
         if state.step % settings.checkpoint_every == 0:
-            kept = checkpoints.save(folder, state, network, average.network, optimizer)
+            kept = keep()
             yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
 
     _check_finite(watch, batches, settings, kept)
     if kept is None or kept.state.step < state.step:
-        checkpoints.save(folder, state, network, average.network, optimizer)
+        keep()
         yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
     if not stop.requested:
         if not (settings.validate_every and state.step % settings.validate_every == 0):
-            yield pace.progress(parts, validation_losses(parts, average.network))
+            yield validated()
         yield from evaluate(parts, average.network, state.step, stop, final=True)
     peak = {"train/peak_memory_mib": peak_memory(parts.device) / 2**20}
     yield Progress("killed" if stop.requested else "finished", state.step, state.step, settings.steps, metrics=peak)
@@ -109,6 +137,14 @@ def _optimizer(parts: Parts) -> torch.optim.Optimizer:
 def _out_of_time(parts: Parts, state: TrainState) -> bool:
     limit = parts.recipe.train.max_minutes
     return limit is not None and state.seconds >= 60.0 * limit
+
+
+def _evaluation_is_due(parts: Parts, state: TrainState) -> bool:
+    """Whether the weights after this many steps are to be evaluated before the run goes on, and have not been."""
+    settings = parts.recipe.evaluate
+    if state.evaluated >= state.step or state.step >= parts.recipe.train.steps:
+        return False
+    return settings.at_start if state.step == 0 else bool(settings.every) and state.step % settings.every == 0
 
 
 def _looked_at(parts: Parts, step: int) -> bool:

@@ -1,6 +1,6 @@
 """What a plugin implements and what the core consumes. Importing it does not import torch."""
 
-from workbench.errors import CombinationError, DataError, LauncherError, WeightsError
+from workbench.errors import CombinationError, DataError, LauncherError, StorageError, WeightsError
 from workbench.interfaces.component import Component
 from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance, Resources, SampleSpec, Split
 from workbench.interfaces.denoiser import Denoiser
@@ -10,6 +10,7 @@ from workbench.interfaces.sampler import PosteriorMean, Sampler
 from workbench.interfaces.schedule import NoiseSchedule
 from workbench.interfaces.tracker import NullTracker, RunStatus, Tracker
 from workbench.random import NoiseSource
+from workbench.tensors import read_tensors
 
 __all__ = [
     "CombinationError",
@@ -35,7 +36,9 @@ __all__ = [
     "SampleSpec",
     "Sampler",
     "Split",
+    "StorageError",
     "Tracker",
     "WeightsError",
     "WeightsFile",
+    "read_tensors",
 ]

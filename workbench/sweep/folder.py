@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench.errors import SweepError
 from workbench.files import write_json, write_text
+from workbench.journal import Journal
 from workbench.recipe import Recipe, dumps, load
 
 __all__ = ["SweepFolder", "difference", "digest", "list_sweeps"]
@@ -76,6 +77,10 @@ class SweepFolder:
     def database(self) -> str:
         """Where trials are kept if nothing else was said: a file of the sweep's own, which Optuna's dashboard opens."""
         return f"sqlite:///{self.path / 'optuna.db'}"
+
+    def journal(self) -> Journal:
+        """A connection to the journal of the sweep's own run in the tracking store, for one thread."""
+        return Journal(self.path / "journal.sqlite", f"sweep {self.name}")
 
     def exists(self) -> bool:
         """Whether a sweep of that name has begun here."""

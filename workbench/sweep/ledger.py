@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from workbench.errors import SweepError
+from workbench.secrets import concealed
 
 __all__ = ["Begun", "Lease", "Ledger", "Outcome", "Row"]
 
@@ -223,8 +224,8 @@ class Ledger:
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise SweepError(
-                f"the storage {self._engine.url.render_as_string(hide_password=True)} cannot be reached: {reason}"
-            ) from error
+                concealed(f"the storage {self._engine.url.render_as_string(hide_password=True)} cannot be reached: {reason}")
+            ) from None
         with connection:
             yield connection
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from workbench.errors import SweepError
 from workbench.files import write_text
 from workbench.recipe import Recipe, dumps, load
+from workbench.secrets import concealed
 from workbench.sweep.desk import Desk
 from workbench.sweep.folder import SweepFolder, difference, digest
 from workbench.sweep.ledger import Ledger
@@ -109,8 +110,8 @@ def checked_storage(storage: str) -> str:
 
     try:
         url = sa.make_url(storage)
-    except sa.exc.ArgumentError as error:
-        raise SweepError("--storage: expected a URL such as postgresql://user@host/database") from error
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number; its text quotes the password before it
+        raise SweepError("--storage: expected a URL such as postgresql://user@host/database") from None
     if url.get_backend_name() != "postgresql":
         raise SweepError(
             f"--storage: {url.get_backend_name()} is not for several machines; use postgresql://..., "
@@ -128,7 +129,7 @@ def without_password(storage: str) -> str:
     """The URL as it may be written down."""
     import sqlalchemy as sa
 
-    return sa.make_url(storage).render_as_string(hide_password=True)
+    return concealed(sa.make_url(storage).render_as_string(hide_password=True))
 
 
 def _opened(folder: SweepFolder, recipe: Recipe, ledger: Ledger, url: str, trials: int, workers: int) -> Opened:

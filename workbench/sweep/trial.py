@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Protocol
 
 import torch
 
@@ -24,7 +24,6 @@ from workbench.engine import (
     recorded,
     train,
 )
-from workbench.errors import SweepError, TrackingError
 from workbench.files import alone, write_text
 from workbench.home import cache_folder
 from workbench.interfaces import NullTracker, Tracker
@@ -35,9 +34,20 @@ from workbench.sweep.objectives import objectives
 from workbench.sweep.trial_recipe import prune_metric, recipe_of, settings_of
 from workbench.sweep.wire import Task
 
-__all__ = ["Hooks", "run_trial"]
+__all__ = ["Hooks", "Record", "run_trial"]
 
 LOCK_SECONDS = 120.0  # for a worker without a coordinator to write its last checkpoint
+SENDING_SECONDS = 2.0
+
+
+class Record(Protocol):
+    """Where a trial is recorded, and what sends it there."""
+
+    tracker: Tracker
+
+    def close(self, seconds: float) -> int:
+        """Send what is left for `seconds` at most; how many records stay in the run's folder."""
+        ...
 
 
 class Hooks:
@@ -45,12 +55,12 @@ class Hooks:
 
     def __init__(
         self,
-        open_tracker: Callable[[RunFolder, Parts], Tracker],
+        open_record: Callable[[RunFolder, Parts], Record],
         progress: Callable[[Progress], None] = lambda _: None,
         report: Callable[[int, float], bool] = lambda step, value: False,
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.open_tracker, self.progress, self.report, self.warn = open_tracker, progress, report, warn
+        self.open_record, self.progress, self.report, self.warn = open_record, progress, report, warn
 
 
 def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hooks, stop: Stop) -> Outcome | None:
@@ -61,7 +71,7 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
     started = time.perf_counter()
     run = RunFolder(folder.home / "runs" / task.run)
     run.path.mkdir(parents=True, exist_ok=True)
-    with _alone(run):
+    with run.writing(LOCK_SECONDS), ExitStack() as stack:
         tracker: Tracker = NullTracker()
         try:
             recipe = recipe_of(folder, task.overrides)
@@ -76,7 +86,10 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
                 prepare_references(recipe, parts.train, cache, device)
             if _too_large(parts):
                 return _infeasible(run, parts, hooks)
-            tracker = _opened(run, parts, hooks)
+            record = hooks.open_record(run, parts)
+            # What the store does not take at once is sent when the sweep ends: the next trial does not wait for it.
+            stack.callback(record.close, SENDING_SECONDS)
+            tracker = record.tracker
             ending = _run(task, folder, run, parts, tracker, hooks, stop)
         except Exception:  # whichever component is at fault, the other trials go on
             text = traceback.format_exc()
@@ -97,7 +110,8 @@ def _run(task: Task, folder: SweepFolder, run: RunFolder, parts: Parts, tracker:
         stream = evaluated_again(parts, RunFolder(folder.home / "runs" / task.trained_by), ended)
         watched = None
     else:
-        stream = train(parts, run.checkpoints, resume=latest(run.checkpoints), stop=ended)
+        resume = latest(run.checkpoints, hooks.warn)
+        stream = train(parts, run.checkpoints, resume=resume, stop=ended, run=run.id, recorded=run.recorded)
     phase = "killed"
     for moment in recorded(stream, run, tracker, hooks.warn):
         hooks.progress(moment)
@@ -108,8 +122,7 @@ def _run(task: Task, folder: SweepFolder, run: RunFolder, parts: Parts, tracker:
         if hooks.report(moment.step, value):
             pruned = True
             run.update(ending="pruned")
-            with suppress(TrackingError):
-                tracker.tags({"pruned": "true"})
+            tracker.tags({"pruned": "true"})
             ended.request()
     return "pruned" if phase == "killed" and pruned else phase
 
@@ -140,20 +153,12 @@ def _too_large(parts: Parts) -> bool:
 
 
 def _infeasible(run: RunFolder, parts: Parts, hooks: Hooks) -> Outcome:
-    tracker = _opened(run, parts, hooks)
-    with suppress(TrackingError):
-        tracker.tags({"infeasible": "too many parameters"})
-        tracker.finish("KILLED")
+    record = hooks.open_record(run, parts)
+    record.tracker.tags({"infeasible": "too many parameters"})
+    record.tracker.finish("KILLED")
+    record.close(SENDING_SECONDS)
     run.update(status="KILLED", ending="infeasible")
     return Outcome("infeasible", run=run.id)
-
-
-def _opened(run: RunFolder, parts: Parts, hooks: Hooks) -> Tracker:
-    try:
-        return hooks.open_tracker(run, parts)
-    except TrackingError as error:
-        hooks.warn(f"not recorded, its folder keeps everything: {error}")
-        return NullTracker()
 
 
 def _keep_traceback(run: RunFolder, tracker: Tracker, text: str) -> None:
@@ -161,24 +166,5 @@ def _keep_traceback(run: RunFolder, tracker: Tracker, text: str) -> None:
     write_text(path, text)
     if (run.path / "run.json").is_file():
         run.update(status="FAILED")
-    with suppress(TrackingError):
-        tracker.artifact(path)
-        tracker.finish("FAILED")
-
-
-@contextmanager
-def _alone(run: RunFolder) -> Iterator[None]:
-    """Wait until nobody else works in the run folder: a worker whose coordinator died may be at its last checkpoint."""
-    import fcntl
-
-    with Path(run.path / "trial.lock").open("a") as file:
-        until = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if time.monotonic() > until:
-                    raise SweepError(f"{run.path}: another process is still working on this trial") from error
-                time.sleep(0.1)
-        yield
+    tracker.artifact(path)
+    tracker.finish("FAILED")

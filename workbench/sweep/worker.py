@@ -10,28 +10,27 @@ from typing import Any
 import torch
 
 from workbench.engine import Parts, Progress, RunFolder, Stop
-from workbench.interfaces import Tracker
 from workbench.sweep.confirm import measured_again
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.trial import Hooks, run_trial
+from workbench.sweep.trial import Hooks, Record, run_trial
 from workbench.sweep.wire import Task, Wire, told
 
 __all__ = ["work"]
 
 TELL_EVERY = 0.5  # seconds between messages that are only to be looked at
 
-OpenTracker = Callable[[Task, RunFolder, Parts], Tracker]
+OpenRecord = Callable[[Task, RunFolder, Parts], Record]
 
 
 def work(
-    wire: Wire, folder: SweepFolder, device: torch.device, open_tracker: OpenTracker, stop: Stop, warn: Callable[[str], None]
+    wire: Wire, folder: SweepFolder, device: torch.device, open_record: OpenRecord, stop: Stop, warn: Callable[[str], None]
 ) -> None:
     """Do task after task until the coordinator has no more, is gone, or `stop` is requested."""
     wire.send({"kind": "ready"})
     while not stop.requested and (message := wire.receive()) is not None:
         task = Task.of(message)
         if task.kind == "trial":
-            _trial(wire, task, folder, device, open_tracker, stop, warn)
+            _trial(wire, task, folder, device, open_record, stop, warn)
         else:
             _confirm(wire, task, folder, device, stop)
 
@@ -41,7 +40,7 @@ def _trial(
     task: Task,
     folder: SweepFolder,
     device: torch.device,
-    open_tracker: OpenTracker,
+    open_record: OpenRecord,
     stop: Stop,
     warn: Callable[[str], None],
 ) -> None:
@@ -52,7 +51,7 @@ def _trial(
         answer = wire.receive()
         return bool(answer and answer.get("prune"))
 
-    hooks = Hooks(lambda run, parts: open_tracker(task, run, parts), teller, report, warn)
+    hooks = Hooks(lambda run, parts: open_record(task, run, parts), teller, report, warn)
     outcome = run_trial(task, folder, device, hooks, stop)
     wire.send({"kind": "interrupted"} if outcome is None else {"kind": "ended", "outcome": told(outcome)})
 

@@ -1,8 +1,29 @@
 """Recording runs in MLflow. Nothing else in the workbench imports it."""
 
 from workbench.tracking.children import child_of, recorded_run
+from workbench.tracking.delivery import PARENT
+from workbench.tracking.drain import Drainer, drained
 from workbench.tracking.facts import facts
 from workbench.tracking.mlflow_tracker import MlflowTracker
-from workbench.tracking.store import local_store, open_run, tracking_uri
+from workbench.tracking.outbox import Outbox
+from workbench.tracking.secrets import masked
+from workbench.tracking.store import LOCAL, check_uri, default_uri, local_store, open_run, tracking_uri, uri_again
 
-__all__ = ["MlflowTracker", "child_of", "facts", "local_store", "open_run", "recorded_run", "tracking_uri"]
+__all__ = [
+    "LOCAL",
+    "PARENT",
+    "Drainer",
+    "MlflowTracker",
+    "Outbox",
+    "check_uri",
+    "child_of",
+    "default_uri",
+    "drained",
+    "facts",
+    "local_store",
+    "masked",
+    "open_run",
+    "recorded_run",
+    "tracking_uri",
+    "uri_again",
+]

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from workbench.errors import TrackingError
-from workbench.tracking.secrets import masked
+from workbench.tracking.secrets import concealed
 
-__all__ = ["mlflow_errors", "prepare_environment"]
+__all__ = ["Refused", "mlflow_errors", "prepare_environment"]
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -24,10 +24,16 @@ DEFAULTS = {
 }
 
 
+class Refused(TrackingError):
+    """The store is there, and will never take what it was sent."""
+
+
 def prepare_environment() -> None:
     """Set what MLflow reads from the environment, unless the user has set it."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    # At the end of a run MLflow prints its address, with the password in it.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -43,5 +49,12 @@ def mlflow_errors(doing: str) -> Iterator[None]:
         except TrackingError:
             raise
         except Exception as error:  # requests, sqlalchemy, botocore, mlflow itself
-            reason = masked(str(error)).strip().splitlines()
-            raise TrackingError(f"{doing} failed: {reason[0][:300] if reason else type(error).__name__}") from None
+            reason = concealed(str(error)).strip().splitlines()
+            kind = Refused if _is_refusal(error) else TrackingError
+            raise kind(f"{doing} failed: {reason[0][:300] if reason else type(error).__name__}") from None
+
+
+def _is_refusal(error: Exception) -> bool:
+    # A run that was deleted can be restored, so that what is sent to it is not refused for good.
+    code = getattr(error, "error_code", "")
+    return code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST") and "'active' state" not in str(error)

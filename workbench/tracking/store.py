@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from workbench.errors import TrackingError
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.quiet import mlflow_errors
-from workbench.tracking.secrets import masked
+from workbench.tracking.secrets import MASK, masked
 
-__all__ = ["local_store", "open_run", "tracking_uri"]
+__all__ = ["check_uri", "default_uri", "local_store", "open_run", "run_by_tag", "tracking_uri", "uri_again"]
+
+KINDS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+LOCAL = "local"  # how a journal names the database under its home, wherever that is moved
+LONGEST_FOLDER = 120  # of the 255 bytes that file systems give a name
 
 
 def tracking_uri(option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
     """--tracking-uri, else MLFLOW_TRACKING_URI, else the recipe's, else the local database under `home`."""
     return option or environ.get("MLFLOW_TRACKING_URI") or recipe_uri or default_uri(home)
+
+
+def check_uri(uri: str) -> None:
+    """TrackingError where a URI names no kind of store that there is: a slip, which no waiting mends."""
+    kind = uri.partition("://")[0].partition("+")[0].lower() if "://" in uri else uri.partition(":")[0]
+    if kind not in KINDS:
+        raise TrackingError(
+            f"'{masked(uri)[:200]}' is no tracking store: it is a server (http://host:5000) or a database (sqlite:///path/to/mlflow.db, "
+            f"postgresql://host/name)"
+        )
+
+
+def uri_again(known: str | None, option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
+    """The store of a run that is `known` from its journal, where no password is kept; TrackingError where one is needed and not given."""
+    if option or known is None:
+        return tracking_uri(option, environ, recipe_uri, home)
+    if known == LOCAL:
+        return default_uri(home)
+    if MASK not in known:
+        return known
+    given = tracking_uri(None, environ, recipe_uri, home)
+    if masked(given) == known:
+        return given
+    raise TrackingError(
+        f"the run is recorded in {known}, whose password is kept nowhere: set MLFLOW_TRACKING_URI to the whole URI"
+    )
 
 
 def default_uri(home: Path) -> str:
@@ -27,6 +59,14 @@ def default_uri(home: Path) -> str:
 def database(home: Path) -> Path:
     """Its file."""
     return home / "mlflow" / "mlflow.db"
+
+
+def folder_name(experiment: str) -> str:
+    """A folder of an experiment's own under the artifacts, whatever it is called: `..` and names of 200 signs are told by a hash."""
+    quoted = quote(experiment, safe=" ")
+    if len(quoted) <= LONGEST_FOLDER and not quoted.startswith((".", " ")) and not quoted.endswith((".", " ")):
+        return quoted
+    return f"{quoted.strip('. ')[:40]}-{hashlib.sha256(experiment.encode()).hexdigest()[:16]}"
 
 
 def artifacts(home: Path) -> Path:
@@ -66,9 +106,10 @@ def open_run(
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient(tracking_uri=uri)
-        location = (artifacts(home) / quote(experiment, safe=" ")).as_uri() if local else None
+        location = (artifacts(home) / folder_name(experiment)).as_uri() if local else None
         if run_id is None and once is not None:
-            run_id = _known(client, _experiment(client, experiment, location), once, (tags or {})[once])
+            _experiment(client, experiment, location)
+            run_id = run_by_tag(client, experiment, once, (tags or {})[once])
         if run_id is not None:
             client.update_run(run_id, status="RUNNING")
             return MlflowTracker(client, run_id)
@@ -76,8 +117,12 @@ def open_run(
         return MlflowTracker(client, run.info.run_id)
 
 
-def _known(client, experiment: str, tag: str, value: str) -> str | None:  # type: ignore[no-untyped-def]
-    found = client.search_runs([experiment], filter_string=f"tags.`{tag}` = '{value}'", max_results=1)
+def run_by_tag(client, experiment: str, tag: str, value: str) -> str | None:  # type: ignore[no-untyped-def]
+    """The id of an experiment's run with that value under a tag."""
+    known = client.get_experiment_by_name(experiment)
+    if known is None:
+        return None
+    found = client.search_runs([known.experiment_id], filter_string=f"tags.`{tag}` = '{value}'", max_results=1)
     return str(found[0].info.run_id) if found else None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from workbench.errors import TrackingError
+from workbench.cli.tracked import place_of
+from workbench.errors import TrackingError, WorkbenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,14 +28,22 @@ class EvaluationRecord:
 
     def __init__(self, run: RunFolder, step: int, uri: str | None, home: Path, console: Console) -> None:
         self._run, self._step, self._home, self._console = run, step, home, console
-        self._known: dict[str, str] | None = run.info().get("tracking")
-        self._uri = uri or (self._known or {}).get("uri", "")
-        if self._known is None:
-            self._warn("the training run is not in MLflow, so its evaluations are kept in its folder only")
+        self._uri, self._parent_id = "", ""
+        try:
+            self._uri, self._parent_id = _place(run, uri, home)
+        except WorkbenchError as error:
+            self._warn(f"evaluations are kept in the run's folder only: {error}")
+        else:
+            if not self._parent_id:
+                self._warn(
+                    f"the training run is not in MLflow (wb sync {run.id}), so its evaluations are kept in its folder only"
+                )
 
     def combination(self, name: str, evaluation: Evaluation) -> None:
         """A child run for a combination, unless it has one already."""
-        if (evaluation.tracking or {}).get("uri") != self._uri:
+        from workbench.tracking import masked
+
+        if (evaluation.tracking or {}).get("uri") != masked(self._uri):
             self._guarded(lambda: self._combination(name, evaluation))
 
     def pictures(self, pictures: Mapping[str, Path]) -> None:
@@ -45,10 +55,10 @@ class EvaluationRecord:
         # Opened when there is something to record: MLflow takes seconds to import.
         from workbench.tracking import recorded_run
 
-        return recorded_run(self._uri, (self._known or {})["run_id"], self._home)
+        return recorded_run(self._uri, self._parent_id, self._home)
 
     def _combination(self, name: str, found: Evaluation) -> None:
-        from workbench.tracking import child_of
+        from workbench.tracking import child_of, masked
 
         child = child_of(self._parent, name)
         status: RunStatus = "KILLED"
@@ -64,7 +74,7 @@ class EvaluationRecord:
             status = "FINISHED"
         finally:
             child.finish(status)
-        found.note_tracking(self._uri, child.run_id)
+        found.note_tracking(masked(self._uri), child.run_id)
 
     def _pictures(self, pictures: Mapping[str, Path]) -> None:
         from PIL import Image
@@ -75,16 +85,25 @@ class EvaluationRecord:
                 self._parent.image(f"evaluation_{key}", image.convert("RGB"), self._step)
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        if self._known is None:
+        if not self._parent_id:
             return
         try:
             action()
         except TrackingError as error:
             self._warn(f"tracking has stopped, the evaluation goes on and the run's folder keeps everything: {error}")
-            self._known = None
+            self._parent_id = ""
 
     def _warn(self, text: str) -> None:
         self._console.print(f"[yellow]{escape(text)}[/]")
+
+
+def _place(run: RunFolder, option: str | None, home: Path) -> tuple[str, str]:
+    """The store of a run, and its id there; no id where it has not been sent."""
+    from workbench.recipe import load
+
+    with closing(run.journal()) as journal:
+        uri = place_of(run, load(run.recipe), option, home, journal)
+        return uri, journal.meta("tracking_run") or ""
 
 
 def _speed(found: Evaluation) -> dict[str, float]:

@@ -49,7 +49,9 @@ def go(
         tell=tell,
     )
     with _signals(stop, console), Live(sweep, console) as live:
-        for moment in coordinate(source, _starter(sweep, workers, device), workers, stop, sweep.ledger.seconds / 3.0):
+        for moment in coordinate(
+            source, _starter(sweep, workers, device, record.environment), workers, stop, sweep.ledger.seconds / 3.0
+        ):
             for line in moment.news:
                 tell(line)
             live.show(moment.workers)
@@ -168,12 +170,12 @@ def _signals(stop: Stop, console: Console) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _starter(sweep: Opened, workers: int, device: str) -> Callable[[int], Process]:
+def _starter(sweep: Opened, workers: int, device: str, extra: Mapping[str, str] | None = None) -> Callable[[int], Process]:
     from workbench.sweep.processes import Process, environment
 
     def start(index: int) -> Process:
         command = [sys.executable, "-m", "workbench.cli.sweep.piped", str(sweep.folder.path), device]
         log = sweep.folder.logs / f"worker-{index}-{time.strftime('%Y%m%d')}.log"
-        return Process(command, Path(log), environment(index, workers))
+        return Process(command, Path(log), {**environment(index, workers), **(extra or {})})
 
     return start

@@ -7,6 +7,10 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.sweep.wire import Task
 
 __all__ = ["main"]
 
@@ -17,10 +21,10 @@ def main(folder: str, device: str) -> None:
     outgoing = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
+    from workbench.cli.tracked import Tracked, tracked
     from workbench.engine import Parts, RunFolder, Stop, choose_device
-    from workbench.interfaces import NullTracker, Tracker
     from workbench.sweep.folder import SweepFolder
-    from workbench.sweep.wire import Task, Wire
+    from workbench.sweep.wire import Wire
     from workbench.sweep.worker import work
 
     stop = Stop()
@@ -28,23 +32,22 @@ def main(folder: str, device: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sweep = SweepFolder(Path(folder))
 
-    def open_tracker(task: Task, run: RunFolder, parts: Parts) -> Tracker:
-        if not task.parent:
-            return NullTracker()
-        from workbench.cli.tracked import tracked
+    def warn(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
-        return tracked(run, parts, sweep.recipe, task.parent["uri"], sweep.home, _tags(task, sweep.name))
+    def open_record(task: Task, run: RunFolder, parts: Parts) -> Tracked:
+        if not task.parent:
+            return Tracked.none()
+        return tracked(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name))
 
     wire = Wire(sys.stdin, outgoing, lambda: stop.request(signal.SIGTERM))
-    work(wire, sweep, choose_device(device), open_tracker, stop, lambda text: print(text, file=sys.stderr))
+    work(wire, sweep, choose_device(device), open_record, stop, warn)
 
 
-def _tags(task: object, name: str) -> Mapping[str, str]:
-    from workbench.sweep.wire import Task
+def _tags(task: Task, name: str) -> Mapping[str, str]:
+    from workbench.tracking import PARENT
 
-    if not isinstance(task, Task):
-        return {}
-    return {"mlflow.parentRunId": task.parent["run_id"], "wb.sweep": name, "wb.trial": str(task.number)}
+    return {PARENT: task.parent["run"], "wb.sweep": name, "wb.trial": str(task.number)}
 
 
 if __name__ == "__main__":

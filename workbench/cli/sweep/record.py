@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from workbench.errors import TrackingError
-
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from workbench.journal import Journal
     from workbench.recipe import Tracking
     from workbench.sweep.opening import Opened
+    from workbench.tracking import Drainer, Outbox
 
 __all__ = ["SweepRecord"]
+
+SENDING_SECONDS = 60.0
+STOPPED_SECONDS = 3.0
 
 
 @dataclass
 class SweepRecord:
-    """Where a sweep is recorded: `parent` has the store, experiment and run; empty where it is not."""
+    """Where a sweep is recorded: `parent` has the store and the name of its run; empty where it is not."""
 
     parent: Mapping[str, str] = field(default_factory=dict)
-    _home: Path | None = None
-    _console: Console | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)  # of workers: the store, with its password
+    _outbox: Outbox | None = None
+    _drainer: Drainer | None = None
+    _send: Callable[[], int] = int
 
     @classmethod
     def none(cls) -> SweepRecord:
@@ -37,47 +43,51 @@ class SweepRecord:
     @classmethod
     def known(cls, sweep: Opened) -> SweepRecord:
         """As the machine that began the sweep records it."""
-        return cls(dict(sweep.ledger.begun().parent))
+        from workbench.tracking import uri_again
+
+        parent = dict(sweep.ledger.begun().parent)
+        if not parent:
+            return cls()
+        uri = uri_again(parent["uri"], None, os.environ, sweep.recipe.tracking.uri, sweep.folder.home)
+        return cls(parent, {"MLFLOW_TRACKING_URI": uri})
 
     @classmethod
     def opened(cls, sweep: Opened, tracking: Tracking, option: str | None, home: Path, console: Console) -> SweepRecord:
-        """The sweep's run, made or gone on with; without it, and with a warning, where the store cannot be reached."""
-        from workbench.tracking import open_run, tracking_uri
+        """The sweep's run, begun or gone on with; a store that is away is waited for."""
+        from workbench.tracking import LOCAL, Drainer, Outbox, check_uri, default_uri, masked, uri_again
 
-        name = sweep.folder.name
+        name, settings = sweep.folder.name, sweep.recipe.sweep
         known = sweep.ledger.begun().parent
-        uri = known.get("uri") or tracking_uri(option, os.environ, tracking.uri, home)
-        settings = sweep.recipe.sweep
-        try:
-            tracker = open_run(
-                uri,
-                tracking.experiment,
-                f"sweep {name}",
-                home,
-                known.get("run_id"),
-                tags={"wb.run": f"sweep {name}", "wb.kind": "sweep", "wb.sweep": name, "wb.recipe": sweep.recipe.name},
-                once="wb.run",
-            )
-            if not known:
-                parent = {"uri": uri, "run_id": tracker.run_id}
-                if settings is not None:
-                    space = {key: each.model_dump(mode="json", exclude_defaults=True) for key, each in settings.space.items()}
-                    tracker.params(
-                        {
-                            "sampler": settings.sampler,
-                            "pruner": settings.pruner,
-                            **{f"space.{key}": each for key, each in space.items()},
-                        }
-                    )
-                tracker.artifact(sweep.folder.recipe)
-                sweep.ledger.change(parent=parent)
-        except TrackingError as error:
-            console.print(f"[yellow]the sweep is not recorded, its folders keep everything: {escape(str(error))}[/]")
-            return cls()
-        return cls({"uri": uri, "run_id": tracker.run_id}, home, console)
+        uri = uri_again(known.get("uri"), option, os.environ, tracking.uri, home)
+        check_uri(uri)
 
-    def finish(self, sweep: Opened, *, stopped: bool) -> None:
-        """Plots, numbers and the best recipe, on the sweep's run and in its folder."""
+        def warn(text: str) -> None:
+            console.print(f"[yellow]{escape(text)}[/]")
+
+        journal = sweep.folder.journal()
+        outbox = Outbox(journal, sweep.folder.results)
+        if not journal.meta("described"):
+            tags = {"wb.kind": "sweep", "wb.sweep": name, "wb.recipe": sweep.recipe.name}
+            outbox.tags(tags)
+            if settings is not None:
+                space = {key: each.model_dump(mode="json", exclude_defaults=True) for key, each in settings.space.items()}
+                outbox.params(
+                    {
+                        "sampler": settings.sampler,
+                        "pruner": settings.pruner,
+                        **{f"space.{key}": each for key, each in space.items()},
+                    }
+                )
+            outbox.artifact(sweep.folder.recipe)
+            journal.set_meta(described="yes", experiment=tracking.experiment)
+        parent = {"uri": LOCAL if uri == default_uri(home) else masked(uri), "run": journal.run}
+        if dict(known) != parent:
+            sweep.ledger.change(parent=parent)
+        drainer = Drainer(sweep.folder.journal, uri, tracking.experiment, home, warn)
+        return cls(parent, {"MLFLOW_TRACKING_URI": uri}, outbox, drainer, lambda: _left(sweep, journal, uri, tracking.experiment))
+
+    def finish(self, sweep: Opened, console: Console, *, stopped: bool) -> None:
+        """Plots, numbers and the best recipe, on the sweep's run and in its folder; what trials could not send is sent now."""
         from workbench.files import write_text
         from workbench.sweep.plots import draw_plots
         from workbench.sweep.summary import best_recipe, summary
@@ -91,35 +101,49 @@ class SweepRecord:
             files.append(sweep.folder.results / "best.toml")
         if found.confirmed is not None:
             files.append(sweep.folder.results / "confirmed.json")
-        if self.parent and self._home is not None:
-            try:
-                self._send(sweep, files, plots, found.best, stopped)
-            except TrackingError as error:
-                if self._console is not None:
-                    self._console.print(
-                        f"[yellow]results are in {sweep.folder.results} and not in MLflow: {escape(str(error))}[/]"
-                    )
+        if self._outbox is None or self._drainer is None:
+            return
+        self._tell(self._outbox, sweep, files, plots, found.best, stopped)
+        self._drainer.close(STOPPED_SECONDS if stopped else SENDING_SECONDS)
+        left = 0 if stopped else self._send()
+        if left:
+            console.print(f"[yellow]{left:,} records not yet sent[/]; they wait in their folders: [bold]wb sync[/]")
 
-    def _send(self, sweep: Opened, files: list[Path], plots: Mapping[str, Path], best: int | None, stopped: bool) -> None:
+    def _tell(
+        self, outbox: Outbox, sweep: Opened, files: list[Path], plots: Mapping[str, Path], best: int | None, stopped: bool
+    ) -> None:
         from PIL import Image
 
-        from workbench.tracking import recorded_run
-
-        if self._home is None:
-            return
-        tracker = recorded_run(self.parent["uri"], self.parent["run_id"], self._home)
         tally = sweep.desk.tally()
-        tracker.metrics(
-            {"sweep/complete": tally.complete, "sweep/pruned": tally.pruned, "sweep/failed": tally.failed}, tally.done
-        )
+        outbox.metrics({"sweep/complete": tally.complete, "sweep/pruned": tally.pruned, "sweep/failed": tally.failed}, tally.done)
         outcomes = {row.number: row.outcome for row in sweep.desk.rows() if row.outcome is not None}
         if best is not None and len(sweep.aims) == 1:
-            tracker.metrics({f"sweep/best_{sweep.aims[0].metric}": outcomes[best].values[0]}, tally.done)
-            tracker.tags({"wb.best_trial": str(best)})
+            outbox.metrics({f"sweep/best_{sweep.aims[0].metric}": outcomes[best].values[0]}, tally.done)
+            outbox.tags({"wb.best_trial": str(best)})
         for path in files:
-            tracker.artifact(path, "sweep")
+            outbox.artifact(path, "sweep")
         for key, path in plots.items():
             if path.suffix == ".png":
                 with Image.open(path) as image:
-                    tracker.image(key, image.convert("RGB"), tally.done)
-        tracker.finish("KILLED" if stopped else "FINISHED")
+                    outbox.image(key, image.convert("RGB"), tally.done)
+        outbox.finish("KILLED" if stopped else "FINISHED")
+
+
+def _left(sweep: Opened, journal: Journal, uri: str, experiment: str) -> int:
+    """Send what the sweep and its trials on this machine still have; how many records stay behind."""
+    from workbench.engine import RunFolder
+    from workbench.errors import WorkbenchError
+    from workbench.tracking import drained
+
+    left = 0
+    folders = [RunFolder(sweep.folder.home / "runs" / row.outcome.run) for row in sweep.desk.rows() if row.outcome is not None]
+    journals = [journal, *(folder.journal() for folder in folders if (folder.path / "journal.sqlite").exists())]
+    for each in journals:
+        with closing(each):
+            try:
+                if each.meta("described") and each.unsent():
+                    drained(each, uri, experiment, sweep.folder.home)
+            except WorkbenchError:
+                pass  # counted
+            left += each.unsent()
+    return left

@@ -78,8 +78,7 @@ def run(
     [bold]wb sweep best NAME > best.toml[/]                      to be run by [bold]wb run best.toml[/]
     [bold]wb sweep-worker NAME --storage URL[/]                  help from another machine
     """
-    from rich.console import Console
-
+    from workbench.cli.display import wide_console
     from workbench.cli.sweep.going import confirm, go, tell_end, watch
     from workbench.cli.sweep.record import SweepRecord
     from workbench.engine import Stop
@@ -89,8 +88,8 @@ def run(
     from workbench.sweep.launching import launcher_of, worker_command
     from workbench.sweep.opening import folder_for, opened
 
-    console, home = Console(highlight=False, soft_wrap=True), wb_home()
-    path = Path(recipe) if recipe else _shipped(home)
+    console, home = wide_console(), wb_home()
+    path = _shipped(home) if recipe is None else Path(recipe)
     settings = [*(overrides or []), *([f"sweep.max_failures={max_failures}"] if max_failures is not None else [])]
     base = load(path, settings)
     check_sweep(path, base, settings)
@@ -98,7 +97,7 @@ def run(
     if launcher and url is None:
         raise SweepError("--launcher: workers on other machines need a database: --storage postgresql://user@host/database")
     starter = launcher_of(launcher, launcher_set or []) if launcher else None
-    folder = folder_for(home, name or base.name, base, new=new)
+    folder = folder_for(home, base.name if name is None else name, base, new=new)
     with folder.coordinated():
         sweep = opened(folder, base, str(path), url, trials, workers, lease_seconds)
         record = SweepRecord.opened(sweep, base.tracking, tracking_uri, home, console) if track else SweepRecord.none()
@@ -109,11 +108,13 @@ def run(
                 status = go(sweep, workers, minutes, device, record, stop, console)
             else:
                 command = worker_command(folder, device, lease_seconds)
-                status = watch(sweep, starter, command, {VARIABLE: url or "", "WB_HOME": str(home)}, workers, stop, console)
+                # What nobody may read goes through the environment: command lines are open to everybody on a machine.
+                given = {**record.environment, VARIABLE: url or "", "WB_HOME": str(home)}
+                status = watch(sweep, starter, command, given, workers, stop, console)
             if status == "done" and not stop.requested:
                 confirm(sweep, workers, device, stop, console)
         finally:
-            record.finish(sweep, stopped=stop.requested)
+            record.finish(sweep, console, stopped=stop.requested)
         tell_end(sweep, console, stopped=stop.requested)
     if stop.requested:
         sys.exit(128 + (stop.signal or 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from workbench.cli.display import duration, number
@@ -49,7 +50,7 @@ def _style(row: Row, found: Summary) -> str:
 
 
 def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else escape(str(value))
 
 
 def answer_lines(found: Summary) -> list[str]:

@@ -1,7 +1,7 @@
 """The fast path: on processors, other ways to compute what torch is slow at, where a measurement says so; on GPUs, compiled blocks."""
 
-from workbench.engine.fast.choices import Choices
+from workbench.engine.fast.choices import Choices, processor
 from workbench.engine.fast.compiling import can_compile, compile_blocks
 from workbench.engine.fast.mode import FastPath
 
-__all__ = ["Choices", "FastPath", "can_compile", "compile_blocks"]
+__all__ = ["Choices", "FastPath", "can_compile", "compile_blocks", "processor"]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from workbench.files import write_json
 
-__all__ = ["PLAIN", "Choices", "Ways"]
+__all__ = ["PLAIN", "Choices", "Ways", "processor"]
 
 Ways = Mapping[str, Callable[..., Any]]
 PLAIN = "torch"
@@ -38,6 +38,7 @@ class Choices:
         self._path = None if folder is None else folder / "fast_path" / f"{_host()}.json"
         self._measured: dict[str, dict[str, float]] = {} if self._path is None else _read(self._path)
         self.used: dict[str, str] = {}  # of this process: which way was taken, by key
+        self._asked: dict[str, dict[str, float]] = {}
 
     def fastest(self, name: str, ways: Ways, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[..., Any]:
         """The fastest of `ways`, "torch" among them, on arguments like these; the first dimension of the tensors does not matter."""
@@ -58,7 +59,18 @@ class Choices:
             if self._path is not None:
                 # Another process may have measured other shapes meanwhile.
                 write_json(self._path, {**_read(self._path), **self._measured})
+        self._asked[key] = known
         return known
+
+    def taken(self) -> dict[str, Any]:
+        """All that was decided in this process, for `retake` in another one."""
+        return {"used": dict(self.used), "times": dict(self._asked)}
+
+    def retake(self, taken: Mapping[str, Any]) -> None:
+        """Decide as another process did, whatever would be measured now: a run that goes on computes as it began."""
+        self.used.update(taken.get("used", {}))
+        self._measured.update(taken.get("times", {}))
+        self._asked.update(taken.get("times", {}))
 
     def told(self) -> list[str]:
         """For people: what took the fast path in this process, and how much faster it is."""
@@ -112,11 +124,12 @@ def _like(tensor: Tensor, learns: bool) -> Tensor:
 
 def _host() -> str:
     """A name for processor, threads and torch."""
-    told = [_processor(), torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads()), torch.__version__]
+    told = [processor(), torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads()), torch.__version__]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the system says of the processor, without its present clock."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
     except OSError:

@@ -1,0 +1,146 @@
+"""Runs that are killed, gone on with, and compared with one that was left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.engine import RunFolder, list_runs
+
+WB = [sys.executable, "-m", "workbench"]
+RECIPE = """
+name = "NAME"
+parameterization = "v"
+dataset = { use = "cars", image_size = 16 }
+schedule = { use = "linear", steps = 100 }
+denoiser = { use = "unet", channels = 16, multipliers = [1, 2], blocks = 1, attention = [8], dropout = 0.1 }
+sampler = { use = "ddpm", steps = 5 }
+[train]
+steps = STEPS
+batch_size = 16
+warmup = 10
+validate_every = 20
+checkpoint_every = 10
+log_every = 5
+[evaluate]
+samples = 16
+batch_size = 8
+every = 50
+features = []
+grid = 16
+neighbours = 4
+real = 200
+"""
+# What a clock says is not what the run computes.
+CLOCKS = ("train/images_per_second", "train/minutes", "train/peak_memory_mib", "eval/sampling_seconds", "eval/samples_per_second",
+          "eval/seconds", "eval/total_seconds", "eval/share")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that must be the same: hashes of the last checkpoint's tensors and of pictures, and numbers by (key, step)."""
+
+    tensors: dict[str, str]
+    pictures: dict[str, str]
+    numbers: dict[tuple[str, int], str]
+    doubled: int
+
+    def differences(self, other: Outcome) -> list[str]:
+        """What is not as in another run."""
+        found = []
+        for name in ("tensors", "pictures", "numbers"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            found += [f"{name}: {key}" for key in sorted({*mine, *theirs}, key=str) if mine.get(key) != theirs.get(key)]
+        return found
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """For a process of its own: one thread, its home, no colours."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("WB_FAULT", "MLFLOW_TRACKING_URI")}
+    return {**kept, "WB_HOME": str(home), "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **more}
+
+
+def written_recipe(folder: Path, name: str, steps: int) -> Path:
+    """The recipe of all these runs, as a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text(RECIPE.replace("NAME", name).replace("STEPS", str(steps)))
+    return path
+
+
+def started(words: list[str], home: Path, log: Path, **more: str) -> subprocess.Popen[bytes]:
+    """A `wb` command in a process of its own."""
+    with log.open("ab") as file:
+        return subprocess.Popen([*WB, *words], env=environment(home, **more), stdout=file, stderr=file, start_new_session=True)
+
+
+def run_of(home: Path, name: str) -> RunFolder | None:
+    """The newest run of a recipe."""
+    return next((run for run in reversed(list_runs(home)) if run.info().get("name") == name), None)
+
+
+def begun(home: Path, name: str, process: subprocess.Popen[bytes], seconds: float = 120.0) -> bool:
+    """Wait until the process writes the run; whether it still lives then."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.poll() is None:
+        run = run_of(home, name)
+        if run is not None and run.status() == "RUNNING":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def outcome_of(run: RunFolder) -> Outcome:
+    """What a finished run has come to."""
+    newest = sorted(run.checkpoints.glob("step_*"))[-1]
+    tensors = {path.name: _hash(path) for path in newest.glob("*.safetensors")}
+    pictures = {path.name: _hash(path) for path in run.pictures.iterdir()}
+    seen: Counter[tuple[str, int]] = Counter()
+    numbers = {}
+    for line in run.numbers():
+        for key, value in line["metrics"].items():
+            seen[key, line["step"]] += 1
+            if key not in CLOCKS:
+                numbers[key, line["step"]] = float(value).hex()
+    return Outcome(tensors, pictures, numbers, sum(count - 1 for count in seen.values()))
+
+
+def finished_times(run: RunFolder) -> int:
+    """How often a run was brought to its end."""
+    with closing(run.journal()) as journal:
+        return sum(event == "finished" for event, _ in journal.events())
+
+
+def finish(words: list[str], home: Path, log: Path, **more: str) -> None:
+    """Run a command to its end; SystemExit with its log where it fails."""
+    code = started(words, home, log, **more).wait()
+    if code != 0:
+        raise SystemExit(f"`wb {' '.join(words)}` ended with {code}; its log:\n{log.read_text()[-3000:]}")
+
+
+def kill(process: subprocess.Popen[bytes]) -> bool:
+    """SIGKILL; whether there was somebody to kill."""
+    if process.poll() is not None:
+        return False
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def told(summary: dict[str, object], wrong: list[str]) -> int:
+    """Print what was found as JSON; the exit code."""
+    print(json.dumps({**summary, "wrong": wrong}, indent=2))
+    return 1 if wrong else 0
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,184 @@
+"""The short part of the chaos suite: kills at random and at every named point, full disks, stops. `make chaos` is the long one."""
+
+import os
+import random
+import signal
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "chaos"))
+from nursery import Nursery
+from runs import environment, finished_times, outcome_of, run_of, written_recipe
+
+from workbench.faults import POINTS
+
+STEPS = 40
+# Where a run that is not tracked does not come by: tests/tracking/test_sending.py does.
+SENDING = ("records sent", "records acknowledged")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("chaos") / "home"
+
+
+@pytest.fixture(scope="module")
+def nursery(home):
+    with closing(Nursery(environment(home))) as made:
+        yield made
+
+
+@pytest.fixture
+def wb(nursery, tmp_path):
+    """Start `wb`; with `to_end`, wait for its exit code. `wb.log()` is what was printed."""
+
+    def start(*words, to_end=True, **environ):
+        child = nursery.start([str(word) for word in words], tmp_path / "log", **environ)
+        return child.wait() if to_end else child
+
+    start.log = lambda: (tmp_path / "log").read_text()
+    return start
+
+
+@pytest.fixture(scope="module")
+def expected(nursery, home, tmp_path_factory):
+    """What a run that was left alone has come to."""
+    folder = tmp_path_factory.mktemp("alone")
+    child = nursery.start(["run", str(written_recipe(folder, "alone", STEPS)), "--no-track"], folder / "log")
+    assert child.wait(300.0) == 0, (folder / "log").read_text()
+    return outcome_of(run_of(home, "alone"))
+
+
+def check(run, expected):
+    found = outcome_of(run)
+    assert found.differences(expected) == []
+    assert found.doubled == 0
+    assert (run.status(), finished_times(run)) == ("FINISHED", 1)
+    assert not list(run.path.rglob(".writing_*"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_that_is_killed_at_random_ends_bit_for_bit_where_the_other_does(wb, home, expected, tmp_path, seed):
+    name = f"random-{seed}"
+    child = wb("run", written_recipe(tmp_path, name, STEPS), "--no-track", to_end=False)
+    while run_of(home, name) is None:
+        assert child.poll() is None, wb.log()
+        time.sleep(0.01)
+    time.sleep(random.Random(seed).uniform(0.0, 1.5))
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() in (-9, 0)
+    if run_of(home, name).status() != "FINISHED":
+        assert wb("run", "--resume", run_of(home, name).id, "--no-track") == 0, wb.log()
+    check(run_of(home, name), expected)
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point not in SENDING])
+def test_a_run_that_dies_at_a_named_point_ends_where_the_other_does(wb, home, expected, tmp_path, point):
+    name = f"dies-{POINTS.index(point)}"
+    count = {"file written": 9, "journal before commit": 4, "journal committed": 5, "step done": 7, "run ended": 1}.get(point, 2)
+    assert wb("run", written_recipe(tmp_path, name, STEPS), "--no-track", WB_FAULT=f"{point}:{count}") == -9, wb.log()
+    run = run_of(home, name)
+    if run.status() != "FINISHED":
+        assert wb("run", "--resume", run.id, "--no-track") == 0, wb.log()
+    assert "Traceback" not in wb.log()
+    check(run, expected)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "checkpoint begun:1",
+        "checkpoint file written:3",
+        "checkpoint file written:8",
+        "checkpoint manifest written:2",
+        "file written:9",
+    ],
+)
+def test_a_full_disk_is_one_clear_message_and_costs_nothing_that_was_there(wb, home, expected, tmp_path, moment):
+    name = f"full-{moment.translate(str.maketrans(' :', '--'))}"
+    assert wb("run", written_recipe(tmp_path, name, STEPS), "--no-track", WB_FAULT=f"{moment}=full") == 2, wb.log()
+    assert "Traceback" not in wb.log()
+    assert wb.log().count("error:") == 1
+    assert "No space left on device; free some space, or set WB_HOME" in wb.log().replace("\n    ", " ")
+    run = run_of(home, name)
+    assert run.status() == "FAILED"
+    assert not list(run.path.rglob(".writing_*"))
+    assert wb("run", "--resume", run.id, "--no-track") == 0, wb.log()
+    check(run, expected)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_within_seconds_and_its_status_is_true(wb, home, expected, tmp_path, number, code):
+    name = f"signal-{number}"
+    child = wb("run", written_recipe(tmp_path, name, STEPS), "--no-track", to_end=False)
+    while run_of(home, name) is None or run_of(home, name).recorded() < 5:
+        assert child.poll() is None, wb.log()
+        time.sleep(0.01)
+    child.send_signal(number)
+    started = time.monotonic()
+    assert child.wait() == code, wb.log()
+    assert time.monotonic() - started < 5.0
+    run = run_of(home, name)
+    assert (run.status(), run.info()["status"]) == ("KILLED", "KILLED")
+    assert wb("run", "--resume", run.id, "--no-track") == 0
+    assert "determinism: bit" in wb.log()
+    check(run, expected)
+
+
+def test_resume_auto_goes_on_with_the_newest_unfinished_run_of_the_recipe(wb, home, expected, tmp_path):
+    recipe = written_recipe(tmp_path, "auto", STEPS)
+    assert wb("run", recipe, "--no-track", WB_FAULT="checkpoint named:2") == -9
+    assert wb("run", recipe, "--resume", "auto", "--no-track") == 0
+    assert "going on from step 20" in wb.log()
+    check(run_of(home, "auto"), expected)
+
+
+def test_a_run_has_one_writer(wb, home, tmp_path):
+    child = wb("run", written_recipe(tmp_path, "one", 10_000), "--no-track", to_end=False)
+    while run_of(home, "one") is None or run_of(home, "one").status() != "RUNNING":
+        assert child.poll() is None, wb.log()
+        time.sleep(0.01)
+    run = run_of(home, "one")
+    assert wb("run", "--resume", run.id, "--no-track") == 2
+    assert f"is being written by process {child.pid}" in wb.log().replace("\n    ", " ")
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert run.status() == "KILLED"
+    assert run.info()["status"] == "RUNNING"  # nobody could write it
+
+
+def test_a_run_without_a_server_is_sent_later(wb, home, tmp_path):
+    recipe = written_recipe(tmp_path, "later", STEPS)
+    assert wb("run", recipe, MLFLOW_TRACKING_URI="http://127.0.0.1:9") == 0, wb.log()
+    run = run_of(home, "later")
+    assert f"records not yet sent; they wait in the run's folder: wb sync {run.id}" in wb.log()
+    assert wb("sync", run.id) == 1  # the server is away still
+    assert wb("sync", run.id, "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db") == 0, wb.log()
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    with closing(run.journal()) as journal:
+        stored = client.get_run(journal.meta("tracking_run"))
+        assert journal.unsent() == 0
+    assert stored.info.status == "FINISHED"
+    assert len(client.get_metric_history(stored.info.run_id, "train/loss")) == STEPS // 5
+
+
+def test_the_environment_decides_how_far_runs_agree(wb, home, tmp_path):
+    recipe = written_recipe(tmp_path, "threads", STEPS)
+    assert wb("run", recipe, "--no-track", WB_FAULT="checkpoint named:1") == -9
+    run = run_of(home, "threads")
+    text = run.recipe.read_text()
+    run.recipe.write_text(text.replace("learning_rate", "# changed\nlearning_rate"))
+    assert wb("run", "--resume", run.id, "--no-track", WB_FAULT="checkpoint named:1") == -9
+    assert "determinism: bit" in wb.log()  # a comment changes no number
+    run.recipe.write_text(text.replace("ema = ", "ema = 0.5 # "))
+    assert wb("run", "--resume", run.id, "--no-track") == 0
+    assert "determinism: statistical" in wb.log()
+    assert "the recipe changed" in wb.log()
+    assert os.environ.get("WB_FAULT") is None

@@ -1,0 +1,120 @@
+"""What the numbers of a run depend on beside its recipe, and how far two runs can therefore agree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+import torch
+
+from workbench.engine.assembly import Parts
+from workbench.engine.checkpoint import Checkpoint
+from workbench.engine.device import describe_device
+from workbench.engine.fast import processor
+from workbench.engine.origins import origins_of
+from workbench.recipe import dumps
+
+__all__ = ["Agreement", "Determinism", "agreement", "agreement_with", "environment", "recipe_hash"]
+
+Determinism = Literal["bit", "inputs", "statistical"]
+
+# Which images, times and noise a step sees is a function of these; the rest decides how sums are rounded.
+_INPUTS = {
+    "recipe": "the recipe",
+    "data": "the data",
+    "components": "the components' code",
+    "diffusion-workbench": "the workbench",
+}
+_ROUNDING = {
+    "device": "the device",
+    "processor": "the processor",
+    "threads": "the number of threads",
+    "compute": "precision or fast path",
+    "torch": "torch",
+    "numpy": "numpy",
+    "python": "Python",
+}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two computations of one run agree, and the differences that keep them from more.
+
+    "bit": every weight, number and picture is the same, bit for bit. "inputs": every step sees the same images, times and noise, and sums
+    are rounded differently. "statistical": neither; the results are equally good, no more.
+    """
+
+    level: Determinism
+    reasons: tuple[str, ...]
+
+    def told(self) -> str:
+        """For people, in one line."""
+        meaning = {
+            "bit": "ends bit for bit where an uninterrupted run would",
+            "inputs": "sees the same images and noise as an uninterrupted run, rounded differently",
+            "statistical": "ends as good as an uninterrupted run, but elsewhere",
+        }[self.level]
+        return f"{self.level} ({meaning})" + (f": {'; '.join(self.reasons)}" if self.reasons else "")
+
+
+def recipe_hash(parts: Parts) -> str:
+    """SHA-256 of the resolved recipe as TOML, without names and words that change no number."""
+    plain = parts.recipe.model_copy(update={"name": "x", "description": "", "sweep": None})
+    return hashlib.sha256(dumps(plain).encode()).hexdigest()
+
+
+def environment(parts: Parts) -> dict[str, str]:
+    """Everything that decides numbers and is not the recipe, as text by name."""
+    components = {f"{origin.distribution}:{origin.version}": origin.sha256 for origin in origins_of(parts.recipe)}
+    told = {
+        "data": parts.train.provenance.fingerprint,
+        "components": _digest(components),
+        "device": "CPU" if parts.device.type == "cpu" else describe_device(parts.device),
+        "processor": _digest(processor()) + f" {torch.backends.cpu.get_cpu_capability()}",
+        "threads": str(torch.get_num_threads()),
+        "compute": parts.compute.told(),
+        "python": platform.python_version(),
+    }
+    for package in ("diffusion-workbench", "torch", "numpy"):
+        try:
+            told[package] = version(package)
+        except PackageNotFoundError:  # a source tree on the path
+            told[package] = "unknown"
+    return told
+
+
+def agreement(before: Mapping[str, str], now: Mapping[str, str]) -> Agreement:
+    """How far a computation in the environment `now` continues one in `before`; both may also hold "recipe"."""
+    inputs, rounding = (_differences(names, before, now) for names in (_INPUTS, _ROUNDING))
+    if inputs:
+        return Agreement("statistical", (*inputs, *rounding))
+    if now.get("device") != "CPU":
+        rounding.append("a GPU adds in no fixed order")
+    return Agreement("inputs" if rounding else "bit", tuple(rounding))
+
+
+def agreement_with(checkpoint: Checkpoint, parts: Parts) -> Agreement:
+    """How far going on from a checkpoint with these parts agrees with never having stopped."""
+    if checkpoint.manifest is None:
+        return Agreement("statistical", ("its checkpoint, of schema 1, does not say what it was made with",))
+    before = {"recipe": checkpoint.manifest.recipe, **checkpoint.manifest.environment}
+    return agreement(before, {"recipe": recipe_hash(parts), **environment(parts)})
+
+
+def _differences(names: Mapping[str, str], before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    found = []
+    for key, told in names.items():
+        old, new = before.get(key), now.get(key)
+        if old != new:
+            short = len(str(old)) + len(str(new)) < 100 and key not in ("recipe", "data", "components", "processor")
+            found.append(f"{told} ({old} -> {new})" if short else f"{told} changed")
+    return found
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
