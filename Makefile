@@ -6,7 +6,7 @@ PLUGINS := schedules denoisers samplers datasets features launchers
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: cars test long peers chaos chaos-sweep fuzz hostile bench bench-quality lint format setup ui clean help
+.PHONY: cars test long peers chaos chaos-sweep fuzz bench bench-quality lint format setup ui clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -26,10 +26,6 @@ long: setup  ## the tests that `make test` leaves out because they take longer
 
 chaos: setup  ## kill, cut, fill and lie to runs, into docs/reliability.md (half an hour)
 	$(BIN)/python tests/chaos/all.py $(CHAOS)
-
-hostile: setup  ## 10,000 mutated recipes and 500 hostile names (a quarter of an hour)
-	$(BIN)/python tests/chaos/recipes.py --count 10000
-	$(BIN)/python tests/chaos/names.py --count 500
 
 fuzz: setup  ## fuzz the reading of recipes, guided by coverage (ten minutes)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
