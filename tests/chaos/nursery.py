@@ -105,6 +105,7 @@ def _run(words: list[str], log: str, environ: dict[str, str]) -> None:
     code = 1
     try:
         os.setsid()
+        os.chdir(Path(log).parent)  # MLflow puts the artifacts of a new database into the working directory
         os.environ.update(environ)
         target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         nothing = os.open(os.devnull, os.O_RDONLY)
