@@ -11,6 +11,7 @@ import torch
 from workbench.engine import RunFolder, create_run, latest, recorded, train
 from workbench.engine import checkpoint as checkpoints
 from workbench.engine.checkpoint import About, TrainState
+from workbench.engine.environment import agreement, environment, recipe_hash
 from workbench.errors import CheckpointError
 from workbench.interfaces import NullTracker
 
@@ -133,6 +134,25 @@ def test_a_run_of_schema_1_goes_on(parts_of, tmp_path):
     assert list(recorded(stream, old, NullTracker(), print))[-1].phase == "finished"
     assert [line["step"] for line in old.numbers() if "train/loss" in line["metrics"]] == [1, 2, 3, 4, 5, 6]
     assert latest(old.checkpoints).manifest is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "level"),
+    [({}, "bit"), ({"threads": "2"}, "inputs"), ({"torch": "3"}, "inputs"), ({"compute": "bf16"}, "inputs"), ({"device": "a GPU"}, "inputs"),
+     ({"recipe": "other"}, "statistical"), ({"data": "other"}, "statistical"), ({"components": "other"}, "statistical"),
+     ({"workbench": "other"}, "statistical"), ({"threads": "2", "data": "other"}, "statistical")],
+)  # fmt: skip
+def test_how_far_runs_agree_is_never_overclaimed(parts_of, changed, level):
+    here = {"recipe": recipe_hash(parts_of()), **environment(parts_of())}
+    assert here.keys() >= {"device", "processor", "threads", "compute", "torch", "data", "components", "workbench"}
+    found = agreement(here, here | changed)
+    assert found.level == level
+    assert len(found.reasons) >= len(changed)
+
+
+def test_a_gpu_promises_no_bits(parts_of):
+    here = {**environment(parts_of()), "device": "a GPU"}
+    assert agreement(here, here).level == "inputs"
 
 
 def test_one_process_writes_a_run(tmp_path):

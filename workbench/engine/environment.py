@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -28,7 +30,7 @@ _INPUTS = {
     "recipe": "the recipe",
     "data": "the data",
     "components": "the components' code",
-    "diffusion-workbench": "the workbench",
+    "workbench": "the workbench's own code",
 }
 _ROUNDING = {
     "device": "the device",
@@ -74,18 +76,14 @@ def environment(parts: Parts) -> dict[str, str]:
     told = {
         "data": parts.train.provenance.fingerprint,
         "components": _digest(components),
+        "workbench": _own_code(),
         "device": "CPU" if parts.device.type == "cpu" else describe_device(parts.device),
         "processor": _digest(processor()) + f" {torch.backends.cpu.get_cpu_capability()}",
         "threads": str(torch.get_num_threads()),
         "compute": parts.compute.told(),
         "python": platform.python_version(),
     }
-    for package in ("diffusion-workbench", "torch", "numpy"):
-        try:
-            told[package] = version(package)
-        except PackageNotFoundError:  # a source tree on the path
-            told[package] = "unknown"
-    return told
+    return told | {package: version(package) for package in ("torch", "numpy")}
 
 
 def agreement(before: Mapping[str, str], now: Mapping[str, str]) -> Agreement:
@@ -111,9 +109,16 @@ def _differences(names: Mapping[str, str], before: Mapping[str, str], now: Mappi
     for key, told in names.items():
         old, new = before.get(key), now.get(key)
         if old != new:
-            short = len(str(old)) + len(str(new)) < 100 and key not in ("recipe", "data", "components", "processor")
+            short = len(str(old)) + len(str(new)) < 100 and key not in (*_INPUTS, "processor")
             found.append(f"{told} ({old} -> {new})" if short else f"{told} changed")
     return found
+
+
+@functools.cache
+def _own_code() -> str:
+    """A hash of the package this file is in: a version says nothing of a source tree that somebody works on."""
+    root = Path(__file__).parents[1]
+    return _digest({path.relative_to(root).as_posix(): _digest(path.read_text()) for path in root.rglob("*.py")})
 
 
 def _digest(value: object) -> str:
