@@ -79,11 +79,12 @@ def rows_of(path: Path) -> bytes:
 
 
 class Watch:
-    """Reads the command lines of all processes that come from one, until it is left."""
+    """Reads the command lines of all processes that come from the one that `command` started, until it is left."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, command: list[str]) -> None:
         self._root, self._left = root, threading.Event()
-        self._typed = Path(f"/proc/{root}/cmdline").read_bytes()
+        # Not read from /proc: for a moment after the start there is nothing to read there yet.
+        self._typed = b"".join(word.encode() + b"\0" for word in command)
         self.lines: dict[int, bytes] = {}
         self._thread = threading.Thread(target=self._run)
 
@@ -138,7 +139,7 @@ class Cage:
         }
         command = [sys.executable, "-m", "workbench", *map(str, words)]
         process = subprocess.Popen(command, env=given, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        with Watch(process.pid) as watch:
+        with Watch(process.pid, command) as watch:
             try:
                 out, err = process.communicate(timeout=seconds)
             finally:
