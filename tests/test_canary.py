@@ -379,6 +379,6 @@ def test_what_is_listened_with_does_hear(tmp_path):
         connection.execute("insert into t values (?)", ("x" * 4070 + CANARY + "x" * 9000,))
         connection.commit()
     assert heard_in(tmp_path) == [f"the name of {tmp_path / CANARY}.png", "a.db", "coded", "plain"]
-    with Watch(os.getpid()) as watch:
+    with Watch(os.getpid(), []) as watch:
         subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", CANARY], check=True)
     assert any(sings(line) for line in watch.lines.values())
