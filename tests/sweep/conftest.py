@@ -1,8 +1,14 @@
 """Recipes with a search in them."""
 
+import json
+import os
+import subprocess
+import sys
 import textwrap
 
 import pytest
+
+WB = [sys.executable, "-m", "workbench"]
 
 TINY = """
 name = "tiny"
@@ -39,3 +45,23 @@ def write(tmp_path):
         return path
 
     return written
+
+
+@pytest.fixture
+def wb(tmp_path):
+    """Runs a command in a home of its own."""
+
+    def run(*words, check=True, env=None):
+        environ = {**os.environ, "NO_COLOR": "1", "WB_HOME": str(tmp_path / "home"), **(env or {})}
+        done = subprocess.run([*WB, *map(str, words)], capture_output=True, text=True, env=environ, timeout=300, check=False)
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def found(wb):
+    """What `wb sweep show --json` says."""
+    return lambda name="tiny": json.loads(wb("sweep", "show", name, "--json").stdout)

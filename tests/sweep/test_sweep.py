@@ -22,29 +22,11 @@ class Mine(Denoiser):
 """
 
 
-@pytest.fixture
-def wb(tmp_path):
-    """Runs a command in a home of its own."""
-
-    def run(*words, check=True, env=None):
-        environ = {**os.environ, "NO_COLOR": "1", "WB_HOME": str(tmp_path / "home"), **(env or {})}
-        done = subprocess.run([*WB, *map(str, words)], capture_output=True, text=True, env=environ, timeout=300, check=False)
-        if check:
-            assert done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    return run
-
-
-def found(wb, name="tiny"):
-    return json.loads(wb("sweep", "show", name, "--json").stdout)
-
-
-def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path):
+def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path, found):
     path = write()
     done = wb("sweep", path, "--trials", 4, "--workers", 2, "--no-track")
     assert "best: trial" in done.stdout
-    told = found(wb)
+    told = found()
     assert [trial["number"] for trial in told["trials"]] == [0, 1, 2, 3]
     assert {trial["state"] for trial in told["trials"]} == {"complete"}
     assert told["best"] == min(told["trials"], key=lambda trial: trial["value"])["number"]
@@ -54,17 +36,17 @@ def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path)
     assert "going on: 4 of 4 trials are done" in again.stdout
     more = wb("sweep", path, "--trials", 5, "--no-track")
     assert "going on: 4 of 5" in more.stdout
-    assert found(wb)["trials"][:4] == told["trials"]
-    assert len(found(wb)["trials"]) == 5
+    assert found()["trials"][:4] == told["trials"]
+    assert len(found()["trials"]) == 5
     assert "5 of 5 trials" in wb("sweep", "list").stdout
 
 
 @pytest.mark.long
-def test_the_best_recipe_runs(wb, write, tmp_path):
+def test_the_best_recipe_runs(wb, write, tmp_path, found):
     wb("sweep", write(), "--trials", 2, "--no-track")
     text = wb("sweep", "best", "tiny").stdout
     best = tomllib.loads(text)
-    trial = next(trial for trial in found(wb)["trials"] if trial["number"] == found(wb)["best"])
+    trial = next(trial for trial in found()["trials"] if trial["number"] == found()["best"])
     assert best["train"]["learning_rate"] == trial["params"]["train.learning_rate"]
     assert "sweep" not in best
     path = tmp_path / "best.toml"
@@ -83,11 +65,11 @@ def test_a_changed_search_is_refused_with_the_difference_and_may_begin_anew(wb, 
     assert "tiny-2" in wb("sweep", changed, "--trials", 1, "--no-track", "--new").stdout
 
 
-def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, site, tmp_path):
+def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, site, tmp_path, found):
     site.install(code=BROKEN, kind="denoisers")
     space = '[sweep.space]\n"denoiser.use" = { choices = ["small_cnn", "mine"] }\n"train.flip" = { choices = [true, false] }\n'
     wb("sweep", write('sampler = "grid"\n', space), "--trials", 4, "--no-track")
-    trials = found(wb)["trials"]
+    trials = found()["trials"]
     assert sorted(trial["state"] for trial in trials) == ["complete", "complete", "failed", "failed"]
     for trial in trials:
         text = tmp_path / "home" / "runs" / trial["run"] / "traceback.txt"
@@ -96,27 +78,27 @@ def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, 
 
 
 @pytest.mark.long
-def test_failures_beyond_what_is_put_up_with_end_the_sweep(wb, write, site):
+def test_failures_beyond_what_is_put_up_with_end_the_sweep(wb, write, site, found):
     site.install(code=BROKEN, kind="denoisers")
     path = write("max_failures = 1\n", '[sweep.space]\n"denoiser.use" = { choices = ["small_cnn", "mine"] }\n')
     done = wb("sweep", path, "--trials", 30, "--no-track", check=False)
     assert done.returncode == 2
     assert "too many trials failed" in done.stderr
     assert "cannot be built" in done.stdout
-    told = found(wb)["trials"]
+    told = found()["trials"]
     assert [trial["state"] for trial in told].count("failed") == 2
     assert len(told) < 30
 
 
 @pytest.mark.long
-def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path):
+def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path, found):
     space = '[sweep.space]\n"denoiser.channels" = { choices = [8, 64] }\n'
     wb("sweep", write('max_parameters = 20000\nsampler = "grid"\n', space), "--trials", 2, "--no-track")
-    states = {trial["params"]["denoiser.channels"]: trial["state"] for trial in found(wb)["trials"]}
+    states = {trial["params"]["denoiser.channels"]: trial["state"] for trial in found()["trials"]}
     assert states == {8: "complete", 64: "infeasible"}
 
 
-def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb):
+def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb, found):
     path = write()
     command = ["sweep", str(path), "--trials", "3", "--no-track", "--set", "train.steps=400", "--set", "train.batch_size=16"]
     environ = {**os.environ, "WB_HOME": str(tmp_path / "home")}
@@ -128,26 +110,26 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb):
     out, err = process.communicate(timeout=90)
     assert process.returncode == 130, out + err
     assert "the same command goes on" in out
-    interrupted = found(wb)["trials"]
+    interrupted = found()["trials"]
     assert [trial["state"] for trial in interrupted].count("running") == 0
     assert list(tmp_path.glob("home/runs/*/checkpoints/step_*"))
     assert "1 were interrupted" in wb(*command).stdout
-    assert {trial["state"] for trial in found(wb)["trials"]} == {"complete"}
+    assert {trial["state"] for trial in found()["trials"]} == {"complete"}
 
 
 @pytest.mark.long
-def test_what_only_changes_evaluation_is_trained_once(wb, write, tmp_path):
+def test_what_only_changes_evaluation_is_trained_once(wb, write, tmp_path, found):
     path = write('sampler = "grid"\n', '[sweep.space]\n"sampler.steps" = { choices = [2, 3, 4] }\n')
     path.write_text(path.read_text().replace('metric = "val/loss"', 'metric = "eval/nfe"'))
     done = wb("sweep", path, "--trials", 3, "--no-track")
     assert "train once" in done.stdout
     runs = SweepFolder.of(tmp_path / "home", "tiny").home / "runs"
     assert [folder.name for folder in sorted(runs.iterdir()) if (folder / "checkpoints").exists()] == ["tiny-t0000"]
-    assert {trial["params"]["sampler.steps"]: trial["value"] for trial in found(wb)["trials"]} == {2: 2.0, 3: 3.0, 4: 4.0}
+    assert {trial["params"]["sampler.steps"]: trial["value"] for trial in found()["trials"]} == {2: 2.0, 3: 3.0, 4: 4.0}
 
 
 @pytest.mark.long
-def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write):
+def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write, found):
     path = write(
         'metrics = ["val/loss", "eval/nfe"]\n',
         '[sweep.space]\n"sampler.steps" = { choices = [2, 3] }\n"seed" = { choices = [0, 1] }\n',
@@ -155,7 +137,7 @@ def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write):
     path.write_text(path.read_text().replace('pruner = "none"', 'pruner = "median"'))
     done = wb("sweep", path, "--trials", 3, "--no-track")
     assert "no trial is pruned" in done.stdout
-    told = found(wb)
+    told = found()
     values = {trial["number"]: trial["value"] for trial in told["trials"]}
     assert all(len(value) == 2 for value in values.values())
     for number in told["best"]:
@@ -167,7 +149,7 @@ def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write):
 
 
 @pytest.mark.long
-def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path):
+def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path, found):
     # One good learning rate among hopeless ones; seeds make trials of the hopeless kind differ.
     space = '[sweep.space]\n"train.learning_rate" = { choices = [2e-3, 1e-6] }\n"seed" = { choices = [0, 1, 2, 3, 4, 5] }\n'
     path = write('sampler = "grid"\nprune_by = "loss"\n', space)
@@ -176,10 +158,10 @@ def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path):
     )
     settings = ["--set", "train.learning_rate=2e-3", "--set", "train.warmup=0", "--set", "train.steps=40"]
     wb("sweep", path, "--trials", 12, "--no-track", *settings)
-    states = [(trial["params"]["train.learning_rate"], trial["state"]) for trial in found(wb)["trials"]]
+    states = [(trial["params"]["train.learning_rate"], trial["state"]) for trial in found()["trials"]]
     assert (1e-6, "pruned") in states
     assert (2e-3, "complete") in states
-    for trial in found(wb)["trials"]:
+    for trial in found()["trials"]:
         info = json.loads((tmp_path / "home" / "runs" / trial["run"] / "run.json").read_text())
         assert info["status"] == ("KILLED" if trial["state"] == "pruned" else "FINISHED")
 

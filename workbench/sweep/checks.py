@@ -19,6 +19,7 @@ __all__ = ["check_sweep"]
 MOST_COMBINATIONS = 400
 MOST_PAIRS = 2000
 MOST_POINTS = 100_000
+LEAST_RANGES = 2  # a covariance of one number is none
 SHOWN = 5
 
 
@@ -83,6 +84,11 @@ def _unfit_for_sampler(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str
         return
     if sweep.sampler == "cmaes" and find_spec("cmaes") is None and axes:
         yield axes[0].key, "sampler = 'cmaes' needs a package: pip install cmaes"
+    if sweep.sampler == "cmaes" and axes and sum(axis.space.choices is None for axis in axes) < LEAST_RANGES:
+        yield (
+            axes[0].key,
+            f"sampler = 'cmaes' needs at least {LEAST_RANGES} ranges, and leaves choices to chance; use 'tpe' or 'gp'",
+        )
     if sweep.sampler == "grid":
         yield from _grid(axes)
     for axis in axes:

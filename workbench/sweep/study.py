@@ -17,6 +17,7 @@ from workbench.recipe.search import Sweep
 from workbench.sweep.ledger import Outcome
 from workbench.sweep.objectives import Objective
 from workbench.sweep.space import Axis, suggested
+from workbench.sweep.trial_recipe import prune_every
 
 __all__ = ["Search"]
 
@@ -33,7 +34,7 @@ class Search:
         if recipe.sweep is None:
             raise ValueError("the recipe describes no sweep")
         self._recipe, self._settings, self._axes, self._aims, self._workers = recipe, recipe.sweep, axes, aims, workers
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it warns of at every trial is told once: `by_chance`
         logging.getLogger("alembic").setLevel(logging.WARNING)
         with _quiet():
             self._storage = optuna.storages.RDBStorage(url)
@@ -66,6 +67,12 @@ class Search:
     def most(self) -> int | None:
         """How many trials there can be: as many as points on a grid."""
         return len(self._grid()) if self._settings.sampler == "grid" else None
+
+    def by_chance(self) -> list[str]:
+        """Keys whose values the sampler does not choose: cmaes and qmc know numbers only, and no conditions."""
+        if self._settings.sampler not in ("cmaes", "qmc"):
+            return []
+        return [axis.key for axis in self._axes if axis.space.choices is not None or axis.space.when]
 
     def _own(self) -> dict[str, Any]:
         flat = self._recipe.flat()
@@ -132,12 +139,9 @@ class Search:
         if kind == "median":
             return optuna.pruners.MedianPruner(n_startup_trials=5)
         if kind == "hyperband":
-            return optuna.pruners.HyperbandPruner(min_resource=self._first_look(), max_resource=self._recipe.train.steps)
+            first = max(1, prune_every(self._recipe))
+            return optuna.pruners.HyperbandPruner(min_resource=first, max_resource=self._recipe.train.steps)
         return optuna.pruners.NopPruner()
-
-    def _first_look(self) -> int:
-        """The step of the first intermediate value."""
-        return max(1, self._recipe.evaluate.every or self._recipe.train.validate_every)
 
 
 def _sampler(settings: Sweep, seed: int, fixed_seed: int, axes: Sequence[Axis], workers: int) -> optuna.samplers.BaseSampler:

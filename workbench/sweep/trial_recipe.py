@@ -10,7 +10,7 @@ from workbench.recipe.search import Sweep
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.objectives import objectives
 
-__all__ = ["prune_metric", "recipe_of", "run_id", "settings_of"]
+__all__ = ["prune_every", "prune_metric", "recipe_of", "run_id", "settings_of"]
 
 
 def run_id(sweep: str, number: int) -> str:
@@ -33,8 +33,13 @@ def prune_metric(recipe: Recipe) -> str | None:
     settings = settings_of(recipe)
     if settings.pruner == "none" or len(settings.objectives) > 1:
         return None
-    evaluated = settings.prune_by == "metric" or (settings.prune_by == "auto" and recipe.evaluate.every > 0)
-    return objectives(recipe)[0].metric if evaluated else "val/loss"
+    return objectives(recipe)[0].metric if _by_evaluation(recipe) else "val/loss"
+
+
+def prune_every(recipe: Recipe) -> int:
+    """Steps between two values that trials are pruned by; 0 where training ends before the first."""
+    every = recipe.evaluate.every if _by_evaluation(recipe) else recipe.train.validate_every
+    return every if every < recipe.train.steps else 0
 
 
 def settings_of(recipe: Recipe) -> Sweep:
@@ -42,3 +47,8 @@ def settings_of(recipe: Recipe) -> Sweep:
     if recipe.sweep is None:
         raise SweepError(f"the recipe {recipe.name} describes no sweep")
     return recipe.sweep
+
+
+def _by_evaluation(recipe: Recipe) -> bool:
+    said = settings_of(recipe).prune_by
+    return said == "metric" or (said == "auto" and recipe.evaluate.every > 0)

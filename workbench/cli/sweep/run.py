@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -149,7 +150,21 @@ def _tell_beginning(console: Console, sweep: Opened, workers: int) -> None:
     console.print(
         f"[bold]{sweep.folder.name}[/]  {aims}  {how}  {workers} worker{'s' if workers > 1 else ''}  in {sweep.folder.path}"
     )
-    if len(sweep.aims) > 1 and settings.pruner != "none":
-        console.print("several metrics: the Pareto front is searched, and no trial is pruned")
+    for line in _worth_knowing(sweep):
+        console.print(line)
     if tally.done or tally.waiting:
         console.print(f"going on: {tally.done} of {tally.total} trials are done, {tally.waiting} were interrupted")
+
+
+def _worth_knowing(sweep: Opened) -> Iterator[str]:
+    from workbench.sweep.trial_recipe import prune_every
+
+    settings = sweep.recipe.sweep
+    if settings is None:
+        return
+    if settings.pruner != "none" and len(sweep.aims) > 1:
+        yield "several metrics: the Pareto front is searched, and no trial is pruned"
+    elif settings.pruner != "none" and not sweep.trained_once and not prune_every(sweep.recipe):
+        yield "no trial is pruned: nothing is measured before the end of training (train.validate_every, evaluate.every)"
+    if chance := sweep.search.by_chance():
+        yield f"{settings.sampler} chooses numbers only; left to chance: {', '.join(chance)}"
