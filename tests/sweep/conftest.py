@@ -8,6 +8,14 @@ import textwrap
 
 import pytest
 
+from workbench.recipe import load
+from workbench.sweep.desk import Desk
+from workbench.sweep.ledger import Ledger
+from workbench.sweep.objectives import objectives
+from workbench.sweep.opening import LOCAL_SECONDS
+from workbench.sweep.space import axes_of
+from workbench.sweep.study import Search
+
 WB = [sys.executable, "-m", "workbench"]
 
 TINY = """
@@ -65,3 +73,24 @@ def wb(tmp_path):
 def found(wb):
     """What `wb sweep show --json` says."""
     return lambda name="tiny": json.loads(wb("sweep", "show", name, "--json").stdout)
+
+
+@pytest.fixture
+def desk(write, tmp_path):
+    """Makes desks on one database, as processes that come one after another do."""
+    recipe = load(write())
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    to_close = []
+
+    def opened(total=4, seconds=LOCAL_SECONDS, after_first=False):
+        ledger = Ledger(url, "tiny", seconds)
+        search = Search(url, "tiny", recipe, axes_of(recipe), objectives(recipe), 1)
+        made = Desk(ledger, search, total, after_first=after_first)
+        made.settle()
+        made.free("me")
+        to_close.extend([ledger, search])
+        return made, search, ledger
+
+    yield opened
+    for each in to_close:
+        each.close()

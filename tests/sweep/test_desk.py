@@ -1,36 +1,9 @@
 """Trials are given out once, whoever dies."""
 
-import pytest
 from optuna.trial import TrialState
 
-from workbench.recipe import load
-from workbench.sweep.desk import MAX_DEATHS, Desk
-from workbench.sweep.ledger import Ledger, Outcome
-from workbench.sweep.objectives import objectives
-from workbench.sweep.opening import LOCAL_SECONDS
-from workbench.sweep.space import axes_of
-from workbench.sweep.study import Search
-
-
-@pytest.fixture
-def desk(write, tmp_path):
-    """Makes desks on one database, as processes that come one after another do."""
-    recipe = load(write())
-    url = f"sqlite:///{tmp_path / 'optuna.db'}"
-    to_close = []
-
-    def opened(total=4, seconds=LOCAL_SECONDS, after_first=False):
-        ledger = Ledger(url, "tiny", seconds)
-        search = Search(url, "tiny", recipe, axes_of(recipe), objectives(recipe), 1)
-        made = Desk(ledger, search, total, after_first=after_first)
-        made.settle()
-        made.free("me")
-        to_close.extend([ledger, search])
-        return made, search, ledger
-
-    yield opened
-    for each in to_close:
-        each.close()
+from workbench.sweep.desk import MAX_DEATHS
+from workbench.sweep.ledger import Outcome
 
 
 def test_trial_0_is_the_recipe_and_the_others_are_not(desk):

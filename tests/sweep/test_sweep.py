@@ -90,6 +90,81 @@ def test_failures_beyond_what_is_put_up_with_end_the_sweep(wb, write, site, foun
     assert len(told) < 30
 
 
+# A learning rate of 1 times this weight decay multiplies the weights by -99 at every step.
+DIVERGES = (
+    "--set",
+    "train.weight_decay=100",
+    "--set",
+    "train.learning_rate=1e-3",
+    "--set",
+    "train.warmup=0",
+    "--set",
+    "train.steps=60",
+)
+RATES = '[sweep.space]\n"train.learning_rate" = { choices = [1e-3, 1.0] }\n'
+
+
+@pytest.mark.slow
+def test_a_trial_whose_loss_becomes_infinite_has_failed_and_the_sweep_ends_with_an_answer(wb, found, write, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    done = wb("sweep", write('sampler = "grid"\n', RATES), "--trials", 2, *DIVERGES)
+    assert "the loss is not finite" in done.stdout
+    assert "best: trial" in done.stdout
+    told = {trial["run"]: trial for trial in found()["trials"]}
+    assert {(each["params"]["train.learning_rate"], each["state"]) for each in told.values()} == {
+        (1e-3, "complete"),
+        (1.0, "failed"),
+    }
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow' / 'mlflow.db'}")
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()], "tags.wb.trial != 'none'")
+    assert len(runs) == 2
+    for run in runs:
+        failed = told[run.info.run_name]["state"] == "failed"
+        artifacts = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert run.info.status == ("FAILED" if failed else "FINISHED")
+        assert ("traceback.txt" in artifacts) == failed
+
+
+@pytest.mark.long
+def test_max_failures_of_the_command_line_stops_a_sweep_whose_losses_become_infinite(wb, found, write):
+    done = wb(
+        "sweep", write('sampler = "random"\n', RATES), "--trials", 30, "--max-failures", 0, "--no-track", *DIVERGES, check=False
+    )
+    assert done.returncode == 2
+    assert "too many trials failed (sweep.max_failures = 0)" in done.stderr
+    states = [trial["state"] for trial in found()["trials"]]
+    assert states.count("failed") == 1
+    assert len(states) < 30
+
+
+@pytest.mark.slow
+def test_a_sweep_begins_no_trial_after_its_minutes_and_goes_on_later(wb, found, write):
+    path = write()
+    done = wb("sweep", path, "--trials", 50, "--minutes", 0.1, "--no-track")
+    states = [trial["state"] for trial in found()["trials"]]
+    assert set(states) == {"complete"}
+    assert 1 <= len(states) < 50
+    assert f"{len(states)} of 50 trials are done; the same command goes on" in done.stdout
+    assert f"going on: {len(states)} of {len(states) + 1}" in wb("sweep", path, "--trials", len(states) + 1, "--no-track").stdout
+
+
+def test_the_training_of_a_trial_ends_after_its_minutes(wb, found, write, tmp_path):
+    wb("sweep", write("max_minutes = 0.02\n"), "--trials", 1, "--no-track", "--set", "train.steps=1_000_000")
+    (trial,) = found()["trials"]
+    assert trial["state"] == "complete"
+    recipe = tomllib.loads((tmp_path / "home" / "runs" / trial["run"] / "recipe.toml").read_text())
+    assert recipe["train"]["max_minutes"] == 0.02
+
+
+def test_a_device_that_is_not_there_is_told_before_any_worker_starts(wb, write, tmp_path):
+    done = wb("sweep", write(), "--device", "cuda", "--no-track", check=False, env={"CUDA_VISIBLE_DEVICES": ""})
+    assert done.returncode == 2
+    assert "torch sees no GPU" in done.stderr
+    assert not (tmp_path / "home" / "sweeps").exists()
+
+
 @pytest.mark.long
 def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path, found):
     space = '[sweep.space]\n"denoiser.channels" = { choices = [8, 64] }\n'

@@ -18,7 +18,7 @@ __all__ = ["Job", "Moment", "Source", "WorkerView", "coordinate"]
 TICK = 0.25
 IDLE = 1.0  # seconds between questions for work when there was none
 PATIENCE = 60.0  # seconds for a worker to stop, after which it is killed
-FALSE_STARTS = 3  # workers that may die before they were ready
+FALSE_STARTS = 3  # workers in a row that may die in one place before they were ready
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ class _Crew:
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, _Worker] = {}
         self._news: list[str] = []
-        self._false_starts, self._idle_until, self._leaving = 0, 0.0, 0.0
+        self._false_starts = dict.fromkeys(range(wanted), 0)
+        self._idle_until, self._leaving = 0.0, 0.0
 
     @property
     def busy(self) -> bool:
@@ -127,7 +128,7 @@ class _Crew:
         """Give work to whoever has none, and hire where a place is free."""
         if time.monotonic() < self._idle_until:
             return
-        for index in range(self._wanted):
+        for index in self._places():
             worker = self._workers.get(index)
             if worker is not None and (worker.job or not worker.process.ready):
                 continue
@@ -140,6 +141,10 @@ class _Crew:
             worker.job, worker.lost = job, False
             worker.view = WorkerView(job.task, time.monotonic())
             worker.process.send(job.task.message())
+
+    def _places(self) -> list[int]:
+        """Where workers start, or have not been tried often enough."""
+        return [index for index, deaths in self._false_starts.items() if deaths < FALSE_STARTS]
 
     def _hired(self, index: int) -> _Worker:
         worker = self._workers[index] = _Worker(index, self._start(index))
@@ -160,7 +165,7 @@ class _Crew:
     def _heard(self, worker: _Worker, message: Mapping[str, Any]) -> None:
         kind = message["kind"]
         if kind == "ready":
-            worker.process.ready, self._false_starts = True, 0
+            worker.process.ready, self._false_starts[worker.index] = True, 0
         elif worker.job is None:
             return
         elif kind == "progress":
@@ -185,13 +190,22 @@ class _Crew:
         words = worker.process.last_words()
         worker.process.close(0.0)
         self._idle_until = 0.0
-        if worker.job is not None and not worker.lost:
+        if not worker.process.ready:
+            self._did_not_start(worker, words)
+        elif worker.job is not None and not worker.lost:
             self._news.append(f"the worker of trial {worker.job.task.number} is gone: {words.splitlines()[0].partition(';')[0]}")
             self._source.died(worker.job, words)
-        if not worker.process.ready:
-            self._false_starts += 1
-            if self._false_starts >= FALSE_STARTS:
-                raise SweepError(f"workers do not start: {words}")
+
+    def _did_not_start(self, worker: _Worker, words: str) -> None:
+        if worker.job is not None:
+            self._source.interrupted(worker.job)  # the trial was not touched, and is not to blame
+        self._false_starts[worker.index] += 1
+        if not self._places():
+            raise SweepError(f"workers do not start: {words.rstrip()}")
+        if worker.index not in self._places():
+            self._news.append(
+                f"worker {worker.index} does not start, and the others go on without it: {words.rstrip().splitlines()[-1]}"
+            )
 
     def hold(self) -> None:
         jobs = {worker.index: worker.job for worker in self._workers.values() if worker.job and not worker.lost}

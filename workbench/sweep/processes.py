@@ -27,10 +27,12 @@ class Process:
     popen: subprocess.Popen[bytes] = field(init=False)
     ready: bool = False
     _received: bytes = b""
+    _logged: int = 0  # bytes of the log that others have written, before
 
     def __post_init__(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self._logged = log.tell()
             self.popen = subprocess.Popen(
                 list(self.command),
                 stdin=subprocess.PIPE,
@@ -94,7 +96,9 @@ class Process:
         code = self.popen.wait()
         how = f"killed by signal {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         try:
-            text = self.log.read_text(errors="replace")[-LOG_SHOWN:]
+            with self.log.open("rb") as log:
+                log.seek(self._logged)
+                text = log.read().decode(errors="replace")[-LOG_SHOWN:]
         except OSError:
             text = ""
         return f"worker process {how}; its log {self.log} ends:\n{text}"

@@ -82,7 +82,7 @@ def run(
     from workbench.cli.display import wide_console
     from workbench.cli.sweep.going import confirm, go, tell_end, watch
     from workbench.cli.sweep.record import SweepRecord
-    from workbench.engine import Stop
+    from workbench.engine import Stop, choose_device
     from workbench.home import wb_home
     from workbench.recipe import load
     from workbench.sweep.checks import check_sweep
@@ -98,6 +98,8 @@ def run(
     if launcher and url is None:
         raise SweepError("--launcher: workers on other machines need a database: --storage postgresql://user@host/database")
     starter = launcher_of(launcher, launcher_set or []) if launcher else None
+    if starter is None:
+        choose_device(device)  # what every worker would die of is told before there are any
     folder = folder_for(home, base.name if name is None else name, base, new=new)
     with folder.coordinated():
         sweep = opened(folder, base, str(path), url, trials, workers, lease_seconds)

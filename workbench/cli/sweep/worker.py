@@ -33,13 +33,14 @@ def sweep_worker(
 
     from workbench.cli.sweep.going import go
     from workbench.cli.sweep.record import SweepRecord
-    from workbench.engine import Stop
+    from workbench.engine import Stop, choose_device
     from workbench.home import wb_home
     from workbench.sweep.opening import begun_elsewhere
 
     url = storage_of(storage)
     if url is None:
         raise SweepError("name the database that the other machine uses: --storage postgresql://user@host/database")
+    choose_device(device)
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
     sweep = begun_elsewhere(home, name, url, workers, lease_seconds)
     console.print(
