@@ -1,5 +1,6 @@
 """Several machines and one PostgreSQL: a real server, on a local socket."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -117,3 +118,26 @@ def test_two_machines_without_a_common_coordinator_finish_a_sweep_under_fire(ser
                "--kills", "2", "--coordinator-kills", "1", "--every", "3", "--storage", server]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("launcher", "package", "settings"), [("slurm", "submitit", ["cluster=local", "cpus=1"]), ("ray", "ray", ["cpus=1"])]
+)
+def test_workers_that_a_launcher_starts_finish_a_sweep_and_end_by_themselves(
+    server, wb, write, tmp_path, launcher, package, settings
+):
+    pytest.importorskip(package)
+    command = ["sweep", write(), "--name", f"by-{launcher}", "--trials", 3, "--workers", 2, "--launcher", launcher]
+    command += [word for each in settings for word in ("--launcher-set", each)]
+    env = {"WB_SWEEP_STORAGE": server}
+    done = wb(*command, env=env)
+    assert {f"trial {number}: complete" for number in range(3)} <= {line.rpartition(" ")[0] for line in done.stdout.splitlines()}
+    assert "best: trial" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    told = json.loads(wb("sweep", "show", f"by-{launcher}", "--json", env=env).stdout)
+    assert [trial["state"] for trial in told["trials"]] == ["complete"] * 3
+    logs = tmp_path / "home" / "sweeps" / f"by-{launcher}" / "logs"
+    endings = [path.read_text().splitlines()[-1] for path in logs.glob("*.log") if path.read_text()]
+    assert endings.count("done: 3 of 3 trials are done") == 2
+    assert "started" not in wb(*command, env=env).stdout  # there is nothing left to do

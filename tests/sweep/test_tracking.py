@@ -29,6 +29,10 @@ def test_trials_stand_under_their_sweep_with_what_was_chosen(write, tmp_path):
     assert sorted(run.data.tags["wb.trial"] for run in children) == ["0", "1", "2", "3"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert all("train.learning_rate" in run.data.params for run in children if run.data.tags["wb.trial"] != "0")
+    assert not any(key.startswith("sweep.") for run in children for key in run.data.params)
+    assert parent.data.params["sweep.space.train.learning_rate"] == "1e-05 to 0.01, log"
+    assert parent.data.params["sweep.space.sampler.use"] == "ddim | ddpm"
+    assert parent.data.tags["mlflow.note.content"].startswith("best: trial")
     assert all(run.data.metrics["val/loss"] > 0.0 for run in children)
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id, "sweep")}
     assert {"sweep/search.html", "sweep/best.toml", "sweep/history.png", "sweep/parallel.png"} <= artifacts

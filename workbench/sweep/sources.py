@@ -8,10 +8,20 @@ from typing import Any
 
 from workbench.sweep.coordinator import Job
 from workbench.sweep.desk import MAX_DEATHS, Desk
+from workbench.sweep.ledger import Outcome
 from workbench.sweep.trial_recipe import run_id
 from workbench.sweep.wire import Task, outcome_of
 
-__all__ = ["Again", "Trials"]
+__all__ = ["Again", "Trials", "told"]
+
+
+def told(number: int, outcome: Outcome) -> str:
+    """How a trial ended, in a line."""
+    text = f"trial {number}: {outcome.ending} {', '.join(f'{each:.5g}' for each in outcome.values)}".rstrip()
+    if outcome.ending != "failed":
+        return text
+    reason = next((line for line in reversed(outcome.error.splitlines()) if line.strip()), "")
+    return f"{text} ({reason.strip():.200}); see runs/{outcome.run}/traceback.txt"
 
 
 class Trials:
@@ -58,13 +68,9 @@ class Trials:
         outcome = outcome_of(message["outcome"])
         if not self._desk.finish(job.ticket, outcome):
             return
-        value = ", ".join(f"{each:.5g}" for each in outcome.values)
-        text = f"trial {job.task.number}: {outcome.ending} {value}".rstrip()
         if outcome.ending == "failed":
-            reason = next((line for line in reversed(outcome.error.splitlines()) if line.strip()), "")
-            text += f" ({reason.strip():.200}); see runs/{outcome.run}/traceback.txt"
             self._count_failures()
-        self._tell(text)
+        self._tell(told(job.task.number, outcome))
 
     def report(self, job: Job, step: int, value: float) -> bool:
         """Ask the pruner."""

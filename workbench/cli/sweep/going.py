@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from workbench.sweep.wire import Task
 
 __all__ = ["confirm", "go", "tell_end", "watch"]
+
+LEAVING = 30.0  # seconds for workers that a launcher has started to end by themselves
 
 Status = Literal["done", "stopped", "given up", "out of time"]
 
@@ -74,15 +79,28 @@ def watch(
     """Let a launcher start the workers, and look on until all trials are done."""
     from workbench.cli.sweep.live import Live
 
+    known = set(_endings(sweep))
+
+    def news() -> None:
+        for number, line in _endings(sweep).items():
+            if number not in known:
+                known.add(number)
+                console.print(escape(line))
+
+    if sweep.desk.tally().finished:
+        return "done"
     with _signals(stop, console), Live(sweep, console) as live:
         launched = launcher.launch(command, environment, workers, sweep.folder.logs)
         console.print(f"started {', '.join(each.name for each in launched)}")
+        until = math.inf
         try:
-            while not stop.requested and not sweep.desk.tally().finished:
-                if all(each.ended() for each in launched):
-                    break
+            while not stop.requested and time.monotonic() < until and not all(each.ended() for each in launched):
+                news()
                 live.show(())
+                if until == math.inf and sweep.desk.tally().finished:
+                    until = time.monotonic() + LEAVING  # the workers see it too, and end by themselves
                 time.sleep(1.0)
+            news()
         finally:
             for each in launched:
                 each.stop()
@@ -92,6 +110,13 @@ def watch(
         console.print(f"[yellow]all workers have ended before the trials have; their logs are in {sweep.folder.logs}[/]")
         return "out of time"
     return "done"
+
+
+def _endings(sweep: Opened) -> dict[int, str]:
+    """How trials have ended, in a line each."""
+    from workbench.sweep.sources import told
+
+    return {row.number: told(row.number, row.outcome) for row in sweep.desk.rows() if row.outcome is not None}
 
 
 def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Console) -> None:
@@ -175,7 +200,9 @@ def _starter(sweep: Opened, workers: int, device: str, extra: Mapping[str, str] 
 
     def start(index: int) -> Process:
         command = [sys.executable, "-m", "workbench.cli.sweep.piped", str(sweep.folder.path), device]
-        log = sweep.folder.logs / f"worker-{index}-{time.strftime('%Y%m%d')}.log"
+        # Machines may share the folder, and several coordinators one machine.
+        who = f"{socket.gethostname()}-{os.getpid()}-{index}" if sweep.ledger.shared else str(index)
+        log = sweep.folder.logs / f"worker-{who}-{time.strftime('%Y%m%d')}.log"
         return Process(command, Path(log), {**environment(index, workers), **(extra or {})})
 
     return start

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ def main(folder: str, device: str) -> None:
     def open_record(task: Task, run: RunFolder, parts: Parts) -> Tracked:
         if not task.parent:
             return Tracked.none()
+        # The search is told once, by the run above: here it would hide what was chosen.
+        parts = replace(parts, recipe=parts.recipe.model_copy(update={"sweep": None}))
         return tracked(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name))
 
     wire = Wire(sys.stdin, outgoing, lambda: stop.request(signal.SIGTERM))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from workbench.journal import Journal
     from workbench.recipe import Tracking
+    from workbench.recipe.search import Space
     from workbench.sweep.opening import Opened
     from workbench.tracking import Drainer, Outbox
 
@@ -70,12 +71,12 @@ class SweepRecord:
             tags = {"wb.kind": "sweep", "wb.sweep": name, "wb.recipe": sweep.recipe.name}
             outbox.tags(tags)
             if settings is not None:
-                space = {key: each.model_dump(mode="json", exclude_defaults=True) for key, each in settings.space.items()}
                 outbox.params(
                     {
-                        "sampler": settings.sampler,
-                        "pruner": settings.pruner,
-                        **{f"space.{key}": each for key, each in space.items()},
+                        "sweep.metric": ", ".join(each.metric for each in sweep.aims),
+                        "sweep.sampler": settings.sampler,
+                        "sweep.pruner": settings.pruner,
+                        **{f"sweep.space.{key}": _told(each) for key, each in settings.space.items()},
                     }
                 )
             outbox.artifact(sweep.folder.recipe)
@@ -88,6 +89,9 @@ class SweepRecord:
 
     def finish(self, sweep: Opened, console: Console, *, stopped: bool) -> None:
         """Plots, numbers and the best recipe, on the sweep's run and in its folder; what trials could not send is sent now."""
+        from rich.text import Text
+
+        from workbench.cli.sweep.table import answer_lines
         from workbench.files import write_text
         from workbench.sweep.plots import draw_plots
         from workbench.sweep.summary import best_recipe, summary
@@ -103,6 +107,9 @@ class SweepRecord:
             files.append(sweep.folder.results / "confirmed.json")
         if self._outbox is None or self._drainer is None:
             return
+        self._outbox.tags(
+            {"mlflow.note.content": "\n\n".join(Text.from_markup(line).plain.strip() for line in answer_lines(found))}
+        )
         self._tell(self._outbox, sweep, files, plots, found.best, stopped)
         self._drainer.close(STOPPED_SECONDS if stopped else SENDING_SECONDS)
         left = 0 if stopped else self._send()
@@ -127,6 +134,17 @@ class SweepRecord:
                 with Image.open(path) as image:
                     outbox.image(key, image.convert("RGB"), tally.done)
         outbox.finish("KILLED" if stopped else "FINISHED")
+
+
+def _told(space: Space) -> str:
+    """As in the recipe, for people."""
+    if space.choices is not None:
+        told = " | ".join(map(str, space.choices))
+    else:
+        told = (
+            f"{space.low:g} to {space.high:g}" + (", log" if space.log else "") + (f", step {space.step:g}" if space.step else "")
+        )
+    return told + "".join(f", when {key} = {value}" for key, value in (space.when or {}).items())
 
 
 def _left(sweep: Opened, journal: Journal, uri: str, experiment: str) -> int:

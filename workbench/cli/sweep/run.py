@@ -155,7 +155,8 @@ def _tell_beginning(console: Console, sweep: Opened, workers: int) -> None:
     for line in _worth_knowing(sweep):
         console.print(line)
     if tally.done or tally.waiting:
-        console.print(f"going on: {tally.done} of {tally.total} trials are done, {tally.waiting} were interrupted")
+        waiting = f", {tally.waiting} were interrupted" if tally.waiting else ""
+        console.print(f"going on: {tally.done} of {tally.total} trials are done{waiting}")
 
 
 def _worth_knowing(sweep: Opened) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Ray(Launcher):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             if not ray.is_initialized():
-                ray.init(address=self.address, include_dashboard=False, log_to_driver=False)
+                ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level="error")
             start = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)(run)
             return [_Task(ray, start.remote(list(command), dict(environment), str(folder / f"{i}.log")), i) for i in range(count)]
         except (RuntimeError, ConnectionError, ValueError) as error:
