@@ -32,21 +32,34 @@ PLAIN: Mapping[str, Any] = {"precision": "fp32", "fast_path": "off"}
 IMAGES = 256
 
 
-def training(stack: ExitStack, denoiser: Mapping[str, Any], size: int, batch: int, settings: Mapping[str, Any]) -> Action:
-    """One optimizer step: the next of the loop that `wb run` consumes. Batch, loss, gradients, clipping, AdamW and average are in it."""
-    # With numbers at every step the stream stops after each; whatever else it does lies beyond the last step.
-    quiet = {"steps": 100_000_000, "batch_size": batch, "log_every": 1, "validate_every": 0, "checkpoint_every": 100_000_000}
-    parts = parts_of(denoiser, size, train_settings={**quiet, **settings})
+def training(
+    stack: ExitStack,
+    denoiser: Mapping[str, Any],
+    size: int,
+    batch: int,
+    settings: Mapping[str, Any],
+    device: torch.device = CPU,
+    steps: int = 1,
+) -> Action:
+    """The next `steps` of the loop that `wb run` consumes. Batches, loss, gradients, clipping, AdamW and average are in it."""
+    # The stream stops where numbers are told; whatever else it does lies beyond the last step.
+    quiet = {"steps": 100_000_000, "batch_size": batch, "log_every": steps, "validate_every": 0, "checkpoint_every": 100_000_000}
+    parts = parts_of(denoiser, size, train_settings={**quiet, **settings}, device=device)
     stream = train(parts, Path(stack.enter_context(tempfile.TemporaryDirectory())))
     stack.callback(stream.close)  # type: ignore[attr-defined]
     return lambda: next(stream)
 
 
 def sampling(
-    denoiser: Mapping[str, Any], size: int, sampler: Mapping[str, Any], images: int, settings: Mapping[str, Any]
+    denoiser: Mapping[str, Any],
+    size: int,
+    sampler: Mapping[str, Any],
+    images: int,
+    settings: Mapping[str, Any],
+    device: torch.device = CPU,
 ) -> Action:
     """Images [n, c, h, w] of an untrained network, as an evaluation draws them."""
-    parts = parts_of(denoiser, size, sampler=sampler, train_settings=settings)
+    parts = parts_of(denoiser, size, sampler=sampler, train_settings=settings, device=device)
     drawer = Drawer.of(parts, parts.network)
     return lambda: drawer.images(parts.recipe.sampler, range(images), seed=0)
 
@@ -77,11 +90,12 @@ def parts_of(
     *,
     sampler: Mapping[str, Any] | None = None,
     train_settings: Mapping[str, Any] | None = None,
+    device: torch.device = CPU,
 ) -> Parts:
     """The parts of a run on drawn cars in memory."""
     recipe = _recipe(denoiser, sampler or {"use": "ddim"}, train_settings or {})
     examples = Slot[Any](use="cars", component=Drawn(count=IMAGES, size=size))
-    return assemble(recipe.model_copy(update={"dataset": examples}), CPU, scratch())
+    return assemble(recipe.model_copy(update={"dataset": examples}), device, scratch())
 
 
 def _recipe(denoiser: Mapping[str, Any], sampler: Mapping[str, Any], train_settings: Mapping[str, Any]) -> Recipe:

@@ -45,14 +45,14 @@ class Stream:
 
     def normal(
         self,
-        at: int,
+        at: int | Tensor,
         index: Tensor,
         shape: Sequence[int],
         dtype: torch.dtype | None = None,
         device: torch.device | str = "cpu",
         draw: int = 0,
     ) -> Tensor:
-        """Standard normal values [b, *shape]; the same float32 values in every dtype."""
+        """Standard normal values [b, *shape]; the same float32 values in every dtype. `at` may be a tensor of one element."""
         import torch
 
         count = math.prod(shape)
@@ -62,7 +62,9 @@ class Stream:
         pairs = torch.cat([radius * angle.cos(), radius * angle.sin()], dim=1)[:, :count]  # Box & Muller 1958
         return pairs.to(torch.float32).to(dtype or torch.float32).reshape(len(index), *shape)
 
-    def uniform(self, at: int, index: Tensor, count: int = 1, device: torch.device | str = "cpu", draw: int = 0) -> Tensor:
+    def uniform(
+        self, at: int | Tensor, index: Tensor, count: int = 1, device: torch.device | str = "cpu", draw: int = 0
+    ) -> Tensor:
         """Uniform values in [0, 1), float64 [b, count]."""
         return self._unit(at, index, count, device, draw)
 
@@ -73,7 +75,7 @@ class Stream:
         # Sorting 52-bit keys: ties are improbable and harmless (a stable sort orders them).
         return torch.argsort(self.uniform(at, torch.arange(length))[:, 0], stable=True)
 
-    def _unit(self, at: int, index: Tensor, count: int, device: torch.device | str, draw: int) -> Tensor:
+    def _unit(self, at: int | Tensor, index: Tensor, count: int, device: torch.device | str, draw: int) -> Tensor:
         """Uniform float64 in [0, 1) with 32 random bits each, [b, count]."""
         import torch
 
@@ -83,7 +85,7 @@ class Stream:
         counter = [
             blocks.expand(shape),
             rows.expand(shape),
-            torch.full(shape, at & _WORD, device=device),
+            at.to(device).expand(shape) if isinstance(at, torch.Tensor) else torch.full(shape, at & _WORD, device=device),
             torch.full(shape, draw & _WORD, device=device),
         ]
         words = torch.stack(philox(counter, self._key()), dim=-1)  # [b, blocks, 4]

@@ -32,14 +32,21 @@ class Setting:
     name: str
     channels_last: bool = False
     bf16: bool = False
+    device: str = "cpu"
+    compiled: bool = False
 
     def place(self, module: nn.Module) -> nn.Module:
-        """The module in the memory format of the setting."""
-        return module.to(memory_format=torch.channels_last) if self.channels_last else module
+        """The module on the device and in the memory format of the setting, compiled where it says so."""
+        placed = module.to(self.device)
+        if self.channels_last:
+            placed = placed.to(memory_format=torch.channels_last)
+        if self.compiled:
+            placed.compile()
+        return placed
 
     def autocast(self) -> AbstractContextManager[object]:
         """bf16 where the setting says so, as accelerate's mixed precision."""
-        return torch.autocast("cpu", dtype=torch.bfloat16) if self.bf16 else nullcontext()
+        return torch.autocast(self.device, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
 
 FP32 = Setting("fp32")
@@ -83,9 +90,9 @@ class Trainer:
 
     def step(self) -> None:
         """One optimizer step."""
-        clean = mirrored_batch(self._examples, self._batch)
+        clean = mirrored_batch(self._examples, self._batch).to(self._setting.device)
         noise = torch.randn_like(clean)
-        times = torch.randint(0, NOISE_STEPS, (len(clean),))
+        times = torch.randint(0, NOISE_STEPS, (len(clean),), device=clean.device)
         noisy = self._schedule.add_noise(clean, noise, times)
         with self._setting.autocast():
             predicted = self._network(noisy, times).sample

@@ -38,7 +38,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def parts_of(repository, cache):
-    def make(*overrides):
-        return assemble(load(repository / "recipes" / "cars_linear.toml", [*TINY, *overrides]), torch.device("cpu"), cache)
+    def make(*overrides, device="cpu"):
+        return assemble(load(repository / "recipes" / "cars_linear.toml", [*TINY, *overrides]), torch.device(device), cache)
 
     return make

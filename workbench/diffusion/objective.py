@@ -63,21 +63,28 @@ class Objective:
 
     def loss(self, network: Network, x0: Tensor, eps: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         """The loss of each example [b], averaged over its elements; x0 and eps [b, ...], t [b] float64 on the host."""
+        # Coefficients are float64 until here: in float32 sigma near t = 0 would be made of rounding errors.
+        return self.loss_at(network, x0, eps, self.coefficients(t).to(device=x0.device, dtype=x0.dtype), cond)
+
+    def coefficients(self, t: Tensor) -> Tensor:
+        """All that the loss at times t [b] depends on them by, float64 [5, b]: alpha, sigma, input scale, level, weight.
+
+        One tensor, so that it is one transfer to a GPU.
+        """
         alpha, sigma = self.schedule.alpha_sigma(t)
         level = level_of(2.0 * (alpha.log() - sigma.log()))
-        each = (len(t),) + (1,) * (x0.dim() - 1)
+        return torch.stack([alpha, sigma, self.parameterization.input_scale(alpha, sigma), level, self.omega(alpha, sigma)])
 
-        def like_x0(coefficient: Tensor) -> Tensor:
-            return coefficient.to(device=x0.device, dtype=x0.dtype)
-
-        # Coefficients are float64 until here: in float32 sigma near t = 0 would be made of rounding errors.
-        alpha_b, sigma_b = like_x0(alpha).reshape(each), like_x0(sigma).reshape(each)
-        scale = like_x0(self.parameterization.input_scale(alpha, sigma)).reshape(each)
-        x = diffuse(x0, eps, alpha_b, sigma_b)
-        prediction = network(x * scale if self.parameterization.scales_input else x, like_x0(level), cond)
-        target = self.parameterization.target(x0, eps, alpha_b, sigma_b)
+    def loss_at(self, network: Network, x0: Tensor, eps: Tensor, coefficients: Tensor, cond: Tensor | None = None) -> Tensor:
+        """`loss`, with the coefficients [5, b] of its times where and as x0 is: nothing here waits for a GPU."""
+        each = (5, len(x0)) + (1,) * (x0.dim() - 1)
+        alpha, sigma, scale, _, _ = coefficients.reshape(each)
+        _, _, _, level, omega = coefficients
+        x = diffuse(x0, eps, alpha, sigma)
+        prediction = network(x * scale if self.parameterization.scales_input else x, level, cond)
+        target = self.parameterization.target(x0, eps, alpha, sigma)
         error = (prediction.to(x0.dtype) - target).square().flatten(1).mean(1)  # [b]
-        return like_x0(self.omega(alpha, sigma)) * error
+        return omega * error
 
 
 def _min_snr(alpha: Tensor, sigma: Tensor, gamma: float) -> Tensor:

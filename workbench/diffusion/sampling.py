@@ -57,6 +57,7 @@ def trajectory(
 ) -> Iterator[tuple[float, Tensor]]:
     """The states of `sample`: (t, x_t [n, *shape]) at every time of the path, the first one included."""
     index = torch.arange(images) if isinstance(images, int) else torch.as_tensor(list(images))
+    index = index.to(device)  # once: every transfer waits for a GPU
     stream = Stream(seed, "sample")
     t = path.times[0]
     if start is None:

@@ -62,7 +62,7 @@ def assemble(
         network=network,
         objective=objective,
         device=device,
-        compute=choose_compute(recipe.train, network, spec, device, cache),
+        compute=choose_compute(recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable),
         cache=cache,
     )
 

@@ -16,17 +16,20 @@ from workbench.interfaces import SampleSpec
 __all__ = ["SIZES", "fastest_batch_size"]
 
 SIZES = (8, 16, 32, 64)
+ON_GPU = 256
 SLACK = 1.03  # the smallest batch that is this close to the fastest: progress is told more often, and a stop is heard sooner
 REPEATS = 2
 _UNKEPT = Choices()
 
 
 def fastest_batch_size(network: Network, name: str, spec: SampleSpec, compute: Compute, total: int) -> int:
-    """The batch at which a processor needs least time per image, measured once per network (`name`) and kept; 64 on a GPU.
+    """The batch at which a processor needs least time per image, measured once per network (`name`) and kept; 256 on a GPU.
 
     What is computed for a few images stays in a processor's caches, and too few leave it idle. Images do not depend on it.
     """
-    if compute.device.type != "cpu" or total <= SIZES[0]:
+    if compute.device.type != "cpu":
+        return ON_GPU
+    if total <= SIZES[0]:
         return SIZES[-1]
     choices = compute.choices or _UNKEPT
     key = f"drawing {list(spec.shape)} with {name}, {compute.told()}"

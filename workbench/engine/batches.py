@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from workbench.diffusion import Objective
+from workbench.engine.device import sent
+from workbench.engine.fast import Recorded
 from workbench.interfaces import Examples
 from workbench.random import Stream
 from workbench.recipe import Recipe
@@ -27,6 +29,7 @@ class Batch:
     x0: Tensor  # [b, c, h, w] in [-1, 1]
     eps: Tensor  # [b, c, h, w]
     t: Tensor  # [b] float64, on the host
+    coefficients: Tensor  # [5, b], of the loss at t
     cond: Tensor | None  # [b] int64, -1 where the label is hidden
 
 
@@ -38,19 +41,33 @@ class Batches:
         self._seed = recipe.seed
         self.device = device
         self._permutation = lru_cache(maxsize=2)(lambda epoch: Stream(self._seed, "order").permutation(epoch, len(examples)))
+        self._shape = examples.images([0]).shape[1:]
+        self._noise = self._recorded_noise() if device.type == "cuda" else self._fresh_noise
 
     def at(self, step: int) -> Batch:
         """The batch of the step with index `step` (0 is the first); images of an epoch are drawn without replacement."""
         sample = torch.arange(step * self._settings.batch_size, (step + 1) * self._settings.batch_size)  # global index
         chosen = self._chosen(sample)
         index = sample % _WORD
-        x0 = self._mirrored(self._examples.images(chosen), step, index)
-        if self.device.type == "cuda":
-            x0 = x0.pin_memory()  # only from pinned memory is a copy asynchronous
-        x0 = x0.to(self.device, non_blocking=True)
-        eps = Stream(self._seed, "noise").normal(step, index, x0.shape[1:], device=self.device)
+        x0 = sent(self._mirrored(self._examples.images(chosen), step, index), self.device)
+        eps = self._noise(sent(torch.tensor([step]), self.device), sent(index, self.device))
         t = self._objective.draw_times(Stream(self._seed, "time").uniform(step, index)[:, 0])
-        return Batch(x0, eps, t, self._condition(chosen, step, index))
+        coefficients = sent(self._objective.coefficients(t).to(x0.dtype), self.device)
+        return Batch(x0, eps, t, coefficients, self._condition(chosen, step, index))
+
+    def _fresh_noise(self, step: Tensor, index: Tensor) -> Tensor:
+        return Stream(self._seed, "noise").normal(step, index, self._shape, device=self.device)
+
+    def _recorded_noise(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Some two hundred small operations, which a host would need longer to launch than a GPU to do."""
+        like = torch.zeros(1, dtype=torch.int64), torch.zeros(self._settings.batch_size, dtype=torch.int64)
+        graph = Recorded(self._fresh_noise, [each.to(self.device) for each in like])
+
+        def noise(step: Tensor, index: Tensor) -> Tensor:
+            drawn: Tensor = graph(step, index)
+            return drawn.clone()
+
+        return noise
 
     def _chosen(self, sample: Tensor) -> list[int]:
         epochs, positions = sample // len(self._examples), sample % len(self._examples)
@@ -67,7 +84,7 @@ class Batches:
         if labels is None:
             return None
         hidden = Stream(self._seed, "label").uniform(step, index)[:, 0] < self._settings.label_dropout
-        return torch.where(hidden, -1, labels).to(self.device)
+        return sent(torch.where(hidden, -1, labels), self.device)
 
 
 def ahead(make: Callable[[int], Batch]) -> Callable[[int], Batch]:

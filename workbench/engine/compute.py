@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from workbench.diffusion import Network
 from workbench.engine.device import Precision, autocast, bf16_precision_pays
-from workbench.engine.fast import Choices, FastPath, can_compile, compile_blocks
+from workbench.engine.fast import Choices, FastPath, Replayed, can_compile, compile_blocks
 from workbench.engine.memory import TRAINING, fitting
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Train
@@ -28,16 +29,23 @@ TRIED = 16  # images
 REPEATS = 3
 # Lower precision is a cost of its own: for less than this it is not worth it.
 WORTH = 1.15
+# Compiling a network takes minutes, the first time on a machine. A run shorter than this is over sooner without.
+COMPILED_STEPS, COMPILED_MINUTES = 20_000, 30.0
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Device and precision of a run, which operations take the fast path (None: all as torch does them), and whether blocks are compiled."""
+    """Device and precision of a run, and by what means networks are computed there.
+
+    `choices`: which operations take the fast path; None, all as torch does them. `compiled`: blocks are, in training. `replayed`: steps and
+    evaluations are recorded as CUDA graphs.
+    """
 
     device: torch.device
     precision: Precision = "fp32"
     choices: Choices | None = None
     compiled: bool = False
+    replayed: bool = False
 
     def __call__(self) -> AbstractContextManager[object]:
         """A context in which networks compute like this."""
@@ -49,9 +57,17 @@ class Compute:
 
     def bound(self, network: nn.Module) -> Network:
         """The network, computing like this whoever calls it."""
+        return partial(_within, self, network)
+
+    def training(self, network: nn.Module) -> Network:
+        """`bound`, for the network that is trained: the one that is evaluated so often that compiling it pays."""
         if self.compiled:
             compile_blocks(network)
-        return partial(_within, self, network)
+        return self.bound(network)
+
+    def drawing(self, network: nn.Module) -> Network:
+        """`bound`, for a network that is evaluated many times and not trained."""
+        return Replayed(self.bound(network)) if self.replayed else self.bound(network)
 
     def taken(self) -> Mapping[str, Any]:
         """What was chosen by measurement in this process, for `retake` in another one."""
@@ -64,19 +80,35 @@ class Compute:
 
     def told(self) -> str:
         """For people, in a few words."""
-        extra = [", fast path"] * (self.choices is not None) + [", compiled"] * self.compiled
-        return self.precision + "".join(extra)
+        extra = {"fast path": self.choices is not None, "compiled": self.compiled, "CUDA graphs": self.replayed}
+        return ", ".join([self.precision, *(name for name, said in extra.items() if said)])
 
 
 def choose_compute(
-    settings: Train, network: nn.Module, spec: SampleSpec, device: torch.device, cache: Path | None = None
+    settings: Train,
+    network: nn.Module,
+    spec: SampleSpec,
+    device: torch.device,
+    cache: Path | None = None,
+    *,
+    replayable: bool = False,
 ) -> Compute:
     """What `train.precision` and `train.fast_path` mean for this network here; what was measured is kept under `cache`.
+
+    `replayable` is what its denoiser says of it.
 
     "auto" is bf16 on GPUs from Ampere on, and on a CPU where a step of this very network is faster in it.
     """
     choices, fast = Choices(cache), settings.fast_path == "auto"
-    compute = Compute(device, choices=choices if fast and device.type == "cpu" else None, compiled=fast and can_compile(device))
+    long = settings.steps >= COMPILED_STEPS and (settings.max_minutes is None or settings.max_minutes >= COMPILED_MINUTES)
+    if cache is not None:  # torch keeps compiled code where temporary files are, which is not for long
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "compiled"))
+    compute = Compute(
+        device,
+        choices=choices if fast and device.type == "cpu" else None,
+        compiled=fast and long and can_compile(device),
+        replayed=fast and replayable and device.type == "cuda",
+    )
     if settings.precision == "fp32":
         return compute
     in_bf16 = replace(compute, precision="bf16")

@@ -45,7 +45,10 @@ def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None) ->
     """Build the network, run a few images forward and backward, and scale up; `cache` holds what was measured before."""
     spec = recipe.dataset.component.describe()
     network = build_network(recipe, spec).to(device).train()
-    objective, compute = objective_of(recipe), choose_compute(recipe.train, network, spec, device, cache)
+    objective, compute = (
+        objective_of(recipe),
+        choose_compute(recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable),
+    )
     batch = min(TRIED, recipe.train.batch_size)
     per_step, activations = _step(network, objective, spec, compute, batch)
     forward = _forward(network, spec, compute, TRIED)

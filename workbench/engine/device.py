@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from workbench.errors import TrainingError
 
-__all__ = ["Precision", "autocast", "bf16_precision_pays", "choose_device", "describe_device", "peak_memory"]
+__all__ = ["Precision", "autocast", "bf16_precision_pays", "choose_device", "describe_device", "peak_memory", "sent"]
 
 Precision = Literal["fp32", "bf16"]
 
@@ -31,6 +32,13 @@ def choose_device(wish: str = "auto") -> torch.device:
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Weights stay float32; convolutions and matrix products run in bf16 where the precision says so."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on the device; the host does not wait for what a GPU is at."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)  # only from pinned memory is a copy asynchronous
 
 
 def describe_device(device: torch.device) -> str:

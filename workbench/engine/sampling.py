@@ -23,7 +23,7 @@ class Drawer:
     """Draws images of one trained network; image i under a seed is the same in every batch."""
 
     def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute) -> None:
-        self._network, self._objective, self._spec = compute.bound(network.eval()), objective, spec
+        self._network, self._objective, self._spec = compute.drawing(network.eval()), objective, spec
         self._compute, self._device = compute, compute.device
         self._name = f"{type(network).__name__} of {sum(each.numel() for each in network.parameters())} parameters"
         self.evaluations = 0  # network evaluations of the last batch

@@ -19,6 +19,7 @@ from workbench.engine.ema import Average
 from workbench.engine.environment import environment, recipe_hash
 from workbench.engine.evaluate import evaluate
 from workbench.engine.finite import Watch
+from workbench.engine.gradients import gradients_of
 from workbench.engine.memory import TRAINING, fitting
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.rate import learning_rate
@@ -47,7 +48,7 @@ def train(
     recipe, settings = parts.recipe, parts.recipe.train
     stop = stop or Stop()
     network = parts.network.train()
-    computed = parts.compute.bound(network)
+    computed = parts.compute.training(network)
     average = Average(network, settings.ema)
     optimizer = _optimizer(parts)
     batches = Batches(recipe, parts.train, parts.objective, parts.device)
@@ -78,21 +79,21 @@ def train(
         yield from evaluated()
 
     pace = _Pace(state, settings.batch_size)
+    with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
+        like = batches.at(state.step) if parts.compute.replayed else None
+        gradients = gradients_of(parts.objective, computed, network, like)
     batch_of = batches.at if parts.device.type == "cpu" else ahead(batches.at)
     while state.step < settings.steps and not _out_of_time(parts, state) and not stop.requested:
         with pace, fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
             batch = batch_of(state.step)
             rate = learning_rate(settings, state.step)
-            torch.manual_seed(keyed_seed(recipe.seed, "dropout", state.step))
 
-            losses = parts.objective.loss(computed, batch.x0, batch.eps, batch.t, batch.cond)  # [b]
-            loss = losses.mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            losses = gradients(batch, keyed_seed(recipe.seed, "dropout", state.step))  # [b]
             norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip or math.inf)
             watch.see(state.step, losses, norm)
             if watch.immediate or _looked_at(parts, state.step + 1):
                 _check_finite(watch, batches, settings, kept)
+                pace.arrived()
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.step()
@@ -100,7 +101,7 @@ def train(
             average.update(state.step)
 
         if state.step % settings.log_every == 0 or state.step == settings.steps:
-            numbers = {"train/loss": loss.item(), "train/gradient_norm": float(norm), "train/learning_rate": rate}
+            numbers = {"train/loss": float(losses.mean()), "train/gradient_norm": float(norm), "train/learning_rate": rate}
             clock = {"train/images_per_second": pace.images_per_second, "train/minutes": state.seconds / 60.0}
             yield pace.progress(parts, numbers | clock)
         if settings.validate_every and state.step % settings.validate_every == 0:
@@ -165,12 +166,20 @@ def _check_finite(watch: Watch, batches: Batches, settings: Train, kept: Checkpo
 
 
 class _Pace:
-    """Measures steps: entering starts the clock of one, leaving stops it."""
+    """Measures steps: entering starts the clock of one, leaving stops it.
+
+    A GPU is told of steps long before it takes them, so the pace is that of all steps since the host last waited for it.
+    """
 
     def __init__(self, state: TrainState, batch_size: int) -> None:
         self._state, self._batch_size = state, batch_size
         self._seconds_per_step: float | None = None
         self._started = 0.0
+        self._steps, self._seconds, self._waited = 0, 0.0, False
+
+    def arrived(self) -> None:
+        """The host has waited for the step that is being measured."""
+        self._waited = True
 
     def __enter__(self) -> None:
         self._started = time.perf_counter()
@@ -178,8 +187,11 @@ class _Pace:
     def __exit__(self, *_: object) -> None:
         took = time.perf_counter() - self._started
         self._state.seconds += took
-        mean = self._seconds_per_step
-        self._seconds_per_step = took if mean is None else mean + 0.05 * (took - mean)
+        self._steps, self._seconds = self._steps + 1, self._seconds + took
+        if self._waited:
+            each, mean = self._seconds / self._steps, self._seconds_per_step
+            self._seconds_per_step = each if mean is None else mean + (1.0 - 0.95**self._steps) * (each - mean)
+            self._steps, self._seconds, self._waited = 0, 0.0, False
 
     @property
     def images_per_second(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.interfaces.component import Component
 from workbench.interfaces.dataset import SampleSpec
@@ -25,6 +25,10 @@ class Denoiser(Component, ABC):
     - `cond` is None (no condition) or an int64 tensor [b] of class labels, -1 = no condition for that image.
     - Images of a batch do not influence one another.
     """
+
+    replayable: ClassVar[bool] = False
+    """Whether a pass always does the same, whatever the values of its tensors, and waits for none of them: no branch on a value, nothing
+    that Python counts or draws. A GPU may then replay a recording of it (a CUDA graph), many times as fast for a small network."""
 
     def check(self, spec: SampleSpec) -> None:
         """Raise CombinationError where no network for `spec` can be built; called when a recipe is validated, so cheap."""

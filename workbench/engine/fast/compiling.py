@@ -9,6 +9,9 @@ from torch import nn
 
 __all__ = ["can_compile", "compile_blocks"]
 
+# torch gives up on code that it has compiled for so many shapes. All blocks of a kind share theirs, and a network has more than its default, 8.
+SHAPES = 256
+
 
 def can_compile(device: torch.device) -> bool:
     """Whether compiling pays there: on GPUs that Triton writes code for."""
@@ -24,6 +27,10 @@ def compile_blocks(network: nn.Module, backend: str = "inductor") -> int:
     blocks = {id(block): block for module in network.modules() if isinstance(module, nn.ModuleList) for block in module}
     nested = {id(inner) for block in blocks.values() for inner in block.modules() if inner is not block}
     outer = [block for key, block in blocks.items() if key not in nested] or [network]
+    limits = torch._dynamo.config
+    limits.recompile_limit = max(limits.recompile_limit, SHAPES)
+    limits.accumulated_recompile_limit = max(limits.accumulated_recompile_limit, SHAPES)
     for block in outer:
-        block.compile(backend=backend)
+        # Sizes are those of the recipe: code for any size would be slower, and compiled again.
+        block.compile(backend=backend, dynamic=False)
     return len(outer)

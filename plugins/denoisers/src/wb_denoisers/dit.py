@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,8 @@ class DiT(Denoiser):
     Halving `patch` costs about four times the work and hardly any parameters. They train with a constant learning rate of 1e-4, on
     latents of 32 x 32 x 4; their networks also predict a variance, for which these have no outputs.
     """
+
+    replayable: ClassVar[bool] = True
 
     patch: int = Field(4, ge=1, le=64, description="side of the patches in pixels")
     width: int = Field(192, ge=8, le=8192, multiple_of=4, description="features of every token")

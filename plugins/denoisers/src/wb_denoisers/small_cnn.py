@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class SmallCNN(Denoiser):
 
     A baseline for comparison with `unet`, and quick to try things with.
     """
+
+    replayable: ClassVar[bool] = True
 
     channels: int = Field(64, ge=8, le=2048, multiple_of=8, description="channels of every block")
     depth: int = Field(8, ge=1, le=64, description="residual blocks")

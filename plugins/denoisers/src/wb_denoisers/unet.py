@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, final
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,8 @@ class UNet(Denoiser):
     channels, multipliers [1, 2, 3, 4], 3 blocks and attention at 32, 16 and 8 it is their ImageNet network at 64 pixels (296 million
     parameters), but for its learned variance and its heads of 64 channels each at every level.
     """
+
+    replayable: ClassVar[bool] = True
 
     channels: int = Field(64, ge=8, le=2048, multiple_of=8, description="channels at the full resolution")
     multipliers: tuple[Multiplier, ...] = Field(

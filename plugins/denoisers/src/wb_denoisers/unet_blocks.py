@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import NormSiLU, attend, groups, zeroed
+from wb_denoisers.layers import NormSiLU, attend, group_norm, groups, zeroed
 
 
 class Stage(nn.Module):
@@ -75,7 +75,7 @@ class Attention(nn.Module):
         """[b, c, h, w] -> the same shape."""
         b, c, height, width = x.shape
         # Channels last in memory, so this is a view: pixels are tokens.
-        tokens = self.norm(x).permute(0, 2, 3, 1).reshape(b, height * width, c)
+        tokens = group_norm(self.norm, x).permute(0, 2, 3, 1).reshape(b, height * width, c)
         out = self.project(attend(self.qkv(tokens), self.heads))
         return x + out.reshape(b, height, width, c).permute(0, 3, 1, 2)
 
