@@ -167,16 +167,15 @@ def tell_end(sweep: Opened, console: Console, *, stopped: bool) -> None:
     found = summary(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
     tally = sweep.desk.tally()
     if tally.done:
-        console.print(trials_table(found, most=12))
+        console.print(trials_table(found, console, most=12))
     for line in answer_lines(found):
-        console.print(line)
+        console.print(line, soft_wrap=not console.is_terminal)
     name = sweep.folder.name
     if stopped or not tally.finished:
         console.print(f"{tally.done} of {tally.total} trials are done; the same command goes on")
     elif found.best is not None:
-        console.print(
-            f"the best recipe: [bold]wb sweep best {name} > best.toml[/]    all trials: [bold]wb sweep show {name}[/]    [bold]wb ui[/]"
-        )
+        console.print(f"the best recipe: [bold]wb sweep best {name} > best.toml[/]")
+        console.print(f"all trials: [bold]wb sweep show {name}[/], pictures and curves: [bold]wb ui[/]")
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import rich.live
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from workbench.cli.display import duration, number
 
@@ -22,6 +23,9 @@ __all__ = ["Live"]
 
 PLAIN_SECONDS = 60.0
 COUNT_SECONDS = 1.0  # between looks into the ledger
+ROOMY, NARROW = 100, 72  # columns of a terminal with room for long bars, and for bars at all
+OTHERS = 46  # columns of a row without its bar and what it tells: trial, counts, pace and what is between them
+BETWEEN = "  "
 
 
 class Live:
@@ -31,7 +35,7 @@ class Live:
         self._sweep, self._console = sweep, console
         self._started, self._counted, self._told = time.monotonic(), 0.0, time.monotonic()
         self._first = sweep.desk.tally().done
-        self._line = ""
+        self._counts: list[str] = []
         self._live = rich.live.Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> Live:
@@ -47,18 +51,19 @@ class Live:
         """One look."""
         now = time.monotonic()
         if now - self._counted > COUNT_SECONDS:
-            self._counted, self._line = now, self._counts(len(workers))
+            self._counted, self._counts = now, self._counted_now(watched=not workers)
         if self._live:
-            self._live.update(Group(_table(workers), self._line), refresh=True)
+            self._live.update(Group(_table(workers, self._console.width, now), Flow(self._counts)), refresh=True)
         elif now - self._told > PLAIN_SECONDS:
             self._told = now
-            self._console.print(f"{self._line}  [dim]{', '.join(map(_told, filter(_busy, workers)))}[/]")
+            self._console.print(f"{BETWEEN.join(self._counts)}  [dim]{', '.join(map(_told, filter(_busy, workers)))}[/]")
 
-    def _counts(self, workers: int) -> str:
+    def _counted_now(self, *, watched: bool) -> list[str]:
         rows = self._sweep.desk.rows()
         tally = self._sweep.desk.tally(rows)
         parts = [
             f"{tally.done} of {tally.total} trials",
+            f"{tally.running} running" if watched and tally.running else "",
             f"{tally.pruned} pruned" if tally.pruned else "",
             f"{tally.failed} failed" if tally.failed else "",
         ]
@@ -71,7 +76,23 @@ class Live:
         done, spent = tally.done - self._first, time.monotonic() - self._started
         if done and not tally.finished:
             parts.append(f"{duration(spent / done * (tally.total - tally.done))} left")
-        return "  ".join(filter(None, parts))
+        return list(filter(None, parts))
+
+
+class Flow:
+    """Items one after another, on as many lines as they need; none is broken."""
+
+    def __init__(self, items: Sequence[str]) -> None:
+        self._items = [Text.from_markup(item) for item in items]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = Text()
+        for item in self._items:
+            if line and line.cell_len + len(BETWEEN) + item.cell_len > options.max_width:
+                yield line
+                line = Text()
+            line = Text(BETWEEN).join([line, item]) if line else item
+        yield line
 
 
 def _busy(view: WorkerView) -> bool:
@@ -83,16 +104,23 @@ def _told(view: WorkerView) -> str:
     return f"trial {view.task.number if view.task else '-'}: {done:,}/{total:,}"
 
 
-def _table(workers: Sequence[WorkerView]) -> Table:
+def _table(workers: Sequence[WorkerView], width: int, now: float) -> Table:
+    """A row for each worker, and never more than one line for it."""
+    bar = 24 if width >= ROOMY else 14 if width >= NARROW else 0
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(10, width - bar - OTHERS))
+    for _ in range(3):
+        table.add_column(no_wrap=True, overflow="ellipsis")
     for view in workers:
         if view.task is None:
-            table.add_row("[dim]-[/]", "", "", "")
+            table.add_row("[dim]-[/]", "[dim]waiting[/]")
             continue
         told = view.progress
         what = told.get("what") or told.get("phase", "starting")
-        bar = ProgressBar(total=told.get("total") or 1, completed=told.get("done") or 0, width=24)
+        done, total = told.get("done", 0), told.get("total", 0)
+        drawn = ProgressBar(total=total, completed=done, width=bar) if total and bar else ""
         pace = told.get("images_per_second")
-        speed = f"{pace:.0f} images/s" if pace else ""
-        table.add_row(f"trial {view.task.number}", what, bar, f"{told.get('done', 0)}/{told.get('total', 0)}", f"[dim]{speed}[/]")
+        speed = f"{pace:.0f} images/s" if pace else duration(now - view.since)
+        table.add_row(f"trial {view.task.number}", what, drawn, f"{done}/{total}" if total else "", f"[dim]{speed}[/]")
     return table

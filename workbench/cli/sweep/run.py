@@ -143,6 +143,8 @@ def _shipped(home: Path) -> Path:
 
 
 def _tell_beginning(console: Console, sweep: Opened, workers: int) -> None:
+    from workbench.cli.sweep.live import Flow
+
     tally = sweep.desk.tally()
     aims = " and ".join(f"{'least' if each.direction == 'minimize' else 'greatest'} {each.metric}" for each in sweep.aims)
     settings = sweep.recipe.sweep
@@ -150,10 +152,18 @@ def _tell_beginning(console: Console, sweep: Opened, workers: int) -> None:
         return
     how = f"{settings.sampler} over {len(sweep.axes)} keys" + (", train once and re-evaluate" if sweep.trained_once else "")
     console.print(
-        f"[bold]{sweep.folder.name}[/]  {aims}  {how}  {workers} worker{'s' if workers > 1 else ''}  in {sweep.folder.path}"
+        Flow(
+            [
+                f"[bold]{sweep.folder.name}[/]",
+                aims,
+                how,
+                f"{workers} worker{'s' if workers > 1 else ''}",
+                f"in {sweep.folder.path}",
+            ]
+        )
     )
     for line in _worth_knowing(sweep):
-        console.print(line)
+        console.print(line, soft_wrap=not console.is_terminal)
     if tally.done or tally.waiting:
         waiting = f", {tally.waiting} were interrupted" if tally.waiting else ""
         console.print(f"going on: {tally.done} of {tally.total} trials are done{waiting}")

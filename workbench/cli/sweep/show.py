@@ -43,9 +43,9 @@ def show(
         typer.echo(json.dumps(found.document(), indent=2, allow_nan=False))
         return
     console = wide_console()
-    console.print(trials_table(found))
+    console.print(trials_table(found, console))
     for line in answer_lines(found):
-        console.print(line)
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def found_of(name: str, storage: str | None) -> Summary:

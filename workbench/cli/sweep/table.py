@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,34 +12,58 @@ from rich.table import Table
 from workbench.cli.display import duration, number
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from workbench.sweep.ledger import Row
     from workbench.sweep.summary import Summary
 
 __all__ = ["answer_lines", "trials_table"]
 
+WIDEST = 10_000
+LONG = 8  # characters of a heading that is worth breaking
 COLOURS = {"complete": "", "pruned": "dim", "infeasible": "dim", "failed": "red", "running": "cyan", "waiting": "yellow"}
 
 
-def trials_table(found: Summary, most: int | None = None) -> Table:
-    """All trials in the order of their numbers, or the best ones of them."""
-    table = Table(box=None, padding=(0, 2), header_style="bold")
-    for column in ("trial", "state", *(each.metric for each in found.aims)):
-        table.add_column(column, justify="right" if column != "state" else "left")
-    keys = list(dict.fromkeys(key for params in found.params.values() for key in params))
-    for key in [*keys, "time"]:
-        table.add_column(key, overflow="fold")
+def trials_table(found: Summary, console: Console, most: int | None = None) -> Table:
+    """All trials in the order of their numbers, or the best ones of them, in a form for which the console is wide enough."""
     rows = {row.number: row for row in found.rows}
-    shown = list(rows) if most is None or len(rows) <= most else list(found.ranked[:most])
-    for each in shown:
-        table.add_row(*_cells(rows[each], found, keys), style=_style(rows[each], found))
+    shown = [rows[each] for each in (rows if most is None or len(rows) <= most else found.ranked[:most])]
+    keys = list(dict.fromkeys(key for params in found.params.values() for key in params))
+    for columns in ({key: key for key in keys}, {key: _broken(key) for key in keys}):
+        table = _table(found, shown, columns)
+        if console.measure(table, options=console.options.update(max_width=WIDEST)).maximum <= console.width:
+            return table
+    return _table(found, shown, None)
+
+
+def _table(found: Summary, shown: list[Row], columns: Mapping[str, str] | None) -> Table:
+    """A column for each of these keys with its heading; without any, one column in which the values stand as after --set."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    roomy = columns is not None and all(key == heading for key, heading in columns.items())
+    for aim in found.aims:
+        table.add_column(aim.metric if roomy else _broken(aim.metric), justify="right", no_wrap=True)
+    for heading in ["chosen"] if columns is None else columns.values():
+        table.add_column(heading, overflow="fold")
+    table.add_column("time", no_wrap=True)
+    for row in shown:
+        table.add_row(*_cells(row, found, columns), style=_style(row, found))
     return table
 
 
-def _cells(row: Row, found: Summary, keys: list[str]) -> list[str]:
-    outcome = row.outcome
+def _broken(name: str) -> str:
+    """A long name on several lines, as a heading."""
+    return re.sub(r"(?<=[._])(?=.)", "\n", name) if len(name) > LONG else name
+
+
+def _cells(row: Row, found: Summary, columns: Mapping[str, str] | None) -> list[str]:
+    outcome, params = row.outcome, found.params[row.number]
     values = [number(value) for value in outcome.values] if outcome and outcome.values else ["" for _ in found.aims]
-    params = found.params[row.number]
-    told = [_value(params[key]) if key in params else "" for key in keys]
+    if columns is None:
+        told = [" ".join(f"{key}={_value(value)}" for key, value in params.items())]
+    else:
+        told = [_value(params[key]) if key in params else "" for key in columns]
     state = outcome.ending if outcome else row.state
     return [str(row.number), state, *values, *told, duration(outcome.seconds) if outcome and outcome.seconds else ""]
 

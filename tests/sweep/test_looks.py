@@ -1,0 +1,90 @@
+"""What a sweep looks like on terminals of several widths."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from workbench.cli.sweep.live import Live
+from workbench.cli.sweep.table import trials_table
+from workbench.recipe import load
+from workbench.sweep.coordinator import WorkerView
+from workbench.sweep.folder import SweepFolder
+from workbench.sweep.ledger import Outcome
+from workbench.sweep.objectives import Objective
+from workbench.sweep.space import axes_of
+from workbench.sweep.summary import summary
+from workbench.sweep.wire import Task
+
+KID = Objective("kid_efficientnet_lite0", "minimize")
+KEYS = ("train.learning_rate", "schedule.use", "sampler.use", "denoiser.channels")
+
+
+def console(width):
+    return Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width, height=40, soft_wrap=True)
+
+
+def lines(screen, *shown):
+    with screen.capture() as captured:
+        screen.print(*shown)
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_worker_has_one_line_and_no_line_is_wider_than_the_terminal(desk, width):
+    made, _, _ = desk(total=40)
+    for number in range(12):
+        ending = "pruned" if number % 3 else "complete"
+        made.finish(made.next("me"), Outcome(ending, (0.09201 + number,) if ending == "complete" else ()))
+    screen = console(width)
+    live = Live(SimpleNamespace(desk=made, aims=(KID,)), screen)
+    views = [
+        WorkerView(
+            Task("trial", 12, "r"), 0.0, {"phase": "training", "done": 12_800, "total": 20_000, "images_per_second": 18_070.0}
+        ),
+        WorkerView(Task("trial", 13, "r"), 0.0, {"phase": "evaluating", "what": "efficientnet_lite0 features of the data"}),
+        WorkerView(Task("trial", 14, "r"), 0.0),
+        WorkerView(),
+    ]
+    with live:
+        live.show(views)
+    drawn = screen.file.getvalue()
+    text = lines(screen, live._live.get_renderable())
+    assert max(map(len, text)) <= width
+    assert [line.split()[:2] for line in text[:4]] == [["trial", "12"], ["trial", "13"], ["trial", "14"], ["-", "waiting"]]
+    counts = " ".join(text[4:])
+    for told in ("12 of 40 trials", "8 pruned", "best kid_efficientnet_lite0 0.09201 (trial 0)"):
+        assert told in counts
+        assert told in drawn
+    if width >= 80:
+        assert "12800/20000" in text[0]
+        assert "18070 images/s" in text[0]
+
+
+@pytest.mark.parametrize("width", [50, 80, 130, 200])
+def test_the_table_of_trials_tells_every_value_whole_at_any_width(desk, write, tmp_path, width):
+    made, _, _ = desk(total=3)
+    values = (
+        ("train.learning_rate", 0.0001597),
+        ("schedule.use", '"linear"'),
+        ("sampler.use", '"ddpm"'),
+        ("denoiser.channels", 16),
+    )
+    for _ in range(3):
+        made.finish(made.next("me"), Outcome("complete", (0.5136,), "r", 4.0))
+    rows = [
+        SimpleNamespace(**{**vars(row), "overrides": tuple(f"{key}={value}" for key, value in values)}) for row in made.rows()[1:]
+    ]
+    recipe = load(write())
+    found = summary(SweepFolder.of(tmp_path, "tiny"), recipe, (KID,), axes_of(recipe), rows)
+    screen = console(width)
+    text = lines(screen, trials_table(found, screen))
+    assert max(map(len, text)) <= width
+    assert "…" not in "".join(text)
+    whole = "".join(text).replace(" ", "")
+    for said in ("0.0001597", "linear", "ddpm", "16", "0.5136"):
+        assert whole.count(said) >= 2
+    if width >= 130:
+        assert text[0].split() == ["trial", "state", KID.metric, *KEYS, "time"]
+        assert len(text) == 3
