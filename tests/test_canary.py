@@ -272,7 +272,7 @@ def test_a_recipe_without_a_password_is_not_refused(uri, cage):
     assert cage.wb("validate", "recipe.toml") == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_whose_server_is_away_and_all_that_may_come_after_it_keep_the_password(cage):
     away = {"MLFLOW_TRACKING_URI": SERVER}
     assert cage.wb("run", "recipe.toml", **away) == 0

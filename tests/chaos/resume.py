@@ -36,7 +36,8 @@ def main() -> int:
             path = written_recipe(Path(folder), name, options.steps)
             words = ["run", str(path), "--no-track"]
             hits = 0
-            while True:
+            # A kill may also come when everything is written and the process has only to end.
+            while run_of(home, name) is None or run_of(home, name).status() != "FINISHED":
                 process = started(words, home, log)
                 alive = begun(home, name, process)
                 if run_of(home, name) is not None:
