@@ -115,7 +115,7 @@ def test_steps_do_not_wait_for_the_gpu(parts_on, tmp_path):
             torch.cuda.set_sync_debug_mode("default")
     stream.close()
     # Numbers are told once in the 16 steps: the verdict on them, the loss and the norm of the gradient.
-    told = [str(each.message) for each in waits if "synchronizing" in str(each.message)]
+    told = [str(each.message) for each in waits if "called a synchronizing" in str(each.message)]
     assert len(told) <= 3, [f"{each.filename}:{each.lineno}" for each in waits]
 
 

@@ -139,7 +139,7 @@ class Train(Section):
     )
     fast_path: Literal["auto", "off"] = Field(
         "auto",
-        description="auto: on a CPU norms and attention in whatever way is faster, on a GPU compiled blocks; off: as torch does",
+        description="auto: on a CPU norms and attention in whatever way is faster, on a GPU recorded, and compiled for long runs; off: as torch does",
     )
     flip: bool = Field(True, description="mirror half of the images")
     condition: bool = Field(False, description="give the network the class labels")
