@@ -12,6 +12,7 @@ from pathlib import Path
 
 MOST = 4  # mutations of one recipe: more of them leave nothing that is read to its end
 RANGE = 1 << 16
+LARGEST = 1 << 20  # bytes to which repetition may bring a recipe: four times what is read
 
 NUMBERS = [
     b"0", b"-1", b"1", b"2", b"1000000000", b"1000000000000", b"%d" % 2**70, b"-%d" % 2**70, b"%d" % 2**63, b"1" + b"0" * 400,
@@ -304,7 +305,8 @@ def _encoding(recipe: bytes, mutation: Mutation) -> bytes:
 
 
 def _repeat(recipe: bytes, mutation: Mutation) -> bytes:
-    return recipe * (2 + mutation.what % 200)
+    times = 2 + mutation.what % 200
+    return recipe * min(times, max(1, LARGEST // max(1, len(recipe))))  # mutations follow one another
 
 
 KINDS: dict[str, Callable[[bytes, Mutation], bytes]] = {

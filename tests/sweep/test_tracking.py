@@ -32,6 +32,7 @@ def test_trials_stand_under_their_sweep_with_what_was_chosen(write, tmp_path):
     assert not any(key.startswith("sweep.") for run in children for key in run.data.params)
     assert parent.data.params["sweep.space.train.learning_rate"] == "1e-05 to 0.01, log"
     assert parent.data.params["sweep.space.sampler.use"] == "ddim | ddpm"
+    assert parent.data.tags["mlflow.source.name"].endswith("tiny.toml")
     assert parent.data.tags["mlflow.note.content"].startswith("best: trial")
     assert all(run.data.metrics["val/loss"] > 0.0 for run in children)
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id, "sweep")}

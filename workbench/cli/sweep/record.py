@@ -68,7 +68,8 @@ class SweepRecord:
         journal = sweep.folder.journal()
         outbox = Outbox(journal, sweep.folder.results)
         if not journal.meta("described"):
-            tags = {"wb.kind": "sweep", "wb.sweep": name, "wb.recipe": sweep.recipe.name}
+            source = str(sweep.folder.info()["source"])
+            tags = {"wb.kind": "sweep", "wb.sweep": name, "wb.recipe": sweep.recipe.name, "mlflow.source.name": source}
             outbox.tags(tags)
             if settings is not None:
                 outbox.params(
