@@ -101,14 +101,14 @@ def choose_compute(
     """
     choices, fast = Choices(cache), settings.fast_path == "auto"
     long = settings.steps >= COMPILED_STEPS and (settings.max_minutes is None or settings.max_minutes >= COMPILED_MINUTES)
-    if cache is not None:  # torch keeps compiled code where temporary files are, which is not for long
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "compiled"))
     compute = Compute(
         device,
         choices=choices if fast and device.type == "cpu" else None,
         compiled=fast and long and can_compile(device),
         replayed=fast and replayable and device.type == "cuda",
     )
+    if compute.compiled and cache is not None:  # torch keeps compiled code where temporary files are, which is not for long
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "compiled"))
     if settings.precision == "fp32":
         return compute
     in_bf16 = replace(compute, precision="bf16")
