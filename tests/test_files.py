@@ -1,8 +1,11 @@
 """Files are whole or not there."""
 
+import os
+import threading
+
 import pytest
 
-from workbench.files import replacing, write_json, write_text
+from workbench.files import alone, held, replacing, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
@@ -19,3 +22,28 @@ def test_nan_is_no_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_looks_whether_a_lock_is_held_keeps_nobody_from_it(tmp_path):
+    lock, done = tmp_path / "a.lock", threading.Event()
+    with alone(lock):
+        told = lock.read_text()
+        assert held(lock)
+        assert lock.read_text() == told == f"process {os.getpid()}"
+
+    def look():
+        while not done.is_set():
+            held(lock)
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for each in lookers:
+        each.start()
+    try:
+        for _ in range(50):
+            with alone(lock, 5.0):
+                pass
+    finally:
+        done.set()
+        for each in lookers:
+            each.join()
+    assert not held(lock)

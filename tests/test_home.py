@@ -1,6 +1,6 @@
 """Where runs go."""
 
-from workbench.home import wb_home
+from workbench.home import cache_folder, wb_home
 
 
 def test_the_variable_decides(tmp_path):
@@ -16,3 +16,8 @@ def test_the_nearest_folder_with_recipes_upwards_is_home(tmp_path):
 
 def test_without_recipes_the_working_folder_is_home(tmp_path):
     assert wb_home({}, tmp_path) == tmp_path
+
+
+def test_homes_may_share_a_cache(tmp_path):
+    assert cache_folder(tmp_path, {}) == tmp_path / "cache"
+    assert cache_folder(tmp_path, {"WB_CACHE": str(tmp_path / "shared")}) == tmp_path / "shared"

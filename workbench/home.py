@@ -17,6 +17,8 @@ def wb_home(environ: Mapping[str, str] = os.environ, start: Path | None = None) 
     return next((folder for folder in (here, *here.parents) if (folder / "recipes").is_dir()), here)
 
 
-def cache_folder(home: Path) -> Path:
-    """Derived data that may be deleted at any time: decoded images, features of real images."""
+def cache_folder(home: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Derived data that may be deleted at any time: decoded images, features of real images. WB_CACHE, which homes may share, else in the home."""
+    if named := environ.get("WB_CACHE"):
+        return Path(named).expanduser().absolute()
     return home / "cache"

@@ -81,9 +81,10 @@ class RunFolder:
         return told if told in ("FINISHED", "FAILED") else "KILLED"
 
     @contextlib.contextmanager
-    def writing(self, seconds: float = 0.0) -> Iterator[None]:
+    def writing(self, seconds: float = 1.0) -> Iterator[None]:
         """Be the one process that writes this run; CheckpointError where another one still is after `seconds`.
 
+        One who asks for the status holds the lock for an instant, which is waited for.
         What a process left half written that was killed is removed first.
         """
         with contextlib.ExitStack() as stack:
