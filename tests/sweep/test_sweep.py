@@ -22,6 +22,7 @@ class Mine(Denoiser):
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path, found):
     path = write()
     done = wb("sweep", path, "--trials", 4, "--workers", 2, "--no-track")
@@ -65,6 +66,7 @@ def test_a_changed_search_is_refused_with_the_difference_and_may_begin_anew(wb, 
     assert "tiny-2" in wb("sweep", changed, "--trials", 1, "--no-track", "--new").stdout
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, site, tmp_path, found):
     site.install(code=BROKEN, kind="denoisers")
     space = '[sweep.space]\n"denoiser.use" = { choices = ["small_cnn", "mine"] }\n"train.flip" = { choices = [true, false] }\n'
@@ -173,6 +175,7 @@ def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path, found)
     assert states == {8: "complete", 64: "infeasible"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb, found):
     path = write()
     command = ["sweep", str(path), "--trials", "3", "--no-track", "--set", "train.steps=400", "--set", "train.batch_size=16"]

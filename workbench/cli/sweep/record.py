@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.recipe import Tracking
     from workbench.recipe.search import Space
     from workbench.sweep.opening import Opened
+    from workbench.sweep.summary import Summary
     from workbench.tracking import Drainer, Outbox
 
 __all__ = ["SweepRecord"]
@@ -111,23 +112,25 @@ class SweepRecord:
         self._outbox.tags(
             {"mlflow.note.content": "\n\n".join(Text.from_markup(line).plain.strip() for line in answer_lines(found))}
         )
-        self._tell(self._outbox, sweep, files, plots, found.best, stopped)
+        self._tell(self._outbox, sweep, files, plots, found, stopped)
         self._drainer.close(STOPPED_SECONDS if stopped else SENDING_SECONDS)
         left = 0 if stopped else self._send()
         if left:
             console.print(f"[yellow]{left:,} records not yet sent[/]; they wait in their folders: [bold]wb sync[/]")
 
     def _tell(
-        self, outbox: Outbox, sweep: Opened, files: list[Path], plots: Mapping[str, Path], best: int | None, stopped: bool
+        self, outbox: Outbox, sweep: Opened, files: list[Path], plots: Mapping[str, Path], found: Summary, stopped: bool
     ) -> None:
         from PIL import Image
 
-        tally = sweep.desk.tally()
+        tally, best = sweep.desk.tally(), found.best
         outbox.metrics({"sweep/complete": tally.complete, "sweep/pruned": tally.pruned, "sweep/failed": tally.failed}, tally.done)
-        outcomes = {row.number: row.outcome for row in sweep.desk.rows() if row.outcome is not None}
+        outcomes = found.outcomes
         if best is not None and len(sweep.aims) == 1:
             outbox.metrics({f"sweep/best_{sweep.aims[0].metric}": outcomes[best].values[0]}, tally.done)
             outbox.tags({"wb.best_trial": str(best)})
+        if found.confirmed is not None:  # without the luck of having been the best of many
+            outbox.metrics({f"sweep/confirmed_{found.confirmed['metric']}": found.confirmed["trials"][0]["mean"]}, tally.done)
         for path in files:
             outbox.artifact(path, "sweep")
         for key, path in plots.items():
