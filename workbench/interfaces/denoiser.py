@@ -24,11 +24,13 @@ class Denoiser(Component, ABC):
       on every schedule, which is what makes any network work with any schedule.
     - `cond` is None (no condition) or an int64 tensor [b] of class labels, -1 = no condition for that image.
     - Images of a batch do not influence one another.
+
+    A class may say `replayable: ClassVar[bool] = True` if a pass of its network always does the same, whatever the values of its
+    tensors: no branch on a value, no waiting for one, nothing that Python counts or draws. A GPU then replays a recording of it (a CUDA
+    graph), many times as fast for a small network.
     """
 
     replayable: ClassVar[bool] = False
-    """Whether a pass always does the same, whatever the values of its tensors, and waits for none of them: no branch on a value, nothing
-    that Python counts or draws. A GPU may then replay a recording of it (a CUDA graph), many times as fast for a small network."""
 
     def check(self, spec: SampleSpec) -> None:
         """Raise CombinationError where no network for `spec` can be built; called when a recipe is validated, so cheap."""
