@@ -105,20 +105,15 @@ def test_fid_768_of_two_folders_is_pytorch_fids(shared, tmp_path):
     peers = pytest.importorskip("pytorch_fid.inception")
     scores = pytest.importorskip("pytorch_fid.fid_score")
     from PIL import Image
+    from torchvision.transforms.functional import pil_to_tensor
 
     weights = shared / "weights" / "fid_inception_v3_to_mixed7a_exact.safetensors"
-    photographs = sorted((shared / "data" / "cars64" / "train").glob("*.jpg"))[:80]
+    photographs = sorted((shared / "data" / "cars64" / "train").glob("*.jpg"))[:40]
     network = peer_network(peers, load_file(weights), 768)
+    function = Inception(dims=768, weights=str(weights), precision="fp32").build(CPU)
     ours, theirs = [], []
-    for folder in (photographs[:40], photographs[40:]):
-        pixels = torch.stack(
-            [torch.from_numpy(__import__("numpy").array(Image.open(path).convert("RGB"))).permute(2, 0, 1) for path in folder]
-        )
-        ours.append(
-            torch.cat(
-                [Inception(dims=768, weights=str(weights), precision="fp32").build(CPU)(batch) for batch in pixels.split(20)]
-            )
-        )
+    for folder in (photographs[:20], photographs[20:]):
+        ours.append(function(torch.stack([pil_to_tensor(Image.open(path).convert("RGB")) for path in folder])))
         theirs.append(
             scores.calculate_activation_statistics(
                 list(map(str, folder)), network, batch_size=20, dims=768, device="cpu", num_workers=0
