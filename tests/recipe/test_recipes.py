@@ -95,6 +95,12 @@ def test_what_is_tracked_is_what_was_chosen(write):
     assert not {"name", "description", "train.ema", "denoiser.channels", "sampler.steps", "evaluate.sampler.clamp"} & told.keys()
 
 
+def test_what_a_sweep_would_search_is_not_told_of_a_run(repository):
+    told = decisive(load(repository / "recipes" / "sweep.toml"))
+    assert told["schedule.use"] == "linear"
+    assert not [key for key in told if key.startswith("sweep")]
+
+
 def test_fields_set_before_their_component_is_chosen_are_kept(write):
     chosen = load(write(GOOD), ["sampler.variance=beta", "sampler.use=ddpm", "denoiser.depth=3", "denoiser={use='small_cnn'}"])
     assert chosen.sampler.component.variance == "beta"

@@ -23,12 +23,11 @@ __all__ = ["decisive", "plain_table"]
 def decisive(recipe: Recipe) -> dict[str, object]:
     """What is not at its default, with dotted keys: for tracking, where whoever reads it wants to see what was chosen.
 
-    Components, seed and parameterization are always in it; name and description never are.
+    Components, seed and parameterization are always in it; name, description and what a sweep would search never are.
     """
     plain = flatten(_plain(recipe))
-    return {
-        key: value for key, value in recipe.flat().items() if (key, value) not in plain and key not in ("name", "description")
-    }
+    chosen = {key: value for key, value in recipe.flat().items() if (key, value) not in plain}
+    return {key: value for key, value in chosen.items() if key not in ("name", "description") and not key.startswith("sweep.")}
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
