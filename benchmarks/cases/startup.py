@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -84,7 +86,16 @@ def _first_step(options: Sequence[str]) -> Action:
 
 def _wait_for_numbers(runs: Path, before: set[Path], process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + SECONDS
-    while not any((folder / "metrics.jsonl").exists() for folder in set(runs.glob("*")) - before):
+    while not any(_has_numbers(folder / "journal.sqlite") for folder in set(runs.glob("*")) - before):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("wb run ended, or took too long, before its first training step")
         time.sleep(0.005)
+
+
+def _has_numbers(journal: Path) -> bool:
+    """Whether something has been recorded; what reads only neither makes a journal nor keeps one from being made."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("select count(*) from numbers").fetchone()[0])
+    except sqlite3.Error:
+        return False
