@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Tracked", "place_of", "remember", "tracked"]
 
 
+# Importing MLflow takes seconds, in which a run would get to its first step more slowly.
+FIRST_STEP_SECONDS = 10.0
+
+
 class Tracked:
     """A run's tracker, and what sends for it; without a journal, of a run that nobody wants recorded."""
 
@@ -86,7 +90,7 @@ def tracked(
         tracker.artifact(folder.recipe)
         # Last: where it is missing after a crash, all of this is said again.
         journal.set_meta(described="yes", experiment=recipe.tracking.experiment)
-    return Tracked(tracker, journal, Drainer(folder.journal, uri, recipe.tracking.experiment, home, warn))
+    return Tracked(tracker, journal, Drainer(folder.journal, uri, recipe.tracking.experiment, home, warn, FIRST_STEP_SECONDS))
 
 
 def place_of(folder: RunFolder, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:

@@ -17,20 +17,28 @@ __all__ = ["LOCK", "Drainer", "drained"]
 
 LOCK = "sending.lock"
 EVERY_SECONDS = 5.0
+LOOK_SECONDS = 0.2
 LONGEST_WAIT = 60.0
 
 
 class Drainer:
     """Sends a journal to a store until it is closed, trying again for ever, after longer and longer pauses while the store is away.
 
-    `warn` is told once of each outage, from the sending thread.
+    `warn` is told once of each outage, from the sending thread. It begins when the first numbers are there, or after `patience` seconds.
     """
 
     def __init__(
-        self, open_journal: Callable[[], Journal], uri: str, experiment: str, home: Path, warn: Callable[[str], None]
+        self,
+        open_journal: Callable[[], Journal],
+        uri: str,
+        experiment: str,
+        home: Path,
+        warn: Callable[[str], None],
+        patience: float = 0.0,
     ) -> None:
         self._open_journal, self._uri, self._experiment, self._home, self._warn = open_journal, uri, experiment, home, warn
         self._closing = threading.Event()
+        self._begins = time.monotonic() + patience
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="sending", daemon=True)
         self._thread.start()
@@ -50,6 +58,8 @@ class Drainer:
 
     def _send_for_ever(self, journal: Journal) -> None:
         delivery = Delivery(journal, self._uri, self._experiment, self._home)
+        while time.monotonic() < self._begins and not journal.position() and not self._closing.wait(LOOK_SECONDS):
+            pass
         while True:
             closing = self._closing.is_set()
             try:
