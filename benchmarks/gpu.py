@@ -27,7 +27,7 @@ OUT = Path(__file__).parent / "gpu.json"
 SIZE = 32
 STEPS, SMALL_STEPS = 20, 100  # at a time: between them numbers are told
 DDPM = {"use": "unet", "channels": 128, "multipliers": [1, 2, 2, 2], "blocks": 2, "attention": [16]}
-SMALL = {"use": "unet", "channels": 24, "multipliers": [1, 2, 3, 4], "blocks": 1, "attention": [8]}  # as recipes/cars_linear.toml
+SMALL = {"use": "unet", "channels": 24, "multipliers": [1, 2, 3, 4], "blocks": 1, "attention": [8]}
 DDPM_OF_DIFFUSERS: Mapping[str, Any] = {
     "block_out_channels": (128, 256, 256, 256),
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
@@ -172,7 +172,7 @@ def _small(batch: int | None, compiled: bool) -> tuple[list[Contender], int, int
 
     def mine(name: str, settings: Mapping[str, Any]) -> Contender:
         return Contender(
-            f"ours, network of cars_linear: {name}",
+            f"ours, U-Net of 24 channels: {name}",
             lambda stack: ours.training(stack, SMALL, SIZE, size, settings, CUDA, SMALL_STEPS),
         )
 
