@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from benchmarks import allocator
+
 __all__ = ["Action", "Clock", "Contender", "Ready", "Spread", "Times", "interleaved", "prepared", "ratios", "spread"]
 
 Action = Callable[[], object]
@@ -20,10 +22,14 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do the work. `prepare` makes what is not timed and returns what is; what must be undone goes on the stack."""
+    """One way to do the work. `prepare` makes what is not timed and returns what is; what must be undone goes on the stack.
+
+    `keeps_freed`: it has the C library keep freed memory, which the others, in the same process, shall have no part in.
+    """
 
     name: str
     prepare: Callable[[ExitStack], Action]
+    keeps_freed: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Ready:
 
     action: Action
     first: float  # seconds of that run, in which caches fill
+    keeps_freed: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ def prepared(
         except Exception as error:
             failed[contender.name] = f"{type(error).__name__}: {str(error).strip() or 'no message'}".splitlines()[0]
         else:
-            ready[contender.name] = Ready(action, clock() - started)
+            ready[contender.name] = Ready(action, clock() - started, contender.keeps_freed)
     return ready, failed
 
 
@@ -86,6 +93,7 @@ def interleaved(
     seconds: dict[str, list[float]] = {name: [] for name in ready}
     for _ in range(repeats):
         for name, each in ready.items():
+            (allocator.keep if each.keeps_freed else allocator.give_back)()
             started = clock()
             for _ in range(calls[name]):
                 each.action()

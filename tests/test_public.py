@@ -12,6 +12,7 @@ PUBLIC = {
         "Launched", "Launcher", "LauncherError", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split", "StorageError",
         "Tracker", "WeightsError", "WeightsFile", "read_tensors",
     ],
+    "workbench.functional": ["composed", "group_norm_silu"],
     "workbench.diffusion": [
         "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",
         "Parameterization", "Path", "bisected_time", "check_combination", "diffuse", "level_of", "renoise", "sample", "trajectory",

@@ -53,8 +53,8 @@ def _comparison(title: str, weights: Mapping[str, Tensor], dims: int, count: int
         work=count,
         reference=REFERENCE,
         contenders=(
-            Contender(REFERENCE, mine),
-            Contender("ours: inception, fp32", partial(mine, precision="fp32")),
+            Contender(REFERENCE, mine, keeps_freed=True),
+            Contender("ours: inception, fp32", partial(mine, precision="fp32"), keeps_freed=True),
             Contender("pytorch-fid: InceptionV3", lambda _: distances.pytorch_fid_features(weights, dims, images)),
             Contender("torch-fidelity: inception-v3-compat", fidelity),
         ),

@@ -48,7 +48,7 @@ def comparisons(setup: Setup) -> Iterator[Comparison]:
 def _ours(
     name: str, denoiser: Mapping[str, Any], sampler: Mapping[str, Any], images: int, settings: Mapping[str, Any]
 ) -> Contender:
-    return Contender(name, lambda _: ours.sampling(denoiser, SIZE, sampler, images, settings))
+    return Contender(name, lambda _: ours.sampling(denoiser, SIZE, sampler, images, settings), keeps_freed=settings is ours.BEST)
 
 
 def _diffusers(scheduler: SchedulerName, images: int, steps: int, setting: Setting) -> Contender:

@@ -87,7 +87,7 @@ def _ours(name: str, denoiser: Mapping[str, Any], size: int, batch: int, setting
     def prepare(stack: ExitStack) -> Action:
         return ours.training(stack, denoiser, size, batch, settings)
 
-    return Contender(name, prepare)
+    return Contender(name, prepare, keeps_freed=settings is ours.BEST)
 
 
 def _diffusers(network: Mapping[str, Any], examples: Examples, batch: int, setting: Setting) -> Contender:

@@ -62,7 +62,9 @@ def assemble(
         network=network,
         objective=objective,
         device=device,
-        compute=choose_compute(recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable),
+        compute=choose_compute(
+            recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable, progress=progress
+        ),
         cache=cache,
     )
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from workbench.diffusion import Network
 from workbench.engine.device import Precision, autocast, bf16_precision_pays
-from workbench.engine.fast import Choices, FastPath, Replayed, can_compile, compile_blocks
-from workbench.engine.memory import TRAINING, fitting
+from workbench.engine.fast import Choices, FastPath, Kernels, Replayed, can_compile, compile_blocks, host
+from workbench.engine.memory import TRAINING, fitting, keep_freed
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Train
 
@@ -31,19 +31,22 @@ REPEATS = 3
 WORTH = 1.15
 # Compiling a network takes minutes, the first time on a machine. A run shorter than this is over sooner without.
 COMPILED_STEPS, COMPILED_MINUTES = 20_000, 30.0
+# Kernels for a processor take half a minute, once; whoever trains for so many steps wins that back.
+KERNEL_STEPS = 1000
 
 
 @dataclass(frozen=True)
 class Compute:
     """Device and precision of a run, and by what means networks are computed there.
 
-    `choices`: which operations take the fast path; None, all as torch does them. `compiled`: blocks are, in training. `replayed`: steps and
-    evaluations are recorded as CUDA graphs.
+    `choices`: which operations take the fast path; None, all as torch does them. `kernels`: what is compiled for that. `compiled`: blocks are,
+    in training. `replayed`: steps and evaluations are recorded as CUDA graphs.
     """
 
     device: torch.device
     precision: Precision = "fp32"
     choices: Choices | None = None
+    kernels: Kernels | None = None
     compiled: bool = False
     replayed: bool = False
 
@@ -52,7 +55,7 @@ class Compute:
         stack = ExitStack()
         stack.enter_context(autocast(self.device, self.precision))
         if self.choices is not None:
-            stack.enter_context(FastPath(self.choices))
+            stack.enter_context(FastPath(self.choices, self.kernels))
         return stack
 
     def bound(self, network: nn.Module) -> Network:
@@ -92,18 +95,24 @@ def choose_compute(
     cache: Path | None = None,
     *,
     replayable: bool = False,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Compute:
     """What `train.precision` and `train.fast_path` mean for this network here; what was measured is kept under `cache`.
 
-    `replayable` is what its denoiser says of it.
+    `replayable` is what its denoiser says of it; `progress` hears of what takes long.
 
     "auto" is bf16 on GPUs from Ampere on, and on a CPU where a step of this very network is faster in it.
     """
     choices, fast = Choices(cache), settings.fast_path == "auto"
     long = settings.steps >= COMPILED_STEPS and (settings.max_minutes is None or settings.max_minutes >= COMPILED_MINUTES)
+    on_cpu = fast and device.type == "cpu"
+    if on_cpu:
+        keep_freed()
+    built = None if cache is None else cache / "fast_path" / "kernels" / host()
     compute = Compute(
         device,
-        choices=choices if fast and device.type == "cpu" else None,
+        choices=choices if on_cpu else None,
+        kernels=Kernels(built, builds=settings.steps >= KERNEL_STEPS, progress=progress) if on_cpu else None,
         compiled=fast and long and can_compile(device),
         replayed=fast and replayable and device.type == "cuda",
     )
@@ -121,8 +130,10 @@ def choose_compute(
     images = min(TRIED, settings.batch_size)
     key = f"step of {_shape(network)} on {images} x {list(spec.shape)} {'torch' if compute.choices is None else 'fast path'}"
     measured = copy.deepcopy(network).train()
+    # Nothing is compiled for a precision that will not be taken, nor do the choices of this hour bind the run.
+    tried = replace(compute, choices=Choices(cache) if on_cpu else None, kernels=Kernels(built) if on_cpu else None)
     ways: dict[str, Callable[[], float]] = {
-        each.precision: partial(_milliseconds, each, measured, spec, images) for each in (compute, in_bf16)
+        each.precision: partial(_milliseconds, each, measured, spec, images) for each in (tried, replace(tried, precision="bf16"))
     }
     with fitting(TRAINING, images):
         times = choices.times(key, ways)

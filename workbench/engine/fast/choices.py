@@ -17,14 +17,15 @@ from torch import Tensor
 
 from workbench.files import write_json
 
-__all__ = ["PLAIN", "Choices", "Ways", "processor"]
+__all__ = ["COMPILED", "PLAIN", "Choices", "Ways", "host", "processor"]
 
 Ways = Mapping[str, Callable[..., Any]]
-PLAIN = "torch"
+PLAIN, COMPILED = "torch", "compiled"
 
 REPEATS = 3
 IMAGES = 16  # enough for both threads and small enough to be quick; the choice must not depend on how many images there are
-# Alone an operation finds its images in the caches, in a network it does not: smaller gains than this were lost there.
+# Alone an operation finds its images in the caches, in a network it does not: smaller gains than this were lost there. But for what is
+# compiled, which goes to memory less often than torch.
 WORTH = 0.8
 
 
@@ -35,7 +36,7 @@ class Choices:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._path = None if folder is None else folder / "fast_path" / f"{_host()}.json"
+        self._path = None if folder is None else folder / "fast_path" / f"{host(str(torch.get_num_threads()))}.json"
         self._measured: dict[str, dict[str, float]] = {} if self._path is None else _read(self._path)
         self.used: dict[str, str] = {}  # of this process: which way was taken, by key
         self._asked: dict[str, dict[str, float]] = {}
@@ -47,8 +48,8 @@ class Choices:
             measures = {way: partial(_milliseconds, function, args, kwargs) for way, function in ways.items()}
             times = self.times(key, measures)
             best = min(times, key=times.__getitem__)
-            self.used[key] = best if times[best] < WORTH * times[PLAIN] else PLAIN
-        return ways[self.used[key]]
+            self.used[key] = best if best == COMPILED or times[best] < WORTH * times[PLAIN] else PLAIN
+        return ways.get(self.used[key], ways[PLAIN])  # a run that goes on may do so where there is no compiler
 
     def times(self, key: str, ways: Mapping[str, Callable[[], float]]) -> dict[str, float]:
         """Milliseconds of each way under `key`: as remembered, or as each function of `ways` measures it now."""
@@ -122,9 +123,9 @@ def _like(tensor: Tensor, learns: bool) -> Tensor:
     return torch.empty_like(some).copy_(values).requires_grad_(learns)
 
 
-def _host() -> str:
-    """A name for processor, threads and torch."""
-    told = [processor(), torch.backends.cpu.get_cpu_capability(), str(torch.get_num_threads()), torch.__version__]
+def host(*more: str) -> str:
+    """A name for processor, torch, and what else matters."""
+    told = [processor(), torch.backends.cpu.get_cpu_capability(), *more, torch.__version__]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 

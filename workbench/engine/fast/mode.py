@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from workbench.engine.fast import attention, group_norm
-from workbench.engine.fast.choices import PLAIN, Choices, Ways
+from workbench.engine.fast import attention, group_norm, narrow_attention, norm_silu
+from workbench.engine.fast.choices import COMPILED, PLAIN, Choices, Ways
+from workbench.engine.fast.kernels import Kernels
+from workbench.functional import composed, group_norm_silu
 
 __all__ = ["FastPath"]
 
@@ -23,6 +26,14 @@ REPLACED: dict[Callable[..., Any], tuple[str, Callable[..., bool], Ways]] = {
         {"fast": group_norm.group_norm, "fast backward": group_norm.group_norm_with_torchs_forward},
     ),
     F.scaled_dot_product_attention: ("attention", attention.suits, {"fast": attention.attention}),
+    group_norm_silu: (
+        "group norm and SiLU",
+        norm_silu.suits,
+        {
+            "fast": partial(composed, group_norm.group_norm),
+            "fast backward": partial(composed, group_norm.group_norm_with_torchs_forward),
+        },
+    ),
 }
 
 
@@ -33,9 +44,9 @@ class FastPath(TorchFunctionMode):
     names change. Gradients flow through our own backward passes even after it was left.
     """
 
-    def __init__(self, choices: Choices) -> None:
+    def __init__(self, choices: Choices, kernels: Kernels | None = None) -> None:
         super().__init__()
-        self._choices = choices
+        self._choices, self._kernels = choices, kernels or Kernels(None)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -50,7 +61,19 @@ class FastPath(TorchFunctionMode):
         if not suits(*cast, **kwargs):
             return func(*args, **kwargs)
         with torch.autocast("cpu", enabled=False):
-            return self._choices.fastest(name, {PLAIN: func, **ways}, cast, kwargs)(*cast, **kwargs)
+            every = {PLAIN: func, **ways, **self._compiled(func, cast, kwargs)}
+            return self._choices.fastest(name, every, cast, kwargs)(*cast, **kwargs)
+
+    def _compiled(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ways:
+        way: Callable[..., Tensor]
+        if func is group_norm_silu:
+            family, way = norm_silu.family(args[0].dtype), norm_silu.norm_silu
+        elif func is F.scaled_dot_product_attention and narrow_attention.suits(*args, **kwargs):
+            family, way = narrow_attention.family(args[0].shape[3]), narrow_attention.narrow_attention
+        else:
+            return {}
+        kernels = self._kernels.get(family)
+        return {} if kernels is None else {COMPILED: partial(way, kernels)}
 
 
 def _as_autocast_would(func: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:

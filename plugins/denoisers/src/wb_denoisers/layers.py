@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from workbench.functional import group_norm_silu
+
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -39,17 +41,14 @@ def group_norm(norm: nn.GroupNorm, x: Tensor) -> Tensor:
 
 
 class NormSiLU(nn.GroupNorm):
-    """SiLU of group norm, which a scale and a shift may adapt: AdaGN of Dhariwal & Nichol 2021 (arXiv:2105.05233), section 3.1."""
+    """SiLU of group norm, with what `workbench.functional.group_norm_silu` may add, scale and shift."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(groups(channels), channels)
 
-    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
-        """[b, c, h, w] and, both or neither, [b, c, 1, 1] -> [b, c, h, w]."""
-        normal = group_norm(self, x)
-        if scale is not None and shift is not None:
-            normal = normal * (1.0 + scale) + shift
-        return F.silu(normal, inplace=True)
+    def forward(self, x: Tensor, added: Tensor | None = None, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+        """[b, c, h, w] and [b, c] each -> [b, c, h, w]."""
+        return group_norm_silu(x, self.num_groups, self.weight, self.bias, self.eps, added, scale, shift)
 
 
 def attend(qkv: Tensor, heads: int) -> Tensor:

@@ -55,8 +55,8 @@ class ResidualBlock(nn.Module):
         if self.resample is not None:
             x, h = self.resample(x), self.resample(h)
         h = self.conv1(h)
-        level = self.level(embedding)[:, :, None, None]
-        h = self.norm2(h, *level.chunk(2, dim=1)) if self.scale_shift else self.norm2(h + level)
+        level = self.level(embedding)
+        h = self.norm2(h, None, *level.chunk(2, dim=1)) if self.scale_shift else self.norm2(h, level)
         out: Tensor = self.shortcut(x) + self.conv2(self.dropout(h))
         return out
 

@@ -1,0 +1,85 @@
+"""python -m workbench.engine.fast.building FAMILY FOLDER: have torch compile a family of kernels into a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from workbench.engine.fast import narrow_attention, norm_silu
+from workbench.engine.fast.kernels import DIGESTS, FIXED, Blueprint, Kernel, digest_of, runner
+
+__all__ = ["build", "main"]
+
+FAMILIES: dict[str, Callable[[], Mapping[str, Blueprint]]] = {
+    **{norm_silu.family(dtype): partial(norm_silu.blueprints, dtype) for dtype in (torch.float32, torch.bfloat16)},
+    **{
+        narrow_attention.family(width): partial(narrow_attention.blueprints, width)
+        for width in range(1, narrow_attention.WIDEST + 1)
+    },
+}
+CONFIGURATION = {
+    "cpp.enable_floating_point_contract_flag": "fast",  # a product and the sum it goes into are one operation
+    "cpp.dynamic_threads": True,  # as many as torch is told to use when the kernel runs
+    # What is used many times is computed many times, in registers, and never written to memory.
+    "realize_reads_threshold": 10**6,
+    "realize_opcount_threshold": 10**6,
+}
+
+
+def main() -> None:
+    """Build the family that is named, with nothing left over elsewhere."""
+    family, folder = sys.argv[1], Path(sys.argv[2])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing_") as scratch:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = scratch
+        build(FAMILIES[family](), Path(scratch) / "built")
+        (Path(scratch) / "built").rename(folder)
+
+
+def build(blueprints: Mapping[str, Blueprint], folder: Path) -> None:
+    """A file per kernel, in a folder that this makes."""
+    folder.mkdir(mode=0o755)
+    for name, blueprint in blueprints.items():
+        package = folder / f"{name}.pt2"
+        torch._inductor.aoti_compile_and_package(_exported(blueprint), package_path=str(package), inductor_configs=CONFIGURATION)
+        with zipfile.ZipFile(package) as archive:
+            (library,) = [entry for entry in archive.namelist() if entry.endswith(".so")]
+            (folder / f"{name}.so").write_bytes(archive.read(library))
+        package.unlink()
+        _check(name, blueprint, runner(folder / f"{name}.so"))
+    (folder / DIGESTS).write_text(json.dumps({name: digest_of(folder / f"{name}.so") for name in blueprints}))
+
+
+def _check(name: str, blueprint: Blueprint, kernel: Kernel) -> None:
+    """ValueError where a kernel does not compute what it was made from."""
+    expected = blueprint.function(*blueprint.like)
+    for told, true in zip(kernel(*blueprint.like), expected, strict=True):
+        off = float((told.double() - true.double()).norm() / true.double().norm())
+        if not off < (1e-2 if true.dtype == torch.bfloat16 else 1e-4):
+            raise ValueError(f"kernel {name} is off by {off:.1e} of what it should give")
+
+
+def _exported(blueprint: Blueprint) -> torch.export.ExportedProgram:
+    class Whole(nn.Module):
+        def forward(self, *tensors: Tensor) -> object:
+            return blueprint.function(*tensors)
+
+    names = sorted({name for sizes in blueprint.sizes for name in sizes.split() if name != FIXED})
+    named = {name: torch.export.Dim(name, min=1, max=2**30) for name in names}
+    shapes = tuple({at: named[name] for at, name in enumerate(sizes.split()) if name != FIXED} for sizes in blueprint.sizes)
+    # The same tensor twice would be taken for one argument.
+    like = tuple(each.clone() for each in blueprint.like)
+    return torch.export.export(Whole(), like, dynamic_shapes=(shapes,))
+
+
+if __name__ == "__main__":
+    main()
