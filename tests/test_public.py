@@ -12,10 +12,9 @@ PUBLIC = {
         "Launched", "Launcher", "LauncherError", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split", "StorageError",
         "Tracker", "WeightsError", "WeightsFile", "read_tensors",
     ],
-    "workbench.functional": ["composed", "group_norm_silu"],
     "workbench.diffusion": [
         "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",
-        "Parameterization", "Path", "bisected_time", "check_combination", "diffuse", "level_of", "renoise", "sample", "trajectory",
+        "Parameterization", "Path", "bisected_time", "check_combination", "diffuse", "group_norm_silu", "level_of", "renoise", "sample", "trajectory",
     ],
     "workbench.testing": [
         "Check", "Constant", "DatasetConformance", "DenoiserConformance", "FeatureExtractorConformance", "GaussianOracle", "MixtureOracle",

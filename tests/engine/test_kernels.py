@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from workbench.diffusion import group_norm_silu
+from workbench.diffusion.normalization import composed
 from workbench.engine.fast import Choices, FastPath, Kernels, kernels, narrow_attention, norm_silu
 from workbench.engine.fast.kernels import can_build
-from workbench.functional import composed, group_norm_silu
 
 needs_compiler = pytest.mark.skipif(not can_build(), reason="there is no C++ compiler here")
 BUILT = [

@@ -2,6 +2,7 @@
 
 from workbench.diffusion.guidance import Guided
 from workbench.diffusion.inversion import bisected_time
+from workbench.diffusion.normalization import group_norm_silu
 from workbench.diffusion.objective import Objective, diffuse
 from workbench.diffusion.parameterization import PARAMETERIZATIONS, Parameterization, check_combination
 from workbench.diffusion.paths import Path
@@ -31,6 +32,7 @@ __all__ = [
     "bisected_time",
     "check_combination",
     "diffuse",
+    "group_norm_silu",
     "level_of",
     "renoise",
     "sample",

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from workbench.diffusion import group_norm_silu
+from workbench.diffusion.normalization import composed
 from workbench.engine.fast import attention, group_norm, narrow_attention, norm_silu
 from workbench.engine.fast.choices import COMPILED, PLAIN, Choices, Ways
 from workbench.engine.fast.kernels import Kernels
-from workbench.functional import composed, group_norm_silu
 
 __all__ = ["FastPath"]
 

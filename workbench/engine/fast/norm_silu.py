@@ -51,7 +51,7 @@ def norm_silu(
     scale: Tensor | None = None,
     shift: Tensor | None = None,
 ) -> Tensor:
-    """`workbench.functional.norm_silu`, by the kernels of `family`.
+    """`group_norm_silu`, by the kernels of `family`.
 
     The values are those of torch, but for the rounding of what lies between: a sum of `added` and the image is nowhere written.
     """

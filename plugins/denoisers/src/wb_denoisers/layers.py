@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.functional import group_norm_silu
+from workbench.diffusion import group_norm_silu
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -41,7 +41,7 @@ def group_norm(norm: nn.GroupNorm, x: Tensor) -> Tensor:
 
 
 class NormSiLU(nn.GroupNorm):
-    """SiLU of group norm, with what `workbench.functional.group_norm_silu` may add, scale and shift."""
+    """SiLU of group norm, with what `workbench.diffusion.group_norm_silu` may add, scale and shift."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(groups(channels), channels)

@@ -1,4 +1,4 @@
-"""Functions of tensors that denoisers are made of. While a run computes, each goes the way that is fastest where it runs."""
+"""What most of a denoiser's blocks begin with. While a run computes, it goes the way that is fastest where it runs."""
 
 from __future__ import annotations
 
