@@ -13,6 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks import networks, ours
 
 KINDS = {
+    "compiled norms, SiLU and attention": r"AOTIModelContainer",
     "convolutions": r"convolution|mkldnn_conv|conv2d",
     "matrix products": r"::(add)?(b)?mm|linear|matmul",
     "attention": r"attention|softmax",

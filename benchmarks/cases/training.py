@@ -23,7 +23,7 @@ REFERENCE = "ours: unet, as it comes"
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
     """diffusers' network and denoising-diffusion-pytorch's, at two batch sizes."""
-    for batch in (2,) if setup.quick else (16, 64):
+    for batch in (2,) if setup.quick else (32, 64):
         yield with_diffusers("training", f"UNet2DModel of diffusers, {SIZE} px, batch {batch}", 64, SIZE, batch)
         yield _with_lucidrains("Unet of denoising-diffusion-pytorch", networks.unet_like_lucidrains(SIZE), batch)
         yield _with_lucidrains("As many parameters, each in its own shape", networks.unet_of_our_shape(SIZE), batch)

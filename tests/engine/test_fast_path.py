@@ -209,6 +209,15 @@ def test_choosing_a_precision_leaves_the_network_as_it_was(tmp_path):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_measuring_leaves_no_gradients_in_the_network():
+    built = network()
+    choices = Choices()
+    with FastPath(choices):
+        built(normal(4, 3, 16, 16).float(), normal(4, seed=1).float(), None)
+    assert len(choices.used) > 5
+    assert all(parameter.grad is None for parameter in built.parameters())
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_network_has_the_gradients_of_the_plain_path(precision):
     x, level = normal(4, 3, 16, 16).float(), normal(4, seed=1).float()

@@ -38,6 +38,7 @@ CONFIGURATION = {
 def main() -> None:
     """Build the family that is named, with nothing left over elsewhere."""
     family, folder = sys.argv[1], Path(sys.argv[2])
+    os.umask(0o022)  # what is loaded as code is for nobody else to change
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing_") as scratch:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = scratch
@@ -47,7 +48,7 @@ def main() -> None:
 
 def build(blueprints: Mapping[str, Blueprint], folder: Path) -> None:
     """A file per kernel, in a folder that this makes."""
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
     for name, blueprint in blueprints.items():
         package = folder / f"{name}.pt2"
         torch._inductor.aoti_compile_and_package(_exported(blueprint), package_path=str(package), inductor_configs=CONFIGURATION)

@@ -55,13 +55,19 @@ class Choices:
         """Milliseconds of each way under `key`: as remembered, or as each function of `ways` measures it now."""
         known = self._measured.get(key, {})
         if set(known) != set(ways):
-            known = {way: round(measure(), 4) for way, measure in ways.items()}
-            self._measured[key] = known
+            known = self._stored().get(key, {})  # by another process meanwhile
+        if set(known) != set(ways):
+            measured = {way: round(measure(), 4) for way, measure in ways.items()}
+            stored = self._stored()
+            # Whoever was first is believed by all: two runs that begin at once compute alike.
+            known = stored[key] if set(stored.get(key, {})) == set(ways) else measured
             if self._path is not None:
-                # Another process may have measured other shapes meanwhile.
-                write_json(self._path, {**_read(self._path), **self._measured})
-        self._asked[key] = known
+                write_json(self._path, {**stored, key: known})
+        self._measured[key] = self._asked[key] = known
         return known
+
+    def _stored(self) -> dict[str, dict[str, float]]:
+        return {} if self._path is None else _read(self._path)
 
     def taken(self) -> dict[str, Any]:
         """All that was decided in this process, for `retake` in another one."""
@@ -105,18 +111,22 @@ def _learns(args: tuple[Any, ...]) -> bool:
 def _milliseconds(function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
     """The fastest of a few calls on random tensors like `args`, with the backward pass where there will be one."""
     learns = _learns(args)
-    like = tuple(_like(each, learns) if isinstance(each, Tensor) else each for each in args)
+    # None of the network's own tensors: the backward pass would leave gradients in them.
+    like = [_like(each, learns) for each in args]
+    named = {name: _like(each, learns) for name, each in kwargs.items()}
     fastest = math.inf
     for _ in range(1 + REPEATS):
         started = time.perf_counter()
-        out = function(*like, **kwargs)
+        out = function(*like, **named)
         if learns:
             out.backward(out.detach())
         fastest = min(fastest, time.perf_counter() - started)
     return 1e3 * fastest
 
 
-def _like(tensor: Tensor, learns: bool) -> Tensor:
+def _like(tensor: Any, learns: bool) -> Any:
+    if not isinstance(tensor, Tensor):
+        return tensor
     # Of its own generator: measuring must not move the global one, which dropout draws from.
     some = tensor.detach()[:IMAGES] if tensor.dim() > 1 else tensor.detach()
     values = torch.randn(some.shape, generator=torch.Generator().manual_seed(0)).to(some.dtype)
