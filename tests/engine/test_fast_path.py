@@ -10,9 +10,10 @@ from torch.nn import functional as F
 from workbench.engine import assemble, latest, train
 from workbench.engine.checkpoint import load_average
 from workbench.engine.compute import Compute, choose_compute
-from workbench.engine.fast import Choices, FastPath, compile_blocks
+from workbench.engine.fast import Choices, FastPath, Kernels, compile_blocks
 from workbench.engine.fast.attention import attention
 from workbench.engine.fast.group_norm import group_norm, group_norm_with_torchs_forward
+from workbench.engine.fast.kernels import can_build
 from workbench.engine.sampling import Drawer
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Train, slot_of
@@ -24,11 +25,11 @@ SPEC = SampleSpec(3, 16, 16)
 
 
 class Always(Choices):
-    """Finds the fast path faster wherever it may be taken."""
+    """Finds the fast path faster wherever it may be taken, and kernels faster than that."""
 
     def fastest(self, name, ways, args, kwargs):
-        self.used[name] = "fast"
-        return ways["fast"]
+        self.used[name] = "compiled" if "compiled" in ways else "fast"
+        return ways[self.used[name]]
 
 
 def normal(*shape, seed=0):
@@ -246,25 +247,35 @@ def test_compiled_blocks_compute_what_the_network_does():
     assert all(parameter.grad is not None for parameter in built.parameters())
 
 
-def test_the_same_training_ends_alike_with_and_without_the_fast_path(repository, tmp_path):
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        False,
+        pytest.param(True, marks=[pytest.mark.long, pytest.mark.skipif(not can_build(), reason="there is no C++ compiler here")]),
+    ],
+)
+def test_the_same_training_ends_alike_with_and_without_the_fast_path(repository, tmp_path, compiled):
     overrides = [
         "dataset.image_size=16",
-        "denoiser={use='unet', channels=16, multipliers=[1, 2], blocks=1, attention=[8]}",
+        "denoiser={use='unet', channels=16, multipliers=[1, 2], blocks=1, attention=[8], heads=4}",
         "train={steps=120, batch_size=16, learning_rate=2e-3, warmup=10, ema=0.9, precision='fp32', validate_every=0}",
         "evaluate={samples=2, grid=2, real=2, neighbours=0, at_start=false, features=[], sampler={use='ddim', steps=1}}",
         "sampler={use='ddim', steps=1}",
     ]
     recipe = load_recipe(repository / "recipes" / "cars_linear.toml", overrides)
+    always, kernels = Always(), Kernels(tmp_path / "kernels", builds=compiled)
 
     def final(choices):
         parts = assemble(recipe, torch.device("cpu"), tmp_path / "cache")
-        parts = replace(parts, compute=Compute(parts.device, "fp32", choices))
+        parts = replace(parts, compute=Compute(parts.device, "fp32", choices, kernels))
         moments = list(train(parts, tmp_path / str(choices is None)))
         return next(moment.metrics["val/loss"] for moment in reversed(moments) if "val/loss" in moment.metrics)
 
     plain = final(None)
     assert plain < 0.6
-    assert final(Always()) == pytest.approx(plain, rel=0.01)
+    assert final(always) == pytest.approx(plain, rel=0.01)
+    expected = "compiled" if compiled else "fast"
+    assert always.used == {"group norm and SiLU": expected, "group norm": "fast", "attention": expected}
 
     # The trained network draws the same images in bfloat16, to about a grey level of 8 bits.
     parts = assemble(recipe, torch.device("cpu"), tmp_path / "cache")
@@ -272,7 +283,7 @@ def test_the_same_training_ends_alike_with_and_without_the_fast_path(repository,
     slot = slot_of("samplers", {"use": "ddim", "steps": 50}, {})
 
     def images(precision, choices):
-        compute = Compute(parts.device, precision, choices)
+        compute = Compute(parts.device, precision, choices, kernels)
         return Drawer(parts.network, parts.objective, parts.spec, compute).images(slot, range(4), 0)
 
     assert float((images("bf16", Always()) - images("fp32", None)).square().mean().sqrt()) < 1e-2
