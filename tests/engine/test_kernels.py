@@ -2,7 +2,10 @@
 
 import os
 import subprocess
+import time
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +13,10 @@ from torch.nn import functional as F
 
 from workbench.diffusion import group_norm_silu
 from workbench.diffusion.normalization import composed
+from workbench.engine import assemble, train
 from workbench.engine.fast import Choices, FastPath, Kernels, kernels, narrow_attention, norm_silu
 from workbench.engine.fast.kernels import can_build
+from workbench.recipe import load as load_recipe
 
 needs_compiler = pytest.mark.skipif(not can_build(), reason="there is no C++ compiler here")
 BUILT = [
@@ -21,8 +26,9 @@ BUILT = [
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("kernels")
+def folder():
+    # Of all processes of the test run: what one of them has built serves the others.
+    return Path(os.environ["WB_CACHE"]) / "tested_kernels"
 
 
 def built(folder, family):
@@ -129,7 +135,50 @@ def test_norm_and_silu_take_the_fast_path_by_their_name():
     torch.testing.assert_close(out, composed(F.group_norm, x, 2, weight, bias))
 
 
-def test_kernels_are_built_once_for_all_and_only_by_those_who_may(tmp_path, monkeypatch):
+@needs_compiler
+def test_kernels_that_are_there_are_not_built_again(folder, monkeypatch):
+    built(folder, "norm_silu_float32")
+    monkeypatch.setattr(subprocess, "run", None)
+    assert set(Kernels(folder, builds=True).get("norm_silu_float32")) == {"forward", "sums", "backward"}
+
+
+@needs_compiler
+def test_what_is_not_a_number_stays_none(folder):
+    # A loss that is not finite ends a run: no kernel may hide what leads to it.
+    x = images(2, 8, 4, 4).float()
+    x[0, 0, 0, 0] = torch.nan
+    out = norm_silu.norm_silu(built(folder, "norm_silu_float32"), x, 2, torch.ones(8), torch.zeros(8))
+    assert out[0, :4].isnan().all()
+    assert out[0, 4:].isfinite().all()
+    assert out[1].isfinite().all()
+
+
+@pytest.mark.parametrize("told", [(1, 8), (2, 8, 1, 1), (2, 4)])
+def test_what_is_not_told_per_image_and_channel_is_left_to_torch(told):
+    x, weight = images(2, 8, 4, 4).float(), torch.ones(8)
+    assert norm_silu.suits(x, 2, weight, weight, 1e-5, torch.ones(2, 8))
+    assert not norm_silu.suits(x, 2, weight, weight, 1e-5, torch.ones(told))
+
+
+def test_compiling_is_no_training_time(tmp_path, monkeypatch, repository):
+    overrides = [
+        "dataset.image_size=16",
+        "denoiser={use='unet', channels=8, multipliers=[1], blocks=1, attention=[]}",
+        "train={steps=1, batch_size=2, precision='fp32', validate_every=0, log_every=1}",
+        "evaluate={samples=2, grid=2, real=2, neighbours=0, at_start=false, features=[], sampler={use='ddim', steps=1}}",
+    ]
+    recipe = load_recipe(repository / "recipes" / "cars_linear.toml", overrides)
+    parts = assemble(recipe, torch.device("cpu"), tmp_path / "cache")
+    slow = Kernels(tmp_path / "kernels", builds=True)
+    parts = replace(parts, compute=replace(parts.compute, kernels=slow))
+    monkeypatch.setattr(kernels, "can_build", lambda: True)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: time.sleep(3.0))
+    first = next(train(parts, tmp_path))
+    assert slow.seconds > 3.0
+    assert 60.0 * first.metrics["train/minutes"] < 3.0
+
+
+def test_kernels_are_asked_for_once_and_only_by_those_who_may(tmp_path, monkeypatch):
     asked, told = [], []
 
     def compiler(command, **_):
@@ -171,14 +220,14 @@ def test_without_a_compiler_a_network_computes_without_kernels(tmp_path, monkeyp
 
 
 @needs_compiler
-def test_damaged_and_strangers_kernels_are_not_run(folder, monkeypatch):
+def test_damaged_and_strangers_kernels_are_not_run(folder, tmp_path, monkeypatch):
     built(folder, "norm_silu_float32")
     (at,) = folder.glob("norm_silu_float32-*")
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(os, "getuid", lambda: at.stat().st_uid + 1)
         assert Kernels(folder).get("norm_silu_float32") is None
-    copy = folder / "damaged" / at.name
-    copy.mkdir(parents=True)
+    copy = tmp_path / at.name
+    copy.mkdir()
     for file in at.iterdir():
         (copy / file.name).write_bytes(file.read_bytes()[:1000])
     assert Kernels(copy.parent).get("norm_silu_float32") is None

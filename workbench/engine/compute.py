@@ -72,6 +72,10 @@ class Compute:
         """`bound`, for a network that is evaluated many times and not trained."""
         return Replayed(self.bound(network)) if self.replayed else self.bound(network)
 
+    def seconds_apart(self) -> float:
+        """What compiling for the processor has taken so far: it happens in the first step, and is no training."""
+        return 0.0 if self.kernels is None else self.kernels.seconds
+
     def taken(self) -> Mapping[str, Any]:
         """What was chosen by measurement in this process, for `retake` in another one."""
         return {} if self.choices is None else self.choices.taken()

@@ -78,7 +78,7 @@ def train(
     if _evaluation_is_due(parts, state):
         yield from evaluated()
 
-    pace = _Pace(state, settings.batch_size)
+    pace = _Pace(state, settings.batch_size, parts.compute.seconds_apart)
     with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
         like = batches.at(state.step) if parts.compute.replayed else None
         gradients = gradients_of(parts.objective, computed, network, like)
@@ -168,11 +168,12 @@ def _check_finite(watch: Watch, batches: Batches, settings: Train, kept: Checkpo
 class _Pace:
     """Measures steps: entering starts the clock of one, leaving stops it.
 
-    A GPU is told of steps long before it takes them, so the pace is that of all steps since the host last waited for it.
+    A GPU is told of steps long before it takes them, so the pace is that of all steps since the host last waited for it. `apart` tells
+    the seconds that were spent, up to now, on what is no part of a step.
     """
 
-    def __init__(self, state: TrainState, batch_size: int) -> None:
-        self._state, self._batch_size = state, batch_size
+    def __init__(self, state: TrainState, batch_size: int, apart: Callable[[], float]) -> None:
+        self._state, self._batch_size, self._apart = state, batch_size, apart
         self._seconds_per_step: float | None = None
         self._started = 0.0
         self._steps, self._seconds, self._waited = 0, 0.0, False
@@ -182,16 +183,19 @@ class _Pace:
         self._waited = True
 
     def __enter__(self) -> None:
-        self._started = time.perf_counter()
+        self._started = self._clock()
 
     def __exit__(self, *_: object) -> None:
-        took = time.perf_counter() - self._started
+        took = self._clock() - self._started
         self._state.seconds += took
         self._steps, self._seconds = self._steps + 1, self._seconds + took
         if self._waited:
             each, mean = self._seconds / self._steps, self._seconds_per_step
             self._seconds_per_step = each if mean is None else mean + (1.0 - 0.95**self._steps) * (each - mean)
             self._steps, self._seconds, self._waited = 0, 0.0, False
+
+    def _clock(self) -> float:
+        return time.perf_counter() - self._apart()
 
     @property
     def images_per_second(self) -> float:

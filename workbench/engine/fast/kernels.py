@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Kernels:
     ) -> None:
         self._folder, self._builds, self._progress = folder, builds, progress
         self._loaded: dict[str, dict[str, Kernel] | None] = {}
+        self.seconds = 0.0  # spent on building, or on waiting for who builds
 
     def get(self, family: str) -> dict[str, Kernel] | None:
         """The kernels of a family, by their names; None where there are none and none can be built."""
@@ -68,8 +70,10 @@ class Kernels:
         found = _load(at)
         if found is None and self._builds and can_build():
             self._progress(TOLD, 0, 1)
+            started = time.perf_counter()
             with suppress(StorageError, OSError):
                 found = _built(family, at)
+            self.seconds += time.perf_counter() - started
             self._progress(TOLD, 1, 1)
         return found
 

@@ -21,13 +21,14 @@ def suits(
     weight: Tensor,
     bias: Tensor,
     eps: float = 1e-5,
-    added: Tensor | None = None,
-    scale: Tensor | None = None,
-    shift: Tensor | None = None,
+    *per_image: Tensor | None,
 ) -> bool:
-    """Whether the kernels compute this case: images on the host with channels last."""
+    """Whether the kernels compute this case: images on the host with channels last, and what is told per image [b, c] each."""
     return (
         image.dim() == 4
+        and image.numel() > 0
+        and image.shape[1] % groups == 0
+        and all(each is None or each.shape == image.shape[:2] for each in per_image)
         and image.device.type == "cpu"
         and image.dtype in (torch.float32, torch.bfloat16)
         and image.is_contiguous(memory_format=torch.channels_last)
@@ -58,8 +59,8 @@ def norm_silu(
     b, c = image.shape[:2]
     gamma, beta = weight.expand(b, c), bias.expand(b, c)
     if scale is not None and shift is not None:
-        gamma, beta = gamma * (1.0 + _flat(scale)), torch.addcmul(_flat(shift), beta, 1.0 + _flat(scale))
-    offset = image.new_zeros((), dtype=torch.float32).expand(b, c) if added is None else _flat(added)
+        gamma, beta = gamma * (1.0 + scale.float()), torch.addcmul(shift.float(), beta, 1.0 + scale.float())
+    offset = image.new_zeros((), dtype=torch.float32).expand(b, c) if added is None else added.float()
     out: Tensor = _NormSiLU.apply(image, offset, gamma, beta, groups, eps, kernels)
     return out
 
@@ -158,11 +159,6 @@ def blueprints(dtype: torch.dtype) -> dict[str, Blueprint]:
         ),
         "backward": Blueprint(_backward, (pixels, pixels, *(flat,) * 4), ("b p c", "b p c", *("b c",) * 4)),
     }
-
-
-def _flat(each: Tensor) -> Tensor:
-    """[b, c] or [b, c, 1, 1] -> [b, c], in float32."""
-    return each.flatten(1).float()
 
 
 def _grouped_pixels(image: Tensor, groups: int) -> Tensor:
