@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-__all__ = ["group_norm", "group_norm_with_torchs_forward", "suits"]
+__all__ = ["as_pixels", "group_norm", "group_norm_with_torchs_forward", "suits"]
 
 # Values of one intermediate result (4 MB); fewer at a time are lost to the overhead of more calls.
 CACHED = 1024 * 1024
@@ -62,7 +62,7 @@ class _GroupNorm(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         image, weight, mean, rstd = ctx.saved_tensors
         dx = torch.empty_like(image)
-        into, x, dy = _pixels(dx), _pixels(image), _pixels(gradient.contiguous(memory_format=torch.channels_last))
+        into, x, dy = as_pixels(dx), as_pixels(image), as_pixels(gradient.contiguous(memory_format=torch.channels_last))
         blocks = [_backward(into[at], x[at].float(), dy[at].float(), weight, mean[at], rstd[at]) for at in _blocks(x)]
         of_weight, of_bias = (torch.stack(each).sum(0).flatten() for each in zip(*blocks, strict=True))
         return dx, None, of_weight, of_bias, None, None
@@ -72,7 +72,7 @@ def _forward(image: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: floa
     """The normal image, and mean and 1 / standard deviation of each group [b, g, 1]."""
     # Not a view, which autograd would not let a SiLU after it change in place.
     normal = torch.empty_like(image)
-    into, pixels = _pixels(normal), _pixels(image)
+    into, pixels = as_pixels(normal), as_pixels(image)
     moments = []
     for at in _blocks(pixels):
         x = pixels[at].float()
@@ -118,7 +118,7 @@ def _moments(x: Tensor, groups: int, eps: float) -> tuple[Tensor, Tensor]:
     return mean.float(), (variance + eps).rsqrt().float()
 
 
-def _pixels(image: Tensor) -> Tensor:
+def as_pixels(image: Tensor) -> Tensor:
     """[b, c, h, w] with channels last -> [b, h w, c], a view."""
     return image.permute(0, 2, 3, 1).reshape(len(image), math.prod(image.shape[2:]), image.shape[1])
 

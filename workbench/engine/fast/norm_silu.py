@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from workbench.engine.fast.group_norm import _pixels
+from workbench.engine.fast.group_norm import as_pixels
 from workbench.engine.fast.kernels import Blueprint, Kernel
 
 __all__ = ["blueprints", "family", "norm_silu", "suits"]
@@ -163,7 +163,7 @@ def blueprints(dtype: torch.dtype) -> dict[str, Blueprint]:
 
 def _grouped_pixels(image: Tensor, groups: int) -> Tensor:
     """[b, c, h, w] with channels last -> [b, h w, g, c/g], a view."""
-    pixels = _pixels(image)
+    pixels = as_pixels(image)
     return pixels.reshape(*pixels.shape[:2], groups, -1)
 
 
