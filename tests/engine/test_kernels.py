@@ -11,17 +11,23 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from workbench.diffusion import group_norm_silu
+from workbench.diffusion import attend, group_norm_silu
 from workbench.diffusion.normalization import composed
 from workbench.engine import assemble, train
-from workbench.engine.fast import Choices, FastPath, Kernels, kernels, narrow_attention, norm_silu
+from workbench.engine.fast import Choices, FastPath, Kernels, attention, kernels, narrow_attention, norm_silu
+from workbench.engine.fast.exponential import SMALLEST, SQUARES, exponential, sigmoid
 from workbench.engine.fast.kernels import can_build
 from workbench.recipe import load as load_recipe
 
 needs_compiler = pytest.mark.skipif(not can_build(), reason="there is no C++ compiler here")
 BUILT = [
-    pytest.param("float32", marks=needs_compiler),
-    pytest.param("bfloat16", marks=[needs_compiler, pytest.mark.long]),
+    pytest.param(dtype, silu, marks=[needs_compiler, *([] if first else [pytest.mark.long])])
+    for first, dtype, silu in [
+        (True, torch.float32, True),
+        (False, torch.float32, False),
+        (False, torch.bfloat16, True),
+        (False, torch.bfloat16, False),
+    ]
 ]
 
 
@@ -35,6 +41,11 @@ def built(folder, family):
     found = Kernels(folder, builds=True).get(family)
     assert found is not None, "".join(file.read_text() for file in folder.glob("*.failed"))
     return found
+
+
+def written(blueprints):
+    """Kernels as they are written down, computed by torch one operation after another: the mathematics without a compiler."""
+    return {name: blueprint.function for name, blueprint in blueprints.items()}
 
 
 def normal(*shape, seed=0):
@@ -58,11 +69,7 @@ def errors(found, truth):
     return [float((a - b).norm() / b.norm()) for a, b in zip(found, truth, strict=True)]
 
 
-@pytest.mark.parametrize("dtype", BUILT)
-def test_norm_and_silu_and_their_gradients_are_those_of_float64(folder, dtype):
-    dtype = getattr(torch, dtype)
-    ours = partial(norm_silu.norm_silu, built(folder, norm_silu.family(dtype)))
-    parameters = torch.float32
+def assert_norms_are_those_of_float64(function, truth, dtype):
     for batch, channels, groups, side in [(3, 24, 6, 8), (1, 8, 1, 1), (2, 48, 12, 5), (2, 192, 32, 16)]:
         x, per_channel = images(batch, channels, side, side), [normal(channels, seed=seed) for seed in (1, 2)]
         per_image = [normal(batch, channels, seed=seed) for seed in (3, 4, 5)]
@@ -71,14 +78,46 @@ def test_norm_and_silu_and_their_gradients_are_those_of_float64(folder, dtype):
             given = [each for each in told if each is not None]
             at = [position for position, each in enumerate(told) if each is not None]
 
-            def called(function, x, weight, bias, *some, at=at, groups=groups):
+            def called(norm, x, weight, bias, *some, at=at, groups=groups):
                 more = dict(zip(at, some, strict=True))
-                return function(x, groups, weight, bias, 1e-5, *(more.get(position) for position in range(3)))
+                return norm(x, groups, weight, bias, 1e-5, *(more.get(position) for position in range(3)))
 
             tensors = [x, *per_channel, *given]
-            truth = outcome(partial(called, group_norm_silu), tensors, gradient, [torch.float64] * len(tensors))
-            found = outcome(partial(called, ours), tensors, gradient, [dtype, *[parameters] * (len(tensors) - 1)])
-            assert max(errors(found, truth)) < (1e-5 if dtype == torch.float32 else 1e-2)
+            expected = outcome(partial(called, truth), tensors, gradient, [torch.float64] * len(tensors))
+            found = outcome(partial(called, function), tensors, gradient, [dtype, *[torch.float32] * (len(tensors) - 1)])
+            assert max(errors(found, expected)) < (1e-5 if dtype == torch.float32 else 1e-2)
+
+
+def norm_without_silu(x, groups, weight, bias, eps, added, scale, shift):
+    normal = F.group_norm(x if added is None else x + added[:, :, None, None], groups, weight, bias, eps)
+    return normal if scale is None else normal * (1.0 + scale[:, :, None, None]) + shift[:, :, None, None]
+
+
+TRUTHS = {True: group_norm_silu, False: norm_without_silu}
+
+
+@pytest.mark.parametrize("silu", TRUTHS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_norm_with_and_without_silu_and_its_gradients_are_those_of_float64(dtype, silu):
+    ours = partial(norm_silu.norm_silu, written(norm_silu.blueprints(dtype, silu=silu)))
+    assert_norms_are_those_of_float64(ours, TRUTHS[silu], dtype)
+
+
+@pytest.mark.parametrize(("dtype", "silu"), BUILT)
+def test_compiled_norms_and_their_gradients_are_those_of_float64(folder, dtype, silu):
+    ours = partial(norm_silu.norm_silu, built(folder, norm_silu.family(dtype, silu=silu)))
+    assert_norms_are_those_of_float64(ours, TRUTHS[silu], dtype)
+
+
+def test_exponentials_are_those_of_float64():
+    x = torch.linspace(-12.0, 12.0, 10_001)
+    found = exponential(x / 2**SQUARES - SMALLEST)
+    off = (found.double() / x.double().exp() - 1.0).abs()
+    assert off.max() < 2e-4
+    assert off[x.abs() < 6.0].max() < 2e-5
+    far = sigmoid(torch.tensor([-torch.inf, -1e4, -90.0, 0.0, 90.0, 1e4, torch.inf]))
+    torch.testing.assert_close(far, torch.tensor([0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]), rtol=1e-5, atol=1e-30)
+    assert sigmoid(torch.tensor(torch.nan)).isnan()
 
 
 @needs_compiler
@@ -90,20 +129,64 @@ def test_an_image_is_bit_equal_whatever_the_batch(folder):
         assert torch.equal(norm_silu.norm_silu(found, x[at], 6, weight, bias, 1e-5, added[at]), whole[at])
 
 
-@needs_compiler
-@pytest.mark.long
+NARROW = [
+    pytest.param(False, id="written"),
+    pytest.param(True, id="compiled", marks=[needs_compiler, pytest.mark.long]),
+]
+
+
+@pytest.fixture
+def narrow(request, folder):
+    return built(folder, narrow_attention.family(8)) if request.param else written(narrow_attention.blueprints(8))
+
+
+def scores_and_values(batch, heads, tokens, spread):
+    return [spread**0.5 * normal(batch, heads, tokens, 8, seed=seed) for seed in range(3)]
+
+
+@pytest.mark.parametrize("narrow", NARROW, indirect=True)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+# Scores of up to 2, where no highest one is taken off, and of up to 500.
 @pytest.mark.parametrize(
-    ("batch", "heads", "tokens", "spread"), [(2, 4, 256, 1.0), (1, 1, 16, 1.0), (3, 2, 48, 8.0), (2, 2, 112, 30.0)]
+    ("batch", "heads", "tokens", "spread"),
+    [(2, 4, 256, 0.3), (2, 4, 256, 1.0), (1, 1, 16, 1.0), (3, 2, 48, 8.0), (2, 2, 112, 30.0)],
 )
-def test_attention_of_narrow_heads_and_its_gradients_are_those_of_float64(folder, batch, heads, tokens, spread, dtype):
-    ours = partial(narrow_attention.narrow_attention, built(folder, narrow_attention.family(8)))
-    tensors = [spread**0.5 * normal(batch, heads, tokens, 8, seed=seed) for seed in range(3)]
+def test_attention_of_narrow_heads_and_its_gradients_are_those_of_float64(narrow, batch, heads, tokens, spread, dtype):
+    ours, tensors = partial(narrow_attention.narrow_attention, narrow), scores_and_values(batch, heads, tokens, spread)
     gradient = normal(batch, heads, tokens, 8, seed=3)
     truth = outcome(F.scaled_dot_product_attention, tensors, gradient, [torch.float64] * 3)
     found = errors(outcome(ours, tensors, gradient, [dtype] * 3), truth)
     torchs = errors(outcome(F.scaled_dot_product_attention, tensors, gradient, [dtype] * 3), truth)
-    assert max(found) < 5e-5 if dtype == torch.float32 else all(a < 2.0 * b for a, b in zip(found, torchs, strict=True))
+    assert max(found) < 2e-5 if dtype == torch.float32 else all(a < 2.0 * b for a, b in zip(found, torchs, strict=True))
+
+
+@pytest.mark.parametrize("narrow", NARROW, indirect=True)
+@pytest.mark.parametrize("spread", [0.3, 8.0])
+def test_attention_of_all_that_lies_side_by_side_is_that_of_float64(narrow, spread):
+    qkv, gradient = spread**0.5 * normal(3, 48, 3 * 16), normal(3, 48, 16, seed=1)
+    truth = outcome(lambda each: attend(each, 2), [qkv], gradient, [torch.float64])
+    found = outcome(lambda each: narrow_attention.narrow_attend(narrow, each, 2), [qkv], gradient, [torch.float32])
+    assert max(errors(found, truth)) < 2e-5
+
+
+@pytest.mark.parametrize("narrow", NARROW, indirect=True)
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("spread", [0.3, 8.0])
+def test_what_is_not_a_number_stays_none_in_attention(narrow, at, spread):
+    tensors = [each.float() for each in scores_and_values(2, 2, 48, spread)]
+    tensors[at][0, 1, 5, 3] = torch.nan
+    out = narrow_attention.narrow_attention(narrow, *tensors)
+    expected = F.scaled_dot_product_attention(*tensors)
+    assert torch.equal(out.isnan(), expected.isnan())
+    assert expected.isnan().any()
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_attention_cannot_compute_does_not_pass_for_numbers(bad):
+    q = normal(1, 1, 16, 8).float()
+    q[0, 0, 0, 0] = bad
+    out = narrow_attention.narrow_attention(written(narrow_attention.blueprints(8)), q, q, q)
+    assert out.isnan().any()
 
 
 @pytest.mark.parametrize(("tokens", "width"), [(10, 8), (16, 9)])
@@ -111,6 +194,27 @@ def test_what_narrow_attention_does_not_compute(tokens, width):
     q = normal(1, 2, tokens, width).float()
     assert not narrow_attention.suits(q, q, q)
     assert narrow_attention.suits(*[normal(1, 2, 16, 8).float()] * 3)
+    assert not narrow_attention.suits_attend(normal(1, tokens, 3 * 2 * width).float(), 2)
+    assert narrow_attention.suits_attend(normal(1, 16, 3 * 2 * 8).float(), 2)
+
+
+@pytest.mark.parametrize(("qkv", "heads"), [((1, 2048, 12), 1), ((2, 2, 16, 12), 1), ((1, 16, 14), 2)])
+def test_what_attention_of_all_that_lies_side_by_side_does_not_compute(qkv, heads):
+    assert not attention.suits_attend(normal(*qkv).float(), heads)
+    assert not attention.suits_attend(normal(1, 16, 12), 2)
+    assert attention.suits_attend(normal(1, 16, 12).float(), 2)
+
+
+def test_attention_takes_the_fast_path_by_its_name():
+    qkv, choices = normal(2, 16, 24).float(), Choices()
+    with FastPath(choices):
+        out = attend(qkv, 2)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert attend(qkv, 2).dtype == torch.bfloat16
+    assert list(choices.used) == [f"attention [16, 24] 2 {dtype} forward" for dtype in ("float32", "bfloat16")]
+    q, k, v = qkv.view(2, 16, 3, 2, 4).unbind(2)
+    expected = F.scaled_dot_product_attention(*(each.transpose(1, 2) for each in (q, k, v)))
+    torch.testing.assert_close(out, expected.transpose(1, 2).reshape(2, 16, 8))
 
 
 @pytest.mark.parametrize("told", [(False, False, False), (True, False, False), (False, True, True), (True, True, True)])

@@ -1,5 +1,6 @@
 """The mathematics between the four nouns, in pure torch."""
 
+from workbench.diffusion.attention import attend
 from workbench.diffusion.guidance import Guided
 from workbench.diffusion.inversion import bisected_time
 from workbench.diffusion.normalization import group_norm_silu
@@ -29,6 +30,7 @@ __all__ = [
     "Objective",
     "Parameterization",
     "Path",
+    "attend",
     "bisected_time",
     "check_combination",
     "diffuse",

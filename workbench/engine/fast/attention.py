@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-__all__ = ["attention", "suits"]
+__all__ = ["attention", "suits", "suits_attend"]
 
-# So many weights fit into a core's second-level cache (1 MB at 4 bytes) ...
-CACHED = 256 * 1024
+# Bytes of weights at a time: few enough for the caches, enough for one call to be worth it ...
+CACHED = 2 * 1024**2
 # ... and of more tokens than these the weights are better not kept for the backward pass: that is what torch's own kernel is for.
 TOKENS = 1024
 
@@ -37,6 +37,17 @@ def suits(
         and attn_mask is None
         and dropout_p == 0.0
         and not is_causal
+    )
+
+
+def suits_attend(qkv: Tensor, heads: int) -> bool:
+    """Whether `attention` computes this case of `attend`: queries, keys and values [b, n, 3 c] on the host."""
+    return (
+        qkv.dim() == 3
+        and qkv.device.type == "cpu"
+        and qkv.dtype in (torch.float32, torch.bfloat16)
+        and qkv.shape[1] <= TOKENS
+        and qkv.shape[2] % (3 * heads) == 0
     )
 
 
@@ -99,5 +110,5 @@ def _heads(each: Tensor) -> Tensor:
 
 def _blocks(q: Tensor) -> list[slice]:
     """Slices of the heads q [b heads, n, d] whose weights fit into the cache."""
-    at_once = max(1, CACHED // q.shape[1] ** 2)
+    at_once = max(1, CACHED // (q.shape[1] ** 2 * q.element_size()))
     return [slice(start, start + at_once) for start in range(0, len(q), at_once)]

@@ -20,7 +20,11 @@ from workbench.engine.fast.kernels import DIGESTS, FIXED, Blueprint, Kernel, dig
 __all__ = ["build", "main"]
 
 FAMILIES: dict[str, Callable[[], Mapping[str, Blueprint]]] = {
-    **{norm_silu.family(dtype): partial(norm_silu.blueprints, dtype) for dtype in (torch.float32, torch.bfloat16)},
+    **{
+        norm_silu.family(dtype, silu=silu): partial(norm_silu.blueprints, dtype, silu=silu)
+        for dtype in (torch.float32, torch.bfloat16)
+        for silu in (True, False)
+    },
     **{
         narrow_attention.family(width): partial(narrow_attention.blueprints, width)
         for width in range(1, narrow_attention.WIDEST + 1)

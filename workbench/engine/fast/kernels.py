@@ -131,5 +131,7 @@ def runner(file: Path) -> Kernel:
 def _sources() -> str:
     """A name for what kernels are made from: another version of these files asks for others."""
     here = Path(__file__).parent
-    content = b"".join((here / name).read_bytes() for name in ("building.py", "narrow_attention.py", "norm_silu.py"))
+    content = b"".join(
+        (here / name).read_bytes() for name in ("building.py", "exponential.py", "narrow_attention.py", "norm_silu.py")
+    )
     return hashlib.sha256(content).hexdigest()[:12]

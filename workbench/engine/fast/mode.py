@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from workbench.diffusion import group_norm_silu
+from workbench.diffusion import attend, group_norm_silu
+from workbench.diffusion.attention import taken_apart
 from workbench.diffusion.normalization import composed
 from workbench.engine.fast import attention, group_norm, narrow_attention, norm_silu
 from workbench.engine.fast.choices import COMPILED, PLAIN, Choices, Ways
@@ -27,6 +28,7 @@ REPLACED: dict[Callable[..., Any], tuple[str, Callable[..., bool], Ways]] = {
         {"fast": group_norm.group_norm, "fast backward": group_norm.group_norm_with_torchs_forward},
     ),
     F.scaled_dot_product_attention: ("attention", attention.suits, {"fast": attention.attention}),
+    attend: ("attention", attention.suits_attend, {"fast": partial(taken_apart, attention.attention)}),
     group_norm_silu: (
         "group norm and SiLU",
         norm_silu.suits,
@@ -67,10 +69,12 @@ class FastPath(TorchFunctionMode):
 
     def _compiled(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ways:
         way: Callable[..., Tensor]
-        if func is group_norm_silu:
-            family, way = norm_silu.family(args[0].dtype), norm_silu.norm_silu
+        if func in (group_norm_silu, F.group_norm):
+            family, way = norm_silu.family(args[0].dtype, silu=func is group_norm_silu), norm_silu.norm_silu
         elif func is F.scaled_dot_product_attention and narrow_attention.suits(*args, **kwargs):
             family, way = narrow_attention.family(args[0].shape[3]), narrow_attention.narrow_attention
+        elif func is attend and narrow_attention.suits_attend(*args, **kwargs):
+            family, way = narrow_attention.family(args[0].shape[2] // 3 // args[1]), narrow_attention.narrow_attend
         else:
             return {}
         kernels = self._kernels.get(family)
@@ -79,7 +83,7 @@ class FastPath(TorchFunctionMode):
 
 def _as_autocast_would(func: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Attention is on autocast's list of what runs in the lower precision; group norm is not, and runs in its input's."""
-    if func is not F.scaled_dot_product_attention or not torch.is_autocast_enabled("cpu"):
+    if func not in (F.scaled_dot_product_attention, attend) or not torch.is_autocast_enabled("cpu"):
         return args
     dtype = torch.get_autocast_dtype("cpu")
     return tuple(each.to(dtype) if isinstance(each, Tensor) and each.dtype == torch.float32 else each for each in args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,23 +10,27 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from workbench.engine.fast import attention
+from workbench.engine.fast.exponential import SMALLEST, SQUARES, exponential
 from workbench.engine.fast.kernels import Blueprint, Kernel
 
-__all__ = ["blueprints", "family", "narrow_attention", "suits"]
+__all__ = ["blueprints", "family", "narrow_attend", "narrow_attention", "suits", "suits_attend"]
 
 # Of more channels than these, matrix products are faster.
 WIDEST = 8
 # Tokens lie in memory in blocks of so many, the channels of a block side by side: a vector register of a processor with AVX-512.
 LANES = 16
-# exp(x) is taken as a polynomial of x / 2^8, squared 8 times: torch's own calls a function, and puts away all registers for it. Its relative
-# error is x^4 / 24 / 2^24, 2e-5 at x = -10 and 1e-4 at -14, where weights are a millionth of the greatest; and the rounding of 8 squares, 2e-5.
-SQUARES = 8
-SMALLEST = -60.0  # exp of less is as good as 0, and no denormal number, which are slow
+# Where no score can be greater, exponentials need no highest one taken off.
+GREATEST = 10.0
 
 
 def suits(*args: Any, **kwargs: Any) -> bool:
     """Whether `narrow_attention` computes a case of torch.nn.functional.scaled_dot_product_attention."""
     return attention.suits(*args, **kwargs) and args[0].shape[3] <= WIDEST and args[0].shape[2] % LANES == 0
+
+
+def suits_attend(qkv: Tensor, heads: int) -> bool:
+    """Whether `narrow_attend` computes a case of `attend`."""
+    return attention.suits_attend(qkv, heads) and qkv.shape[2] <= 3 * heads * WIDEST and qkv.shape[1] % LANES == 0
 
 
 def family(width: int) -> str:
@@ -42,76 +46,119 @@ def narrow_attention(
     return out
 
 
+def narrow_attend(kernels: Mapping[str, Kernel], qkv: Tensor, heads: int) -> Tensor:
+    """`attend` of [b, n, 3 c], by the kernels of `family`."""
+    out: Tensor = _Attend.apply(qkv, heads, kernels)
+    return out
+
+
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: FunctionCtx, query: Tensor, key: Tensor, value: Tensor, scale: float, kernels: Mapping[str, Kernel]
     ) -> Tensor:
         q, k, v = (_channels(each) for each in (query, key, value))
-        q *= scale / 2**SQUARES
-        (highest,) = kernels["highest"](q, k)
-        out, total = kernels["forward"](q, k, v, highest)
-        out /= total[:, :, None]
-        lse = highest.add_(total.log_(), alpha=2**-SQUARES)
+        out, lse = _attention(kernels, q, k, v, scale)
         ctx.save_for_backward(q, k, v, out, lse)
-        ctx.scale, ctx.kernels, ctx.dtype = scale, kernels, query.dtype  # type: ignore[attr-defined]
-        return _tokens(out, query)
+        ctx.scale, ctx.kernels = scale, kernels  # type: ignore[attr-defined]
+        return _tokens(out, _like_tokens(query))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, out, lse = ctx.saved_tensors
-        do = _channels(gradient)
-        delta = (do * out).sum(2)  # [b heads, n/16, 16]
-        (dq,) = ctx.kernels["queries"](q, k, v, do, lse, delta)
-        dk, dv = ctx.kernels["keys"](q, k, v, do, lse, delta)
-        # q holds scale / 2^8, dk only needs the scale, and dq is still owed it.
-        of_all = (dq.mul_(ctx.scale), dk.mul_(2**SQUARES), dv)
-        return (*(_tokens(each, gradient) for each in of_all), None, None)
+        of_all = _gradients(ctx.kernels, ctx.saved_tensors, _channels(gradient), ctx.scale)
+        return (*(_tokens(each, _like_tokens(gradient)) for each in of_all), None, None)
+
+
+class _Attend(torch.autograd.Function):
+    """The same of queries, keys and values side by side, whose gradients are written side by side too."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, qkv: Tensor, heads: int, kernels: Mapping[str, Kernel]) -> Tensor:
+        b, n, width = qkv.shape
+        d = width // 3 // heads
+        query, key, value = qkv.reshape(b, n, 3, heads, d).permute(2, 0, 3, 1, 4)
+        q, k, v = (_channels(each) for each in (query, key, value))
+        out, lse = _attention(kernels, q, k, v, d**-0.5)
+        ctx.save_for_backward(q, k, v, out, lse)
+        ctx.scale, ctx.kernels = d**-0.5, kernels  # type: ignore[attr-defined]
+        return _tokens(out, _like_tokens(query)).transpose(1, 2).view(b, n, heads * d)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        b, n, c = gradient.shape
+        d = ctx.saved_tensors[0].shape[2]
+        do = gradient.reshape(b, n, c // d, d).transpose(1, 2)
+        of_all = gradient.new_empty(b, n, 3, c // d, d)
+        for at, each in enumerate(_gradients(ctx.kernels, ctx.saved_tensors, _channels(do), ctx.scale)):
+            _tokens(each, of_all[:, :, at].transpose(1, 2))
+        return of_all.view(b, n, 3 * c), None, None
+
+
+def _attention(kernels: Mapping[str, Kernel], q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """What attention gives for q, k, v [b heads, n/16, d, 16], and the logarithms of the sums of all weights, [b heads, n/16, 16].
+
+    From here on q holds the scale and scores are 2^-6 of themselves, as in `lse`.
+    """
+    q *= scale / 2**SQUARES
+    if _longest(q) * _longest(k) <= GREATEST / 2**SQUARES:
+        shift = q.new_zeros(()).expand(q.shape[0], q.shape[1], LANES).contiguous()
+    else:
+        (shift,) = kernels["highest"](q, k)
+    out, total = kernels["forward"](q, k, v, shift)
+    out /= total[:, :, None]
+    return out, shift.add_(total.log_(), alpha=2**-SQUARES)
+
+
+def _gradients(kernels: Mapping[str, Kernel], saved: Sequence[Tensor], do: Tensor, scale: float) -> tuple[Tensor, ...]:
+    """Of the queries, before they were scaled, the keys and the values, by that of `out`; `saved`: q, k, v, out and lse."""
+    q, k, v, out, lse = saved
+    delta = (do * out).sum(2)  # [b heads, n/16, 16]
+    (dq,) = kernels["queries"](q, k, v, do, lse, delta)
+    dk, dv = kernels["keys"](q, k, v, do, lse, delta)
+    # q holds scale / 2^6, dk only needs the scale, and dq is still owed it.
+    return dq.mul_(scale), dk.mul_(2**SQUARES), dv
+
+
+def _longest(vectors: Tensor) -> float:
+    """The greatest length of vectors [b heads, n/16, d, 16]."""
+    return float(vectors.square().sum(2).amax()) ** 0.5
 
 
 def _highest(q: Tensor, k: Tensor) -> tuple[Tensor, ...]:
     """The greatest score of every query. In a kernel with what follows, torch would write all scores to memory."""
-    return (_products(q, k).amax((-2, -1)),)
+    return (_products(q, k, q.new_zeros(())).amax((-2, -1)),)
 
 
-def _forward(q: Tensor, k: Tensor, v: Tensor, highest: Tensor) -> tuple[Tensor, ...]:
-    """exp(2^8 (q k^T - highest)) v, and the sums of the exponentials."""
-    weights = _exp(_products(q, k) - highest[..., None, None])
+def _forward(q: Tensor, k: Tensor, v: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
+    """exp(2^6 (q k^T - shift)) v, and the sums of the exponentials."""
+    weights = exponential(_products(q, k, -SMALLEST - shift[..., None, None]))
     return _sums(weights, v), weights.sum((-2, -1))
 
 
 def _queries(q: Tensor, k: Tensor, v: Tensor, do: Tensor, lse: Tensor, delta: Tensor) -> tuple[Tensor, ...]:
     """The gradient of the queries but for the scale; the weights are computed again (Dao et al. 2022, arXiv:2205.14135, B.4)."""
-    weights = _exp(_products(q, k) - lse[..., None, None])
-    return (_sums(weights * (_products(do, v) - delta[..., None, None]), k),)
+    weights = exponential(_products(q, k, -SMALLEST - lse[..., None, None]))
+    return (_sums(weights * _products(do, v, -delta[..., None, None]), k),)
 
 
 def _keys(q: Tensor, k: Tensor, v: Tensor, do: Tensor, lse: Tensor, delta: Tensor) -> tuple[Tensor, ...]:
     """The gradients of the keys, as if q were not scaled, and of the values."""
-    weights = _exp(_products(k, q) - lse[:, None, None])
-    return _sums(weights * (_products(v, do) - delta[:, None, None]), q), _sums(weights, do)
+    weights = exponential(_products(k, q, -SMALLEST - lse[:, None, None]))
+    return _sums(weights * _products(v, do, -delta[:, None, None]), q), _sums(weights, do)
 
 
-def _products(a: Tensor, b: Tensor) -> Tensor:
-    """[h, n, d, 16], [h, m, d, 16] -> [h, n, 16, m, 16], written out: what follows is computed in the same pass."""
-    products = a[:, :, 0, :, None, None] * b[:, None, None, :, 0]
-    for channel in range(1, a.shape[2]):
-        products = products + a[:, :, channel, :, None, None] * b[:, None, None, :, channel]
-    return products
+def _products(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
+    """[h, n, d, 16], [h, m, d, 16] -> start + products [h, n, 16, m, 16], written out: what follows is computed in the same pass."""
+    for channel in range(a.shape[2]):
+        start = start + a[:, :, channel, :, None, None] * b[:, None, None, :, channel]
+    return start
 
 
 def _sums(weights: Tensor, b: Tensor) -> Tensor:
     """[h, n, 16, m, 16], [h, m, d, 16] -> [h, n, d, 16]."""
     return torch.stack([(weights * b[:, None, None, :, channel]).sum((-2, -1)) for channel in range(b.shape[2])], 2)
-
-
-def _exp(x: Tensor) -> Tensor:
-    """exp(2^8 x) of x <= 0."""
-    x = x.clamp(min=SMALLEST / 2**SQUARES)
-    power = ((x * (1.0 / 6.0) + 0.5) * x + 1.0) * x + 1.0
-    # Not `power * power` in a loop: torch's compiler would write out the polynomial for each of 2^8 factors.
-    return (power**16) ** (2**SQUARES // 16)
 
 
 def blueprints(width: int) -> dict[str, Blueprint]:
@@ -135,9 +182,16 @@ def _channels(each: Tensor) -> Tensor:
     return torch.empty(blocks.shape).copy_(blocks).flatten(0, 1)
 
 
-def _tokens(blocks: Tensor, like: Tensor) -> Tensor:
-    """[b heads, n/16, d, 16] -> [b, heads, n, d], in memory as [b, n, heads, d], which is how networks go on with it."""
-    b, heads, n, d = like.shape
-    out = torch.empty(b, n // LANES, LANES, heads, d, dtype=like.dtype)
-    out.copy_(blocks.view(b, heads, n // LANES, d, LANES).permute(0, 2, 4, 1, 3))
-    return out.view(b, n, heads, d).transpose(1, 2)
+def _tokens(blocks: Tensor, into: Tensor) -> Tensor:
+    """[b heads, n/16, d, 16] -> `into` [b, heads, n, d], which is returned."""
+    b, heads, n, d = into.shape
+    # First to the type: that is half the numbers to put in another order.
+    by_token = blocks.to(into.dtype).view(b, heads, n // LANES, d, LANES).mT
+    into.unflatten(2, (n // LANES, LANES)).copy_(by_token)
+    return into
+
+
+def _like_tokens(each: Tensor) -> Tensor:
+    """Room for [b, heads, n, d], in memory as [b, n, heads, d], which is how networks go on with it."""
+    b, heads, n, d = each.shape
+    return each.new_empty(b, n, heads, d).transpose(1, 2)

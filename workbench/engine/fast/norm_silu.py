@@ -1,14 +1,16 @@
-"""SiLU of group norm in three compiled kernels, with all that depends on image and channel alone folded into one product and one sum."""
+"""Group norm, and SiLU of it, in three compiled kernels each, with all that depends on image and channel alone in one product and one sum."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from workbench.engine.fast.exponential import sigmoid
 from workbench.engine.fast.group_norm import as_pixels
 from workbench.engine.fast.kernels import Blueprint, Kernel
 
@@ -36,9 +38,9 @@ def suits(
     )
 
 
-def family(dtype: torch.dtype) -> str:
-    """The name of the kernels for images of this type."""
-    return f"norm_silu_{str(dtype).removeprefix('torch.')}"
+def family(dtype: torch.dtype, *, silu: bool = True) -> str:
+    """The name of the kernels for images of this type, with SiLU or without."""
+    return f"norm_{'silu_' if silu else ''}{str(dtype).removeprefix('torch.')}"
 
 
 def norm_silu(
@@ -52,7 +54,7 @@ def norm_silu(
     scale: Tensor | None = None,
     shift: Tensor | None = None,
 ) -> Tensor:
-    """`group_norm_silu`, by the kernels of `family`.
+    """`group_norm_silu`, or the same without SiLU, by the kernels of `family`.
 
     The values are those of torch, but for the rounding of what lies between: a sum of `added` and the image is nowhere written.
     """
@@ -95,9 +97,9 @@ class _NormSiLU(torch.autograd.Function):
         return _image(dx, image), *(each.flatten(1) for each in of_channels), None, None, None
 
 
-def _forward(x: Tensor, added: Tensor, gamma: Tensor, beta: Tensor, eps: Tensor) -> tuple[Tensor, ...]:
-    """x [b, p, g, c/g], `added`, `gamma`, `beta` [b, g, c/g] -> silu(x a + b) like x; a and b; mean and 1 / standard deviation of each
-    group [b, g, 1]; the sum of all x + added [b, g, c/g]."""
+def _forward(silu: bool, x: Tensor, added: Tensor, gamma: Tensor, beta: Tensor, eps: Tensor) -> tuple[Tensor, ...]:
+    """x [b, p, g, c/g], `added`, `gamma`, `beta` [b, g, c/g] -> x a + b, or SiLU of it, like x; a and b; mean and 1 / standard deviation
+    of each group [b, g, 1]; the sum of all x + added [b, g, c/g]."""
     _, p, _, k = x.shape
     values = x.float()
     # In float64 from here on: the difference of two squares loses digits.
@@ -110,18 +112,27 @@ def _forward(x: Tensor, added: Tensor, gamma: Tensor, beta: Tensor, eps: Tensor)
     a = rstd * gamma
     b = beta + (added - mean) * a
     y = values * a[:, None] + b[:, None]
-    return (y * torch.sigmoid(y)).to(x.dtype), a, b, mean, rstd, total.float()
+    return (y * sigmoid(y) if silu else y).to(x.dtype), a, b, mean, rstd, total.float()
 
 
 def _sums(
-    x: Tensor, dy: Tensor, a: Tensor, b: Tensor, mean: Tensor, rstd: Tensor, total: Tensor, added: Tensor, gamma: Tensor
+    silu: bool,
+    x: Tensor,
+    dy: Tensor,
+    a: Tensor,
+    b: Tensor,
+    mean: Tensor,
+    rstd: Tensor,
+    total: Tensor,
+    added: Tensor,
+    gamma: Tensor,
 ) -> tuple[Tensor, ...]:
     """What the gradient of x is an affine function of x and that of the norm by, and the gradients of `added`, `gamma` and `beta`.
 
     As in group_norm.py, whose mean(w dy) and mean(w dy normal) these are; every tensor that is returned is [b, g, c/g].
     """
     _, p, _, k = x.shape
-    dn = _of_norm(x, dy, a[:, None], b[:, None])
+    dn = _of_norm(silu, x, dy, a[:, None], b[:, None])
     of_beta, product = dn.sum(1), (dn * x.float()).sum(1)
     of_gamma = (product + (added - mean) * of_beta) * rstd
     on_x = -(of_gamma * gamma).sum(2, keepdim=True) * rstd * rstd / (p * k)
@@ -130,34 +141,36 @@ def _sums(
     return on_x.expand_as(a).contiguous(), constant + added * on_x, of_added, of_gamma, of_beta
 
 
-def _backward(x: Tensor, dy: Tensor, a: Tensor, b: Tensor, on_x: Tensor, constant: Tensor) -> tuple[Tensor, ...]:
+def _backward(silu: bool, x: Tensor, dy: Tensor, a: Tensor, b: Tensor, on_x: Tensor, constant: Tensor) -> tuple[Tensor, ...]:
     """The gradient of x [b, p, c]; the others but `dy` are [b, c]."""
-    dn = _of_norm(x, dy, a[:, None], b[:, None])
+    dn = _of_norm(silu, x, dy, a[:, None], b[:, None])
     return ((dn * a[:, None] + x.float() * on_x[:, None] + constant[:, None]).to(x.dtype),)
 
 
-def _of_norm(x: Tensor, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """dy times the derivative of SiLU at x a + b."""
+def _of_norm(silu: bool, x: Tensor, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """dy, times the derivative of SiLU at x a + b."""
+    if not silu:
+        return dy.float()
     y = x.float() * a + b
-    sigmoid = torch.sigmoid(y)
-    return dy.float() * (sigmoid * (1.0 + y * (1.0 - sigmoid)))
+    share = sigmoid(y)
+    return dy.float() * (share * (1.0 + y * (1.0 - share)))
 
 
-def blueprints(dtype: torch.dtype) -> dict[str, Blueprint]:
-    """The kernels for images of this type."""
+def blueprints(dtype: torch.dtype, *, silu: bool = True) -> dict[str, Blueprint]:
+    """The kernels for images of this type, with SiLU or without."""
     image, pixels = torch.randn(4, 64, 32, 5).to(dtype), torch.randn(4, 64, 72).to(dtype)
     channel, group, flat = torch.randn(4, 32, 5), torch.randn(4, 32, 1), torch.randn(4, 72)
     of_image, of_channel, of_group = "b p g k", "b g k", "b g -"
     return {
         "forward": Blueprint(
-            _forward, (image, channel, channel, channel, torch.tensor(1e-5)), (of_image, *(of_channel,) * 3, "")
+            partial(_forward, silu), (image, channel, channel, channel, torch.tensor(1e-5)), (of_image, *(of_channel,) * 3, "")
         ),
         "sums": Blueprint(
-            _sums,
+            partial(_sums, silu),
             (image, image, channel, channel, group, group, channel, channel, channel),
             (of_image, of_image, *(of_channel,) * 2, *(of_group,) * 2, *(of_channel,) * 3),
         ),
-        "backward": Blueprint(_backward, (pixels, pixels, *(flat,) * 4), ("b p c", "b p c", *("b c",) * 4)),
+        "backward": Blueprint(partial(_backward, silu), (pixels, pixels, *(flat,) * 4), ("b p c", "b p c", *("b c",) * 4)),
     }
 
 

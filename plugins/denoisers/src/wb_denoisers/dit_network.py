@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import LevelEmbedding, attend, zeroed
+from wb_denoisers.layers import LevelEmbedding, zeroed
+from workbench.diffusion import attend
 from workbench.interfaces import SampleSpec
 
 if TYPE_CHECKING:

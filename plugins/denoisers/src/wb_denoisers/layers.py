@@ -51,16 +51,6 @@ class NormSiLU(nn.GroupNorm):
         return group_norm_silu(x, self.num_groups, self.weight, self.bias, self.eps, added, scale, shift)
 
 
-def attend(qkv: Tensor, heads: int) -> Tensor:
-    """Softmax attention among the n tokens of each image: queries, keys and values [b, n, 3 c] side by side -> [b, n, c].
-
-    Vaswani et al. 2017 (arXiv:1706.03762), equation 1, in every head. `heads` must divide c.
-    """
-    b, n, width = qkv.shape
-    q, k, v = qkv.reshape(b, n, 3, heads, width // 3 // heads).permute(2, 0, 3, 1, 4)  # [b, heads, n, c/heads]
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, width // 3)
-
-
 class LevelEmbedding(nn.Module):
     """Level and class -> a vector [b, width] for every block."""
 

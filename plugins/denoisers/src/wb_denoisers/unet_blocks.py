@@ -7,7 +7,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import NormSiLU, attend, group_norm, groups, zeroed
+from wb_denoisers.layers import NormSiLU, group_norm, groups, zeroed
+from workbench.diffusion import attend
 
 
 class Stage(nn.Module):
