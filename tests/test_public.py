@@ -14,7 +14,7 @@ PUBLIC = {
     ],
     "workbench.diffusion": [
         "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",
-        "Parameterization", "Path", "attend", "bisected_time", "check_combination", "diffuse", "group_norm_silu", "level_of", "renoise", "sample", "trajectory",
+        "Parameterization", "Path", "attend", "bisected_time", "check_combination", "diffuse", "fork_group_norm_silu", "group_norm_silu", "level_of", "renoise", "sample", "trajectory",
     ],
     "workbench.testing": [
         "Check", "Constant", "DatasetConformance", "DenoiserConformance", "FeatureExtractorConformance", "GaussianOracle", "MixtureOracle",

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from workbench.diffusion import attend, group_norm_silu
+from workbench.diffusion import attend, fork_group_norm_silu, group_norm_silu
 from workbench.diffusion.normalization import composed
 from workbench.engine import assemble, train
 from workbench.engine.fast import Choices, FastPath, Kernels, attention, kernels, narrow_attention, norm_silu
@@ -107,6 +107,27 @@ def test_norm_with_and_without_silu_and_its_gradients_are_those_of_float64(dtype
 def test_compiled_norms_and_their_gradients_are_those_of_float64(folder, dtype, silu):
     ours = partial(norm_silu.norm_silu, built(folder, norm_silu.family(dtype, silu=silu)))
     assert_norms_are_those_of_float64(ours, TRUTHS[silu], dtype)
+
+
+@pytest.mark.parametrize("used", [(2.0, 0.5), (2.0, 0.0)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=[needs_compiler, pytest.mark.long])], ids=["written", "compiled"]
+)
+def test_gradients_of_a_norm_and_of_the_branch_beside_it_come_together(folder, dtype, used, compiled):
+    found = built(folder, norm_silu.family(dtype)) if compiled else written(norm_silu.blueprints(dtype))
+    tensors = [images(2, 24, 8, 8), normal(24, seed=1), normal(24, seed=2)]
+    gradient = normal(2, 24, 8, 8, seed=3)
+
+    def summed(fork, x, weight, bias):
+        branch, beside = fork(x, 6, weight, bias)
+        assert torch.equal(beside, x)
+        return used[0] * branch + used[1] * beside if used[1] else used[0] * branch
+
+    dtypes = [dtype, torch.float32, torch.float32]
+    truth = outcome(partial(summed, fork_group_norm_silu), tensors, gradient, [torch.float64] * 3)
+    ours = outcome(partial(summed, partial(norm_silu.fork_norm_silu, found)), tensors, gradient, dtypes)
+    assert max(errors(ours, truth)) < (1e-5 if dtype == torch.float32 else 1e-2)
 
 
 def test_exponentials_are_those_of_float64():
@@ -231,19 +252,23 @@ def test_norm_and_silu_in_steps_are_the_formula(told):
 
 
 def test_norm_and_silu_take_the_fast_path_by_their_name():
-    x, weight, bias = images(2, 8, 4, 4).float(), torch.ones(8), torch.zeros(8)
+    x, weight, bias = images(2, 8, 4, 4).float().requires_grad_(), torch.ones(8), torch.zeros(8)
     choices = Choices()
     with FastPath(choices):
         out = group_norm_silu(x, 2, weight, bias)
-    assert list(choices.used) == ["group norm and SiLU [8, 4, 4] 2 float32 forward"]
-    torch.testing.assert_close(out, composed(F.group_norm, x, 2, weight, bias))
+        branch, beside = fork_group_norm_silu(x, 2, weight, bias)
+    shape = "[8, 4, 4] 2 float32 forward and backward"
+    assert list(choices.used) == [f"group norm and SiLU {shape}", f"group norm and SiLU, forked {shape}"]
+    for each in (out, branch):
+        torch.testing.assert_close(each, composed(F.group_norm, x, 2, weight, bias))
+    assert beside is x
 
 
 @needs_compiler
 def test_kernels_that_are_there_are_not_built_again(folder, monkeypatch):
     built(folder, "norm_silu_float32")
     monkeypatch.setattr(subprocess, "run", None)
-    assert set(Kernels(folder, builds=True).get("norm_silu_float32")) == {"forward", "sums", "backward"}
+    assert set(Kernels(folder, builds=True).get("norm_silu_float32")) == {"forward", "sums", "backward", "backward_of_fork"}
 
 
 @needs_compiler

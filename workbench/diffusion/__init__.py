@@ -3,7 +3,7 @@
 from workbench.diffusion.attention import attend
 from workbench.diffusion.guidance import Guided
 from workbench.diffusion.inversion import bisected_time
-from workbench.diffusion.normalization import group_norm_silu
+from workbench.diffusion.normalization import fork_group_norm_silu, group_norm_silu
 from workbench.diffusion.objective import Objective, diffuse
 from workbench.diffusion.parameterization import PARAMETERIZATIONS, Parameterization, check_combination
 from workbench.diffusion.paths import Path
@@ -34,6 +34,7 @@ __all__ = [
     "bisected_time",
     "check_combination",
     "diffuse",
+    "fork_group_norm_silu",
     "group_norm_silu",
     "level_of",
     "renoise",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-__all__ = ["composed", "group_norm_silu"]
+__all__ = ["composed", "fork_group_norm_silu", "forked", "group_norm_silu"]
 
 
 def group_norm_silu(
@@ -32,6 +33,25 @@ def group_norm_silu(
         out: Tensor = handle_torch_function(group_norm_silu, (x,), x, groups, weight, bias, eps, added, scale, shift)
         return out
     return composed(F.group_norm, x, groups, weight, bias, eps, added, scale, shift)
+
+
+def fork_group_norm_silu(
+    x: Tensor,
+    groups: int,
+    weight: Tensor,
+    bias: Tensor,
+    eps: float = 1e-5,
+) -> tuple[Tensor, Tensor]:
+    """`group_norm_silu` of x, and x for the residual branch beside it: where both are used, the gradient of x is computed in one pass."""
+    if has_torch_function_unary(x):
+        out: tuple[Tensor, Tensor] = handle_torch_function(fork_group_norm_silu, (x,), x, groups, weight, bias, eps)
+        return out
+    return forked(group_norm_silu, x, groups, weight, bias, eps)
+
+
+def forked(norm: Callable[..., Tensor], x: Tensor, *told: Any, **named: Any) -> tuple[Tensor, Tensor]:
+    """`fork_group_norm_silu` by a norm of one's own."""
+    return norm(x, *told, **named), x
 
 
 def composed(

@@ -108,7 +108,7 @@ def _learns(args: tuple[Any, ...]) -> bool:
     return torch.is_grad_enabled() and any(isinstance(each, Tensor) and each.requires_grad for each in args)
 
 
-def _milliseconds(function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+def _milliseconds(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
     """The fastest of a few calls on random tensors like `args`, with the backward pass where there will be one."""
     learns = _learns(args)
     # None of the network's own tensors: the backward pass would leave gradients in them.
@@ -119,7 +119,8 @@ def _milliseconds(function: Callable[..., Tensor], args: tuple[Any, ...], kwargs
         started = time.perf_counter()
         out = function(*like, **named)
         if learns:
-            out.backward(out.detach())
+            outs = out if isinstance(out, tuple) else (out,)
+            torch.autograd.backward(outs, [each.detach() for each in outs])
         fastest = min(fastest, time.perf_counter() - started)
     return 1e3 * fastest
 

@@ -11,15 +11,19 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from workbench.diffusion import attend, group_norm_silu
+from workbench.diffusion import attend, fork_group_norm_silu, group_norm_silu
 from workbench.diffusion.attention import taken_apart
-from workbench.diffusion.normalization import composed
+from workbench.diffusion.normalization import composed, forked
 from workbench.engine.fast import attention, group_norm, narrow_attention, norm_silu
 from workbench.engine.fast.choices import COMPILED, PLAIN, Choices, Ways
 from workbench.engine.fast.kernels import Kernels
 
 __all__ = ["FastPath"]
 
+NORM_AND_SILU: Ways = {
+    "fast": partial(composed, group_norm.group_norm),
+    "fast backward": partial(composed, group_norm.group_norm_with_torchs_forward),
+}
 # What torch calls it -> its name for people, whether our ways compute a case, and what they are.
 REPLACED: dict[Callable[..., Any], tuple[str, Callable[..., bool], Ways]] = {
     F.group_norm: (
@@ -29,13 +33,11 @@ REPLACED: dict[Callable[..., Any], tuple[str, Callable[..., bool], Ways]] = {
     ),
     F.scaled_dot_product_attention: ("attention", attention.suits, {"fast": attention.attention}),
     attend: ("attention", attention.suits_attend, {"fast": partial(taken_apart, attention.attention)}),
-    group_norm_silu: (
-        "group norm and SiLU",
+    group_norm_silu: ("group norm and SiLU", norm_silu.suits, NORM_AND_SILU),
+    fork_group_norm_silu: (
+        "group norm and SiLU, forked",
         norm_silu.suits,
-        {
-            "fast": partial(composed, group_norm.group_norm),
-            "fast backward": partial(composed, group_norm.group_norm_with_torchs_forward),
-        },
+        {name: partial(forked, way) for name, way in NORM_AND_SILU.items()},
     ),
 }
 
@@ -68,9 +70,11 @@ class FastPath(TorchFunctionMode):
             return self._choices.fastest(name, every, cast, kwargs)(*cast, **kwargs)
 
     def _compiled(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ways:
-        way: Callable[..., Tensor]
+        way: Callable[..., Any]
         if func in (group_norm_silu, F.group_norm):
             family, way = norm_silu.family(args[0].dtype, silu=func is group_norm_silu), norm_silu.norm_silu
+        elif func is fork_group_norm_silu:
+            family, way = norm_silu.family(args[0].dtype), norm_silu.fork_norm_silu
         elif func is F.scaled_dot_product_attention and narrow_attention.suits(*args, **kwargs):
             family, way = narrow_attention.family(args[0].shape[3]), narrow_attention.narrow_attention
         elif func is attend and narrow_attention.suits_attend(*args, **kwargs):

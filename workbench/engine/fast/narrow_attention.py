@@ -88,12 +88,14 @@ class _Attend(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         b, n, c = gradient.shape
-        d = ctx.saved_tensors[0].shape[2]
-        do = gradient.reshape(b, n, c // d, d).transpose(1, 2)
-        of_all = gradient.new_empty(b, n, 3, c // d, d)
-        for at, each in enumerate(_gradients(ctx.kernels, ctx.saved_tensors, _channels(do), ctx.scale)):
-            _tokens(each, of_all[:, :, at].transpose(1, 2))
-        return of_all.view(b, n, 3 * c), None, None
+        q = ctx.saved_tensors[0]
+        do = gradient.reshape(b, n, -1, q.shape[2]).transpose(1, 2)
+        # One array in the type it will have, put in order in one go.
+        of_all = gradient.new_empty(3, *q.shape)
+        for into, each in zip(of_all, _gradients(ctx.kernels, ctx.saved_tensors, _channels(do), ctx.scale), strict=True):
+            into.copy_(each)
+        by_token = of_all.view(3, b, -1, *q.shape[1:]).permute(1, 3, 5, 0, 2, 4)  # [b, n/16, 16, 3, heads, d]
+        return by_token.reshape(b, n, 3 * c), None, None
 
 
 def _attention(kernels: Mapping[str, Kernel], q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from workbench.engine.fast.exponential import sigmoid
 from workbench.engine.fast.group_norm import as_pixels
 from workbench.engine.fast.kernels import Blueprint, Kernel
 
-__all__ = ["blueprints", "family", "norm_silu", "suits"]
+__all__ = ["blueprints", "family", "fork_norm_silu", "norm_silu", "suits"]
 
 
 def suits(
@@ -63,7 +63,19 @@ def norm_silu(
     if scale is not None and shift is not None:
         gamma, beta = gamma * (1.0 + scale.float()), torch.addcmul(shift.float(), beta, 1.0 + scale.float())
     offset = image.new_zeros((), dtype=torch.float32).expand(b, c) if added is None else added.float()
-    out: Tensor = _NormSiLU.apply(image, offset, gamma, beta, groups, eps, kernels)
+    out: Tensor = _NormSiLU.apply(image, offset, gamma, beta, groups, eps, kernels, False)
+    return out
+
+
+def fork_norm_silu(
+    kernels: Mapping[str, Kernel], image: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float = 1e-5
+) -> tuple[Tensor, Tensor]:
+    """`fork_group_norm_silu`, by the kernels of `family`."""
+    b, c = image.shape[:2]
+    offset = image.new_zeros((), dtype=torch.float32).expand(b, c)
+    out: tuple[Tensor, Tensor] = _NormSiLU.apply(
+        image, offset, weight.expand(b, c), bias.expand(b, c), groups, eps, kernels, True
+    )
     return out
 
 
@@ -78,23 +90,28 @@ class _NormSiLU(torch.autograd.Function):
         groups: int,
         eps: float,
         kernels: Mapping[str, Kernel],
-    ) -> Tensor:
+        fork: bool,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         x = _grouped_pixels(image, groups)
         added, gamma, beta = (each.reshape(len(x), groups, -1).contiguous() for each in (added, gamma, beta))
         y, *saved = kernels["forward"](x, added, gamma, beta, torch.tensor(eps))
         ctx.save_for_backward(image, added, gamma, *saved)
         ctx.groups, ctx.kernels = groups, kernels  # type: ignore[attr-defined]
-        return _image(y, image)
+        return (_image(y, image), image) if fork else _image(y, image)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor, beside: Tensor | None = None) -> tuple[Tensor | None, ...]:
         image, added, gamma, a, b, mean, rstd, total = ctx.saved_tensors
         x = _grouped_pixels(image, ctx.groups)
-        dy = _grouped_pixels(gradient.contiguous(memory_format=torch.channels_last), ctx.groups)
+        dy = _grouped_pixels(_channels_last(gradient), ctx.groups)
         on_x, constant, *of_channels = ctx.kernels["sums"](x, dy, a, b, mean, rstd, total, added, gamma)
-        (dx,) = ctx.kernels["backward"](x.flatten(2), dy.flatten(2), *(each.flatten(1) for each in (a, b, on_x, constant)))
-        return _image(dx, image), *(each.flatten(1) for each in of_channels), None, None, None
+        told = [x.flatten(2), dy.flatten(2), *(each.flatten(1) for each in (a, b, on_x, constant))]
+        if beside is None:
+            (dx,) = ctx.kernels["backward"](*told)
+        else:
+            (dx,) = ctx.kernels["backward_of_fork"](*told, as_pixels(_channels_last(beside)))
+        return _image(dx, image), *(each.flatten(1) for each in of_channels), None, None, None, None
 
 
 def _forward(silu: bool, x: Tensor, added: Tensor, gamma: Tensor, beta: Tensor, eps: Tensor) -> tuple[Tensor, ...]:
@@ -147,6 +164,14 @@ def _backward(silu: bool, x: Tensor, dy: Tensor, a: Tensor, b: Tensor, on_x: Ten
     return ((dn * a[:, None] + x.float() * on_x[:, None] + constant[:, None]).to(x.dtype),)
 
 
+def _backward_of_fork(
+    x: Tensor, dy: Tensor, a: Tensor, b: Tensor, on_x: Tensor, constant: Tensor, beside: Tensor
+) -> tuple[Tensor, ...]:
+    """The same with SiLU, and with the gradient [b, p, c] that comes to x by the branch beside."""
+    (dx,) = _backward(True, x.float(), dy, a, b, on_x, constant)
+    return ((dx + beside.float()).to(x.dtype),)
+
+
 def _of_norm(silu: bool, x: Tensor, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """dy, times the derivative of SiLU at x a + b."""
     if not silu:
@@ -161,7 +186,8 @@ def blueprints(dtype: torch.dtype, *, silu: bool = True) -> dict[str, Blueprint]
     image, pixels = torch.randn(4, 64, 32, 5).to(dtype), torch.randn(4, 64, 72).to(dtype)
     channel, group, flat = torch.randn(4, 32, 5), torch.randn(4, 32, 1), torch.randn(4, 72)
     of_image, of_channel, of_group = "b p g k", "b g k", "b g -"
-    return {
+    of_backward, sizes = (pixels, pixels, *(flat,) * 4), ("b p c", "b p c", *("b c",) * 4)
+    kernels = {
         "forward": Blueprint(
             partial(_forward, silu), (image, channel, channel, channel, torch.tensor(1e-5)), (of_image, *(of_channel,) * 3, "")
         ),
@@ -170,8 +196,15 @@ def blueprints(dtype: torch.dtype, *, silu: bool = True) -> dict[str, Blueprint]
             (image, image, channel, channel, group, group, channel, channel, channel),
             (of_image, of_image, *(of_channel,) * 2, *(of_group,) * 2, *(of_channel,) * 3),
         ),
-        "backward": Blueprint(partial(_backward, silu), (pixels, pixels, *(flat,) * 4), ("b p c", "b p c", *("b c",) * 4)),
+        "backward": Blueprint(partial(_backward, silu), of_backward, sizes),
     }
+    if silu:
+        kernels["backward_of_fork"] = Blueprint(_backward_of_fork, (*of_backward, pixels), (*sizes, "b p c"))
+    return kernels
+
+
+def _channels_last(image: Tensor) -> Tensor:
+    return image.contiguous(memory_format=torch.channels_last)
 
 
 def _grouped_pixels(image: Tensor, groups: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.diffusion import group_norm_silu
+from workbench.diffusion import fork_group_norm_silu, group_norm_silu
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -49,6 +49,10 @@ class NormSiLU(nn.GroupNorm):
     def forward(self, x: Tensor, added: Tensor | None = None, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """[b, c, h, w] and [b, c] each -> [b, c, h, w]."""
         return group_norm_silu(x, self.num_groups, self.weight, self.bias, self.eps, added, scale, shift)
+
+    def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives of x, and x for the branch beside."""
+        return fork_group_norm_silu(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class LevelEmbedding(nn.Module):

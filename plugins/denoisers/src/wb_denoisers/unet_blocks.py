@@ -52,7 +52,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """[b, before, h, w], [b, width] -> [b, after, h', w'], of the resolution that `resample` gives."""
-        h = self.norm1(x)
+        h, x = self.norm1.fork(x)
         if self.resample is not None:
             x, h = self.resample(x), self.resample(h)
         h = self.conv1(h)
