@@ -25,9 +25,12 @@ REFERENCE = "ours: unet, as it comes"
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
-    """A comparison per sampler; all evaluate the network once per step."""
-    images, steps = (2, 2) if setup.quick else (16, 20)
-    for sampler, scheduler in SAMPLERS.items():
+    """A comparison per sampler, and one of more images at once; all evaluate the network once per step."""
+    works = [(sampler, 16, 20) for sampler in SAMPLERS] + [("ddim", 64, 10)]
+    for sampler, images, steps in works:
+        if setup.quick:
+            images, steps = images // 8, 2
+        scheduler = SAMPLERS[sampler]
         table = {"use": sampler, "steps": steps}
         yield Comparison(
             case="sampling",
