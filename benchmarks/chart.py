@@ -81,9 +81,7 @@ def _ratios(panel: Any, rows: Sequence[Any]) -> None:
     panel.set_ylim(-0.7, len(rows) - 0.3)
     panel.set_xscale("log")
     panel.margins(x=0.12)
-    panel.set_xlabel(
-        "how many times as fast ours is as the fastest of theirs (right of 1: ours is faster)", color=INK, fontsize=9
-    )
+    panel.set_xlabel("ours is so many times as fast as the fastest of theirs", color=INK, fontsize=9)
     _plain(panel, panel.xaxis)
 
 

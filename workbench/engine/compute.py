@@ -72,9 +72,10 @@ class Compute:
         """`bound`, for a network that is evaluated many times and not trained."""
         return Replayed(self.bound(network)) if self.replayed else self.bound(network)
 
-    def seconds_apart(self) -> float:
-        """What compiling for the processor has taken so far: it happens in the first step, and is no training."""
-        return 0.0 if self.kernels is None else self.kernels.seconds
+    def clock(self) -> float:
+        """Seconds, as time.perf_counter(), that stand still while something is compiled: that happens once on a machine, and is no part of what
+        it happens in."""
+        return time.perf_counter() - (0.0 if self.kernels is None else self.kernels.seconds)
 
     def taken(self) -> Mapping[str, Any]:
         """What was chosen by measurement in this process, for `retake` in another one."""

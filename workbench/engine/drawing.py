@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -66,9 +65,9 @@ def draw(
     for start in range(0, total, size):
         index = range(start, min(start + size, total))
         with fitting(DRAWING, min(size, total)):
-            started = time.perf_counter()
+            started = drawer.compute.clock()
             images = to_uint8(drawer.images(slot, index, seed, labels(index)))
-            drawn.seconds += time.perf_counter() - started
+            drawn.seconds += drawer.compute.clock() - started
             features = [each.features(images) for each in distances]
         drawn.add(images, features, keep)
         yield drawn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -29,7 +28,8 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     The images of all evaluations of a run start from the same noise, so that a grid can be watched becoming better. Each batch becomes
     features as soon as it is drawn; of the images only those that are shown are kept.
     """
-    started = time.perf_counter()
+    clock = parts.compute.clock
+    started = clock()
     point("evaluation begun")
     recipe, slot = parts.recipe, parts.recipe.evaluation_sampler
     drawer = Drawer.of(parts, network)
@@ -41,12 +41,12 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
         if stop.requested:
             return
 
-    drawing = time.perf_counter()
+    drawing = clock()
     keep = max(recipe.evaluate.grid, recipe.evaluate.neighbours)
     for drawn in draw(
         drawer, slot, recipe.evaluate.samples, recipe.evaluate.batch_size, recipe.seed, partial(_labels, parts), distances, keep
     ):
-        pace = drawn.count / (time.perf_counter() - drawing)
+        pace = drawn.count / (clock() - drawing)
         left = (drawn.total - drawn.count) / pace
         yield Progress("evaluating", step, drawn.count, drawn.total, "sampling", images_per_second=pace, seconds_left=left)
         if stop.requested:
@@ -66,7 +66,7 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
         "eval/sampling_seconds": drawn.seconds,
         "eval/samples_per_second": drawn.count / drawn.seconds,
         "eval/nfe": float(drawer.evaluations),
-        "eval/seconds": time.perf_counter() - started,
+        "eval/seconds": clock() - started,
     }
     yield Progress("evaluating", step, metrics=told, what="pictures")
 

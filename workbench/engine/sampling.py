@@ -24,7 +24,7 @@ class Drawer:
 
     def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute) -> None:
         self._network, self._objective, self._spec = compute.drawing(network.eval()), objective, spec
-        self._compute, self._device = compute, compute.device
+        self.compute, self._device = compute, compute.device
         self._name = f"{type(network).__name__} of {sum(each.numel() for each in network.parameters())} parameters"
         self.evaluations = 0  # network evaluations of the last batch
 
@@ -35,7 +35,7 @@ class Drawer:
 
     def batch_size(self, total: int) -> int:
         """How many of `total` images to draw at once, where nobody has said it."""
-        return fastest_batch_size(self._network, self._name, self._spec, self._compute, total)
+        return fastest_batch_size(self._network, self._name, self._spec, self.compute, total)
 
     def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
         """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def train(
     if _evaluation_is_due(parts, state):
         yield from evaluated()
 
-    pace = _Pace(state, settings.batch_size, parts.compute.seconds_apart)
+    pace = _Pace(state, settings.batch_size, parts.compute.clock)
     with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
         like = batches.at(state.step) if parts.compute.replayed else None
         gradients = gradients_of(parts.objective, computed, network, like)
@@ -168,12 +167,11 @@ def _check_finite(watch: Watch, batches: Batches, settings: Train, kept: Checkpo
 class _Pace:
     """Measures steps: entering starts the clock of one, leaving stops it.
 
-    A GPU is told of steps long before it takes them, so the pace is that of all steps since the host last waited for it. `apart` tells
-    the seconds that were spent, up to now, on what is no part of a step.
+    A GPU is told of steps long before it takes them, so the pace is that of all steps since the host last waited for it.
     """
 
-    def __init__(self, state: TrainState, batch_size: int, apart: Callable[[], float]) -> None:
-        self._state, self._batch_size, self._apart = state, batch_size, apart
+    def __init__(self, state: TrainState, batch_size: int, clock: Callable[[], float]) -> None:
+        self._state, self._batch_size, self._clock = state, batch_size, clock
         self._seconds_per_step: float | None = None
         self._started = 0.0
         self._steps, self._seconds, self._waited = 0, 0.0, False
@@ -193,9 +191,6 @@ class _Pace:
             each, mean = self._seconds / self._steps, self._seconds_per_step
             self._seconds_per_step = each if mean is None else mean + (1.0 - 0.95**self._steps) * (each - mean)
             self._steps, self._seconds, self._waited = 0, 0.0, False
-
-    def _clock(self) -> float:
-        return time.perf_counter() - self._apart()
 
     @property
     def images_per_second(self) -> float:
