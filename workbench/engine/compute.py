@@ -31,8 +31,8 @@ REPEATS = 3
 WORTH = 1.15
 # Compiling a network takes minutes, the first time on a machine. A run shorter than this is over sooner without.
 COMPILED_STEPS, COMPILED_MINUTES = 20_000, 30.0
-# Kernels for a processor take half a minute, once; whoever trains for so many steps wins that back.
-KERNEL_STEPS = 1000
+# Kernels for a processor take half a minute, once; whoever trains for so long wins that back.
+KERNEL_STEPS, KERNEL_MINUTES = 1000, 3.0
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,18 @@ def choose_compute(
     cache: Path | None = None,
     *,
     replayable: bool = False,
+    trains: bool = True,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Compute:
     """What `train.precision` and `train.fast_path` mean for this network here; what was measured is kept under `cache`.
 
-    `replayable` is what its denoiser says of it; `progress` hears of what takes long.
+    `replayable` is what its denoiser says of it; `progress` hears of what takes long. What is not trained now (`trains`) has nothing compiled for it
+    that is not there already.
 
     "auto" is bf16 on GPUs from Ampere on, and on a CPU where a step of this very network is faster in it.
     """
     choices, fast = Choices(cache), settings.fast_path == "auto"
-    long = settings.steps >= COMPILED_STEPS and (settings.max_minutes is None or settings.max_minutes >= COMPILED_MINUTES)
+    long = _lasts(settings, COMPILED_STEPS, COMPILED_MINUTES)
     on_cpu = fast and device.type == "cpu"
     if on_cpu:
         keep_freed()
@@ -117,7 +119,9 @@ def choose_compute(
     compute = Compute(
         device,
         choices=choices if on_cpu else None,
-        kernels=Kernels(built, builds=settings.steps >= KERNEL_STEPS, progress=progress) if on_cpu else None,
+        kernels=Kernels(built, builds=trains and _lasts(settings, KERNEL_STEPS, KERNEL_MINUTES), progress=progress)
+        if on_cpu
+        else None,
         compiled=fast and long and can_compile(device),
         replayed=fast and replayable and device.type == "cuda",
     )
@@ -143,6 +147,10 @@ def choose_compute(
     with fitting(TRAINING, images):
         times = choices.times(key, ways)
     return in_bf16 if times["fp32"] > WORTH * times["bf16"] else compute
+
+
+def _lasts(settings: Train, steps: int, minutes: float) -> bool:
+    return settings.steps >= steps and (settings.max_minutes is None or settings.max_minutes >= minutes)
 
 
 def _within(compute: Compute, network: nn.Module, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:

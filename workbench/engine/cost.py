@@ -47,7 +47,7 @@ def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None) ->
     network = build_network(recipe, spec).to(device).train()
     objective, compute = (
         objective_of(recipe),
-        choose_compute(recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable),
+        choose_compute(recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable, trains=False),
     )
     batch = min(TRIED, recipe.train.batch_size)
     per_step, activations = _step(network, objective, spec, compute, batch)

@@ -8,7 +8,10 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -51,17 +54,22 @@ def main() -> None:
 
 
 def build(blueprints: Mapping[str, Blueprint], folder: Path) -> None:
-    """A file per kernel, in a folder that this makes."""
+    """A file per kernel, in a folder that this makes; as many at a time as there are processors."""
     folder.mkdir()
-    for name, blueprint in blueprints.items():
-        package = folder / f"{name}.pt2"
-        torch._inductor.aoti_compile_and_package(_exported(blueprint), package_path=str(package), inductor_configs=CONFIGURATION)
-        with zipfile.ZipFile(package) as archive:
-            (library,) = [entry for entry in archive.namelist() if entry.endswith(".so")]
-            (folder / f"{name}.so").write_bytes(archive.read(library))
-        package.unlink()
-        _check(name, blueprint, runner(folder / f"{name}.so"))
+    with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
+        for _ in pool.map(_build, blueprints, blueprints.values(), repeat(folder)):
+            pass
     (folder / DIGESTS).write_text(json.dumps({name: digest_of(folder / f"{name}.so") for name in blueprints}))
+
+
+def _build(name: str, blueprint: Blueprint, folder: Path) -> None:
+    package = folder / f"{name}.pt2"
+    torch._inductor.aoti_compile_and_package(_exported(blueprint), package_path=str(package), inductor_configs=CONFIGURATION)
+    with zipfile.ZipFile(package) as archive:
+        (library,) = [entry for entry in archive.namelist() if entry.endswith(".so")]
+        (folder / f"{name}.so").write_bytes(archive.read(library))
+    package.unlink()
+    _check(name, blueprint, runner(folder / f"{name}.so"))
 
 
 def _check(name: str, blueprint: Blueprint, kernel: Kernel) -> None:

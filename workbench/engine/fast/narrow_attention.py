@@ -104,10 +104,12 @@ def _attention(kernels: Mapping[str, Kernel], q: Tensor, k: Tensor, v: Tensor, s
     From here on q holds the scale and scores are 2^-6 of themselves, as in `lse`.
     """
     q *= scale / 2**SQUARES
-    if _longest(q) * _longest(k) <= GREATEST / 2**SQUARES:
-        shift = q.new_zeros(()).expand(q.shape[0], q.shape[1], LANES).contiguous()
-    else:
-        (shift,) = kernels["highest"](q, k)
+    shift = q.new_zeros(q.shape[0], q.shape[1], LANES)
+    # Asked of every head by itself: what becomes of an image shall not depend on the others of its batch.
+    far = _longest(q) * _longest(k) > (GREATEST / 2**SQUARES) ** 2
+    if far.any():
+        (highest,) = kernels["highest"](q, k)
+        shift = torch.where(far[:, None, None], highest, shift)
     out, total = kernels["forward"](q, k, v, shift)
     out /= total[:, :, None]
     return out, shift.add_(total.log_(), alpha=2**-SQUARES)
@@ -123,9 +125,9 @@ def _gradients(kernels: Mapping[str, Kernel], saved: Sequence[Tensor], do: Tenso
     return dq.mul_(scale), dk.mul_(2**SQUARES), dv
 
 
-def _longest(vectors: Tensor) -> float:
-    """The greatest length of vectors [b heads, n/16, d, 16]."""
-    return float(vectors.square().sum(2).amax()) ** 0.5
+def _longest(vectors: Tensor) -> Tensor:
+    """The square of the greatest length in every head [b heads], of vectors [b heads, n/16, d, 16]."""
+    return vectors.square().sum(2).amax((1, 2))
 
 
 def _highest(q: Tensor, k: Tensor) -> tuple[Tensor, ...]:
