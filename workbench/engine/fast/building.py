@@ -56,7 +56,7 @@ def main() -> None:
 def build(blueprints: Mapping[str, Blueprint], folder: Path) -> None:
     """A file per kernel, in a folder that this makes; as many at a time as there are processors."""
     folder.mkdir()
-    with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(min(len(blueprints), os.cpu_count() or 1), get_context("fork")) as pool:
         for _ in pool.map(_build, blueprints, blueprints.values(), repeat(folder)):
             pass
     (folder / DIGESTS).write_text(json.dumps({name: digest_of(folder / f"{name}.so") for name in blueprints}))
