@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -279,6 +280,35 @@ def test_kernels_that_are_there_are_not_built_again(folder, monkeypatch):
     built(folder, "norm_silu_float32")
     monkeypatch.setattr(subprocess, "run", None)
     assert set(Kernels(folder, builds=True).get("norm_silu_float32")) == {"forward", "sums", "backward", "backward_of_fork"}
+
+
+@needs_compiler
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are for Linux")
+def test_a_compiling_process_that_is_killed_leaves_none_behind(tmp_path):
+    command = [sys.executable, "-P", "-m", "workbench.engine.fast.building", "norm_float32", str(tmp_path / "built")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60.0
+    # Its workers have its own command line; whatever else it starts has not.
+    while not (workers := [pid for pid in children_of(process.pid) if "building" in command_of(pid)]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while any(command_of(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def children_of(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def command_of(pid):
+    """Empty for a process that has ended, also where nobody has waited for it."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 @needs_compiler

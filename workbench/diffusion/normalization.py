@@ -42,7 +42,10 @@ def fork_group_norm_silu(
     bias: Tensor,
     eps: float = 1e-5,
 ) -> tuple[Tensor, Tensor]:
-    """`group_norm_silu` of x, and x for the residual branch beside it: where both are used, the gradient of x is computed in one pass."""
+    """`group_norm_silu` of x [b, c, h, w], and x for the residual branch beside it, of the same shape.
+
+    A network that goes on with the x that is returned has the gradients of both branches added where that of the norm is computed.
+    """
     if has_torch_function_unary(x):
         out: tuple[Tensor, Tensor] = handle_torch_function(fork_group_norm_silu, (x,), x, groups, weight, bias, eps)
         return out

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import tempfile
 import zipfile
@@ -33,6 +35,7 @@ FAMILIES: dict[str, Callable[[], Mapping[str, Blueprint]]] = {
         for width in range(1, narrow_attention.WIDEST + 1)
     },
 }
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>; kernels are for Linux alone
 CONFIGURATION = {
     "cpp.enable_floating_point_contract_flag": "fast",  # a product and the sum it goes into are one operation
     "cpp.dynamic_threads": True,  # as many as torch is told to use when the kernel runs
@@ -56,10 +59,15 @@ def main() -> None:
 def build(blueprints: Mapping[str, Blueprint], folder: Path) -> None:
     """A file per kernel, in a folder that this makes; as many at a time as there are processors."""
     folder.mkdir()
-    with ProcessPoolExecutor(min(len(blueprints), os.cpu_count() or 1), get_context("fork")) as pool:
+    with ProcessPoolExecutor(min(len(blueprints), os.cpu_count() or 1), get_context("fork"), _die_with_parent) as pool:
         for _ in pool.map(_build, blueprints, blueprints.values(), repeat(folder)):
             pass
     (folder / DIGESTS).write_text(json.dumps({name: digest_of(folder / f"{name}.so") for name in blueprints}))
+
+
+def _die_with_parent() -> None:
+    """A process that is killed, because it took too long, takes those it started with it; they would wait for work for ever."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _build(name: str, blueprint: Blueprint, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Attention of narrow heads in three compiled kernels, which hold no weights: products of so few channels cost less than the way to memory."""
+"""Attention of narrow heads in compiled kernels, which hold no weights: products of so few channels cost less than the way to memory."""
 
 from __future__ import annotations
 
