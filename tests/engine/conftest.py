@@ -1,10 +1,16 @@
-"""A recipe small enough for a test, and its parts."""
+"""A recipe small enough for a test, and its parts; puts `fast_cases` within reach of the tests beside it."""
+
+import os
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from workbench.engine import assemble
 from workbench.recipe import load
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 TINY = [
     "parameterization=eps",
@@ -42,3 +48,9 @@ def parts_of(repository, cache):
         return assemble(load(repository / "recipes" / "cars_linear.toml", [*TINY, *overrides]), torch.device(device), cache)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def kernels_folder():
+    # Of all processes of the test run: what one of them has built serves the others.
+    return Path(os.environ["WB_CACHE"]) / "tested_kernels"

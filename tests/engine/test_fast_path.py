@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fast_cases import errors, images, normal, outcome
 from torch.nn import functional as F
 
 from workbench.engine import assemble, latest, train
@@ -32,27 +33,6 @@ class Always(Choices):
         return ways[self.used[name]]
 
 
-def normal(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def images(*shape, seed=0):
-    # Far from mean 0, where sums of squares lose digits.
-    return (2.0 * normal(*shape, seed=seed) + 3.0).contiguous(memory_format=torch.channels_last)
-
-
-def outcome(function, tensors, gradient, dtype):
-    """Value and gradients, in float64."""
-    leaves = [each.clone().to(dtype).requires_grad_() for each in tensors]
-    out = function(*leaves)
-    out.backward(gradient.to(out.dtype))
-    return [each.double() for each in (out.detach(), *(leaf.grad for leaf in leaves))]
-
-
-def errors(found, truth):
-    return [float((a - b).norm() / b.norm()) for a, b in zip(found, truth, strict=True)]
-
-
 def normalise(function, groups, dtype):
     # As in training: weight and bias are float32 whatever the images are.
     parameters = torch.float32 if dtype == torch.bfloat16 else dtype
@@ -65,9 +45,9 @@ def normalise(function, groups, dtype):
 def test_group_norm_and_its_gradients_are_those_of_float64(channels, groups, side, dtype, ours):
     tensors = [images(3, channels, side, side), normal(channels, seed=1), normal(channels, seed=2)]
     gradient = normal(3, channels, side, side, seed=3)
-    truth = outcome(normalise(F.group_norm, groups, torch.float64), tensors, gradient, torch.float64)
-    found = errors(outcome(normalise(ours, groups, dtype), tensors, gradient, dtype), truth)
-    torchs = errors(outcome(normalise(F.group_norm, groups, dtype), tensors, gradient, dtype), truth)
+    truth = outcome(normalise(F.group_norm, groups, torch.float64), tensors, gradient, [torch.float64] * 3)
+    found = errors(outcome(normalise(ours, groups, dtype), tensors, gradient, [dtype] * 3), truth)
+    torchs = errors(outcome(normalise(F.group_norm, groups, dtype), tensors, gradient, [dtype] * 3), truth)
     assert max(found) < (2e-6 if dtype == torch.float32 else 1e-2)
     assert all(mine < 2.0 * theirs + 1e-7 for mine, theirs in zip(found, torchs, strict=True))
 
@@ -77,9 +57,9 @@ def test_group_norm_and_its_gradients_are_those_of_float64(channels, groups, sid
 def test_attention_and_its_gradients_are_those_of_float64(heads, tokens, width, dtype):
     tensors = [normal(2, heads, tokens, width, seed=seed) for seed in range(3)]
     gradient = normal(2, heads, tokens, width, seed=3)
-    truth = outcome(F.scaled_dot_product_attention, tensors, gradient, torch.float64)
-    ours = errors(outcome(attention, tensors, gradient, dtype), truth)
-    torchs = errors(outcome(F.scaled_dot_product_attention, tensors, gradient, dtype), truth)
+    truth = outcome(F.scaled_dot_product_attention, tensors, gradient, [torch.float64] * 3)
+    ours = errors(outcome(attention, tensors, gradient, [dtype] * 3), truth)
+    torchs = errors(outcome(F.scaled_dot_product_attention, tensors, gradient, [dtype] * 3), truth)
     assert max(ours) < (1e-6 if dtype == torch.float32 else 2e-2)
     assert all(mine < 2.0 * theirs + 1e-7 for mine, theirs in zip(ours, torchs, strict=True))
 
@@ -288,3 +268,26 @@ def test_the_same_training_ends_alike_with_and_without_the_fast_path(repository,
         return Drawer(parts.network, parts.objective, parts.spec, compute).images(slot, range(4), 0)
 
     assert float((images("bf16", Always()) - images("fp32", None)).square().mean().sqrt()) < 1e-2
+
+
+class Doubled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(1, 1, 1, bias=False).requires_grad_(False)
+        self.layer.weight.fill_(2.0)
+
+    def forward(self, x, level, cond=None):
+        return self.layer(x)
+
+
+@pytest.mark.parametrize(("precision", "second"), [("bf16", 2.0), ("fp32", 3.0)])
+def test_weights_that_stay_as_they_are_are_cast_once(precision, second):
+    compute, network, x = Compute(torch.device("cpu"), precision), Doubled(), torch.ones(1, 1, 1, 1)
+    evaluate = compute.drawing(network)
+    with pytest.raises(RuntimeError, match="stops here"), torch.no_grad(), compute.unchanged(network):
+        assert float(evaluate(x, x, None)) == 2.0
+        network.layer.weight.fill_(3.0)  # against the promise: what was cast to bfloat16 does not hear of it
+        assert float(evaluate(x, x, None)) == second
+        raise RuntimeError("stops here")
+    assert not network.layer.weight.requires_grad
+    assert float(evaluate(x, x, None)) == 3.0

@@ -31,8 +31,9 @@ FAMILIES: dict[str, Callable[[], Mapping[str, Blueprint]]] = {
         for silu in (True, False)
     },
     **{
-        narrow_attention.family(width): partial(narrow_attention.blueprints, width)
+        narrow_attention.family(width, dtype): partial(narrow_attention.blueprints, width, dtype)
         for width in range(1, narrow_attention.WIDEST + 1)
+        for dtype in (torch.float32, torch.bfloat16)
     },
 }
 PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>; kernels are for Linux alone

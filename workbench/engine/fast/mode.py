@@ -76,9 +76,10 @@ class FastPath(TorchFunctionMode):
         elif func is fork_group_norm_silu:
             family, way = norm_silu.family(args[0].dtype), norm_silu.fork_norm_silu
         elif func is F.scaled_dot_product_attention and narrow_attention.suits(*args, **kwargs):
-            family, way = narrow_attention.family(args[0].shape[3]), narrow_attention.narrow_attention
+            family, way = narrow_attention.family(args[0].shape[3], args[0].dtype), narrow_attention.narrow_attention
         elif func is attend and narrow_attention.suits_attend(*args, **kwargs):
-            family, way = narrow_attention.family(args[0].shape[2] // 3 // args[1]), narrow_attention.narrow_attend
+            width = args[0].shape[2] // 3 // args[1]
+            family, way = narrow_attention.family(width, args[0].dtype), narrow_attention.narrow_attend
         else:
             return {}
         kernels = self._kernels.get(family)
