@@ -6,8 +6,8 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -71,6 +71,23 @@ class Compute:
     def drawing(self, network: nn.Module) -> Network:
         """`bound`, for a network that is evaluated many times and not trained."""
         return Replayed(self.bound(network)) if self.replayed else self.bound(network)
+
+    @contextmanager
+    def unchanged(self, network: nn.Module) -> Iterator[None]:
+        """A context in which the network's weights stay as they are: on a CPU each is cast to bfloat16 once, not at every evaluation."""
+        if self.device.type != "cpu" or self.precision != "bf16":
+            yield
+            return
+        # autocast keeps what it cast until the outermost context is left, and only of tensors that ask for gradients.
+        asking = [each for each in network.parameters() if not each.requires_grad]
+        try:
+            for each in asking:
+                each.requires_grad_(True)
+            with torch.autocast("cpu", enabled=False):
+                yield
+        finally:
+            for each in asking:
+                each.requires_grad_(False)
 
     def clock(self) -> float:
         """Seconds, as time.perf_counter(), that stand still while something is compiled: that happens once on a machine, and is no part of what

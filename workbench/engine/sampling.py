@@ -23,7 +23,8 @@ class Drawer:
     """Draws images of one trained network; image i under a seed is the same in every batch."""
 
     def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute) -> None:
-        self._network, self._objective, self._spec = compute.drawing(network.eval()), objective, spec
+        self._module, self._network = network.eval(), compute.drawing(network)
+        self._objective, self._spec = objective, spec
         self.compute, self._device = compute, compute.device
         self._name = f"{type(network).__name__} of {sum(each.numel() for each in network.parameters())} parameters"
         self.evaluations = 0  # network evaluations of the last batch
@@ -35,7 +36,8 @@ class Drawer:
 
     def batch_size(self, total: int) -> int:
         """How many of `total` images to draw at once, where nobody has said it."""
-        return fastest_batch_size(self._network, self._name, self._spec, self.compute, total)
+        with self.compute.unchanged(self._module):
+            return fastest_batch_size(self._network, self._name, self._spec, self.compute, total)
 
     def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
         """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional.
@@ -44,8 +46,9 @@ class Drawer:
         """
         posterior = self._posterior(slot, labels)
         counted = Counted(posterior)
-        for _, images in self._walk(slot, counted, index, seed):  # noqa: B007 - the last ones are wanted
-            pass
+        with self.compute.unchanged(self._module):
+            for _, images in self._walk(slot, counted, index, seed):  # noqa: B007 - the last ones are wanted
+                pass
         self.evaluations = counted.evaluations * (2 if isinstance(posterior, Guided) else 1)
         check_finite(images, slot.use, posterior, lambda watched: self._walk(slot, watched, index, seed))
         return images
