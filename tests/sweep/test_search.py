@@ -98,7 +98,7 @@ def test_the_search_finds_more_than_chance(searched):
 @pytest.mark.parametrize(
     ("sampler", "pruner", "trials"),
     [
-        pytest.param("cmaes", "hyperband", 6, marks=pytest.mark.slow),
+        pytest.param("cmaes", "hyperband", 6, marks=pytest.mark.long),
         pytest.param("gp", "median", 12, marks=pytest.mark.long),
         pytest.param("qmc", "median", 8, marks=pytest.mark.long),
         pytest.param("random", "hyperband", 8, marks=pytest.mark.long),

@@ -141,7 +141,7 @@ def test_max_failures_of_the_command_line_stops_a_sweep_whose_losses_become_infi
     assert len(states) < 30
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_begins_no_trial_after_its_minutes_and_goes_on_later(wb, found, write):
     path = write()
     done = wb("sweep", path, "--trials", 50, "--minutes", 0.1, "--no-track")
