@@ -94,6 +94,7 @@ def test_a_run_that_goes_on_without_a_kernel_it_had_computes_as_torch_does():
     assert torch.equal(out, group_norm_silu(x, 2, weight, bias))
 
 
+@pytest.mark.long
 def test_compiling_is_no_time_of_training_or_evaluation(tmp_path, monkeypatch, repository):
     overrides = [
         "dataset.image_size=16",

@@ -106,7 +106,7 @@ DIVERGES = (
 RATES = '[sweep.space]\n"train.learning_rate" = { choices = [1e-3, 1.0] }\n'
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_trial_whose_loss_becomes_infinite_has_failed_and_the_sweep_ends_with_an_answer(wb, found, write, tmp_path):
     from mlflow.tracking import MlflowClient
 
@@ -152,6 +152,7 @@ def test_a_sweep_begins_no_trial_after_its_minutes_and_goes_on_later(wb, found, 
     assert f"going on: {len(states)} of {len(states) + 1}" in wb("sweep", path, "--trials", len(states) + 1, "--no-track").stdout
 
 
+@pytest.mark.long
 def test_the_training_of_a_trial_ends_after_its_minutes(wb, found, write, tmp_path):
     wb("sweep", write("max_minutes = 0.02\n"), "--trials", 1, "--no-track", "--set", "train.steps=1_000_000")
     (trial,) = found()["trials"]

@@ -31,7 +31,7 @@ REPEATS = 3
 WORTH = 1.15
 # Compiling a network takes minutes, the first time on a machine. A run shorter than this is over sooner without.
 COMPILED_STEPS, COMPILED_MINUTES = 20_000, 30.0
-# Kernels for a processor take half a minute, once; whoever trains for so long wins that back.
+# Each kind of kernel takes about half a minute, once on a machine; whoever trains for so long wins that back, sooner or later.
 KERNEL_STEPS, KERNEL_MINUTES = 1000, 3.0
 
 

@@ -28,7 +28,7 @@ Kernel = Callable[..., Sequence[Tensor]]
 TOLD = "compiling for this processor"
 FIXED = "-"  # the name of a dimension for whose size a kernel is made
 DIGESTS = "sha256.json"  # of every kernel in a folder, by name
-PATIENCE = 300.0  # seconds for a set of kernels; a quiet machine of two cores needs about 20
+PATIENCE = 300.0  # seconds for a set of kernels; a quiet machine of two cores needs 20 to 45
 
 
 @dataclass(frozen=True)
