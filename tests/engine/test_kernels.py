@@ -12,10 +12,13 @@ import torch
 from fast_cases import built, images, needs_compiler
 
 from workbench.diffusion import group_norm_silu
-from workbench.engine import Stop, assemble, train
+from workbench.engine import Stop, assemble, create_run, drawer_of, train
+from workbench.engine.cost import estimate
 from workbench.engine.evaluate import evaluate
 from workbench.engine.fast import Choices, FastPath, Kernels, kernels
+from workbench.engine.sampling import Drawer
 from workbench.recipe import load as load_recipe
+from workbench.recipe import save
 
 
 @needs_compiler
@@ -45,6 +48,22 @@ def test_kernels_are_asked_for_once_and_only_by_those_who_may(tmp_path, monkeypa
     assert some.get("norm_silu_float32") is some.get("norm_silu_float32") is None
     assert [command[0] for command in asked] == ["norm_silu_float32"]
     assert told == [(kernels.TOLD, 0, 1), (kernels.TOLD, 1, 1)]
+
+
+def test_nothing_is_compiled_for_what_is_not_trained(parts_of, tmp_path, monkeypatch):
+    run, short, long = create_run(tmp_path, "tiny"), parts_of(), parts_of("train.steps=1000").recipe
+    save(short.recipe, run.recipe)
+    list(train(short, run.checkpoints))
+    asked = []
+    monkeypatch.setattr(kernels, "can_build", lambda: True)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    drawer, _, _ = drawer_of(run, long, torch.device("cpu"))
+    drawer.images(long.sampler, range(1), 0)
+    estimate(long, torch.device("cpu"), tmp_path / "cache")
+    assert asked == []
+    parts = assemble(long, torch.device("cpu"), tmp_path / "cache")
+    Drawer.of(parts, parts.network).images(long.sampler, range(1), 0)  # as a run's own evaluation does
+    assert asked != []
 
 
 def test_a_compiler_that_fails_is_asked_once_and_its_words_are_kept(tmp_path, monkeypatch):

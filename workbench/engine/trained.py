@@ -28,7 +28,7 @@ def drawer_of(run: RunFolder, recipe: Recipe, device: torch.device) -> tuple[Dra
     network = build_network(recipe, spec)
     checkpoints.load_average(newest, network)
     network = network.to(device)
-    compute = choose_compute(recipe.train, network, spec, device, cache_folder(run.home))
+    compute = choose_compute(recipe.train, network, spec, device, cache_folder(run.home), trains=False)
     return Drawer(network, objective_of(recipe), spec, compute), spec, newest.state.step
 
 
