@@ -113,8 +113,7 @@ def _under_fire(options: argparse.Namespace, recipe: Path, home: Path, rng: rand
     if options.storage:
         lease = ["--storage", options.storage, "--lease-seconds", "5"]
         machines.append(_Machine([*first, *lease], home))
-        _wait_for_sweep(home / "sweeps" / "chaos" / "sweep.json", machines[0])
-        time.sleep(5.0)
+        _wait_for_first_trial(home, machines[0])
         other = home / "other"
         other.mkdir()
         machines.append(_Machine([*WB, "sweep-worker", "chaos", *common, *lease], other))
@@ -124,8 +123,8 @@ def _under_fire(options: argparse.Namespace, recipe: Path, home: Path, rng: rand
     due = options.kills // max(1, options.coordinator_kills)
     until = time.monotonic() + 3600.0
     while time.monotonic() < until:
-        time.sleep(rng.uniform(0.3, 1.7) * options.every)
-        machine = rng.choice(machines)
+        _wait_for_turn(killed.total(), options, home, rng)
+        machine = rng.choice([each for each in machines if each.process.poll() is None] or machines)
         want_coordinator = killed["coordinators killed"] < options.coordinator_kills and (
             killed["workers killed"] >= due * (killed["coordinators killed"] + 1)
         )
@@ -147,11 +146,25 @@ def _under_fire(options: argparse.Namespace, recipe: Path, home: Path, rng: rand
     raise SystemExit(f"not done after an hour; see {home / 'chaos.log'}")
 
 
-def _wait_for_sweep(path: Path, machine: _Machine) -> None:
-    while not path.exists():
+def _wait_for_turn(killed: int, options: argparse.Namespace, home: Path, rng: random.Random) -> None:
+    """Wait at random, but not while kills fall behind trials: a fast machine would end the sweep before the last of them."""
+    kills = options.kills + options.coordinator_kills
+    until = time.monotonic() + rng.uniform(0.3, 1.7) * options.every
+    while time.monotonic() < until:
+        time.sleep(0.2)
+        if killed < kills and len(_runs(home)) * (kills + 1) >= options.trials * (killed + 1):
+            return
+
+
+def _wait_for_first_trial(home: Path, machine: _Machine) -> None:
+    while not _runs(home):
         if machine.process.poll() is not None:
             raise SystemExit(f"the sweep did not begin; see {machine.home / 'chaos.log'}")
         time.sleep(0.2)
+
+
+def _runs(home: Path) -> list[Path]:
+    return [path for place in (home, home / "other") for path in place.glob("runs/*/run.json")]
 
 
 def _counted(home: Path, options: argparse.Namespace) -> dict[str, int]:
@@ -159,9 +172,7 @@ def _counted(home: Path, options: argparse.Namespace) -> dict[str, int]:
     done = subprocess.run([*WB, "sweep", "show", "chaos", "--json"], env=environ, capture_output=True, text=True, check=True)
     trials = json.loads(done.stdout)["trials"]
     states = Counter(trial["state"] for trial in trials)
-    finished = [
-        finished_times(RunFolder(path.parent)) for place in (home, home / "other") for path in place.glob("runs/*/run.json")
-    ]
+    finished = [finished_times(RunFolder(path.parent)) for path in _runs(home)]
     found = {
         "trials": len(trials),
         "distinct": len({trial["number"] for trial in trials}),
