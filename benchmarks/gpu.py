@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import torch
 from benchmarks import machine, ours
 from benchmarks.data import cars
 from benchmarks.peers import hugging_face
-from benchmarks.timing import Action, Contender, Ready, interleaved, prepared
+from benchmarks.timing import Action, Contender, interleaved, prepared
 
 CUDA = torch.device("cuda")
 OUT = Path(__file__).parent / "gpu.json"
@@ -115,11 +115,11 @@ def _measured(case: str, batch: int | None, rounds: int, compiled: bool, peak: f
     for contender in contenders:  # one at a time: graphs and caches of one are not in the memory of another
         torch.cuda.reset_peak_memory_stats()
         with ExitStack() as stack:
-            ready, failed = prepared([contender], stack)
+            ready, failed = prepared([_waited(contender)], stack)
             if failed:
                 print(f"{case} {size} {contender.name}: {failed[contender.name]}", flush=True)
                 continue
-            times = interleaved(_waited(ready), rounds, 1.0)[contender.name].seconds
+            times = interleaved(ready, rounds, 1.0)[contender.name].seconds
             each = sorted(images / seconds for seconds in times)
         median = each[len(each) // 2]
         share = None if work is None else median * work / peak
@@ -128,15 +128,19 @@ def _measured(case: str, batch: int | None, rounds: int, compiled: bool, peak: f
         torch.cuda.empty_cache()
 
 
-def _waited(ready: Mapping[str, Ready]) -> dict[str, Ready]:
-    def waited(action: Action) -> Action:
+def _waited(contender: Contender) -> Contender:
+    """The same, whose action ends when the GPU is done with it."""
+
+    def prepare(stack: ExitStack) -> Action:
+        action = contender.prepare(stack)
+
         def act() -> None:
             action()
             torch.cuda.synchronize()
 
         return act
 
-    return {name: Ready(waited(each.action), each.first) for name, each in ready.items()}
+    return replace(contender, prepare=prepare)
 
 
 def _training(batch: int | None, compiled: bool) -> tuple[list[Contender], int, int]:

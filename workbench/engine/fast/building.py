@@ -40,6 +40,10 @@ PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>; kernels are for Linux alone
 CONFIGURATION = {
     "cpp.enable_floating_point_contract_flag": "fast",  # a product and the sum it goes into are one operation
     "cpp.dynamic_threads": True,  # as many as torch is told to use when the kernel runs
+    # As for that many, and little to do: in this process, which has one thread, only the outermost loop would be shared out, and of a single
+    # image that is one turn.
+    "cpp.threads": 64,
+    "cpp.min_chunk_size": 1,
     # What is used many times is computed many times, in registers, and never written to memory.
     "realize_reads_threshold": 10**6,
     "realize_opcount_threshold": 10**6,
