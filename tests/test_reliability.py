@@ -151,6 +151,7 @@ def test_a_run_has_one_writer(wb, home, tmp_path):
     assert run.info()["status"] == "RUNNING"  # nobody could write it
 
 
+@pytest.mark.long
 def test_a_run_without_a_server_is_sent_later(wb, home, tmp_path):
     recipe = written_recipe(tmp_path, "later", STEPS)
     assert wb("run", recipe, MLFLOW_TRACKING_URI="http://127.0.0.1:9") == 0, wb.log()

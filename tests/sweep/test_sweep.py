@@ -176,7 +176,7 @@ def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path, found)
     assert states == {8: "complete", 64: "infeasible"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb, found):
     path = write()
     command = ["sweep", str(path), "--trials", "3", "--no-track", "--set", "train.steps=400", "--set", "train.batch_size=16"]
