@@ -81,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=300, help="optimizer steps of a trial")
     parser.add_argument("--kills", type=int, default=20, help="workers to kill")
     parser.add_argument("--coordinator-kills", type=int, default=3)
-    parser.add_argument("--every", type=float, default=4.0, help="mean seconds between kills")
+    parser.add_argument("--every", type=float, default=4.0, help="mean seconds between kills, fewer where trials are quick")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--storage", help="PostgreSQL; then two machines are played, by a coordinator each")
     parser.add_argument("--home", help="kept; a temporary one if absent")
