@@ -6,7 +6,7 @@ PLUGINS := schedules denoisers samplers datasets features launchers
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: cars test long peers chaos chaos-sweep fuzz bench bench-quality lint format setup ui clean help
+.PHONY: constraints cars test long peers chaos chaos-sweep fuzz bench bench-quality lint format setup ui clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -64,12 +64,19 @@ $(VENV)/.installed: $(INPUTS)
 # Of k-diffusion only the samplers are wanted. The rest of it needs wandb, CLIP, kornia and, through dctorch, numpy 1.
 $(VENV)/.peers: $(VENV)/.installed plugins/diffusers/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e ".[peers]" -e ./plugins/diffusers
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps k-diffusion
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps k-diffusion==0.1.1.post1
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.installed plugins/diffusers/pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e ".[bench]" -e ./plugins/diffusers
 	touch $@
+
+# Universal: one file for every platform and Python version. Pins that still fit are kept; UPGRADE=--upgrade takes the newest.
+constraints: setup  ## renew constraints.txt from the pyproject files
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	printf -- '-e %s\n' '.[dev,peers,bench]' $(foreach p,$(PLUGINS) diffusers,./plugins/$(p)) | $(BIN)/uv pip compile - \
+	  --universal --python-version 3.11 --no-annotate --no-header --quiet --output-file constraints.txt $(UPGRADE) \
+	  --no-emit-package diffusion-workbench $(foreach p,$(PLUGINS) diffusers,--no-emit-package diffusion-workbench-$(p))
 
 clean:  ## remove the virtual environment and caches, keep runs
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
