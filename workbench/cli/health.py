@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from workbench.errors import RecipeError, WeightsError, WorkbenchError
-from workbench.registry import Entry, Plugin, installed, load, plugins, probe, unknown_names
+from workbench.registry import Entry, Plugin, damaged, installed, is_first_party, load, plugins, probe, unknown_names
+from workbench.registry.versions import CORE
 
 __all__ = ["Finding", "findings"]
 
@@ -58,6 +59,7 @@ def findings(seconds: float) -> Iterator[Finding]:
             "WB_PLUGINS names it, and it is not installed",
             f"pip install {name}, or take it out of WB_PLUGINS",
         )
+    yield from _metadata()
     yield from _weights(sound)
     yield from _data()
     yield _store()
@@ -103,6 +105,16 @@ def _plugin(plugin: Plugin, tried: list[tuple[Entry, str | None]]) -> Iterator[F
             yield Finding("broken", "plugin", name, f"{entry.kind}: {error}", "" if "pip install" in error else remedy)
     if not broken and tried:
         yield Finding("ok", "plugin", name, ", ".join(entry.name for entry, _ in tried))
+
+
+def _metadata() -> Iterator[Finding]:
+    """Metadata folders that hide a package or describe it twice."""
+    for row in damaged():
+        ours = row.name == CORE or is_first_party(row.name)
+        remedy = f"delete {row.path}" if row.has_sound else f"pip install --force-reinstall {row.name}, or delete {row.path}"
+        state: Literal["note", "broken"] = "broken" if ours and not row.has_sound else "note"
+        told = f"{row.path} cannot be used: {row.reason}" + ("; another copy of the package is used" if row.has_sound else "")
+        yield Finding(state, "package", row.name, told, remedy)
 
 
 def _weights(sound: list[Entry]) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,7 @@ from workbench.engine.device import describe_device
 from workbench.engine.fast import processor
 from workbench.engine.origins import origins_of
 from workbench.recipe import dumps
+from workbench.registry import distribution
 
 __all__ = ["Agreement", "Determinism", "agreement", "agreement_with", "environment", "recipe_hash"]
 
@@ -83,7 +83,7 @@ def environment(parts: Parts) -> dict[str, str]:
         "compute": parts.compute.told(),
         "python": platform.python_version(),
     }
-    return told | {package: version(package) for package in ("torch", "numpy")}
+    return told | {package: distribution(package).version for package in ("torch", "numpy")}
 
 
 def agreement(before: Mapping[str, str], now: Mapping[str, str]) -> Agreement:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.registry.allowed import VARIABLE, allow_list, is_first_party
 from workbench.registry.asking import asked
 from workbench.registry.discovery import GROUPS, Entry, Kind, find, installed, singular
+from workbench.registry.distributions import Damaged, damaged, distribution, entry_points
 from workbench.registry.origins import Origin, differences, origins
 from workbench.registry.plugins import Plugin, State, Trouble, plugins, troubles, unknown_names
 from workbench.registry.probe import Finding, probe
@@ -19,6 +20,7 @@ __all__ = [
     "BASES",
     "GROUPS",
     "VARIABLE",
+    "Damaged",
     "Entry",
     "Finding",
     "Kind",
@@ -28,7 +30,10 @@ __all__ = [
     "Trouble",
     "allow_list",
     "asked",
+    "damaged",
     "differences",
+    "distribution",
+    "entry_points",
     "find",
     "installed",
     "is_first_party",

@@ -8,10 +8,11 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 from workbench.registry.discovery import GROUPS
+from workbench.registry.distributions import distribution
 
 __all__ = ["content_hash"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Literal, get_args
 
 from packaging.utils import canonicalize_name
 
 from workbench.errors import AmbiguousComponent, UnknownComponent
 from workbench.registry.allowed import VARIABLE, is_allowed
+from workbench.registry.distributions import damaged, entry_points
 
 __all__ = ["GROUPS", "Entry", "Kind", "find", "installed", "singular"]
 
@@ -57,7 +58,7 @@ def installed(kind: Kind, hidden: bool = False) -> list[Entry]:
 @functools.lru_cache(maxsize=len(GROUPS))
 def _installed(kind: Kind) -> tuple[Entry, ...]:
     # An editable install beside a wheel of the same distribution announces itself twice.
-    entries = {_entry(kind, point) for point in entry_points(group=f"workbench.{kind}")}
+    entries = {_entry(kind, point) for point in entry_points(f"workbench.{kind}")}
     return tuple(sorted(entries, key=lambda entry: (entry.name, entry.distribution)))
 
 
@@ -87,11 +88,12 @@ def _unknown(kind: Kind, name: str) -> str:
                 f"add {entry.distribution} to {VARIABLE}, or unset it"
             )
     names = sorted({entry.name for entry in installed(kind)})
+    hidden = "".join(f"\n    {row.path} cannot be used: {row.reason}  (wb doctor)" for row in damaged() if not row.has_sound)
     if not names:
-        return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}"
+        return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}{hidden}"
     close = difflib.get_close_matches(name, names, n=1)
     guess = f" (did you mean '{close[0]}'?)" if close else ""
-    return f"no {singular(kind)} is called {name!r:.80}{guess}\n    installed: {', '.join(names)}  (wb list {kind})"
+    return f"no {singular(kind)} is called {name!r:.80}{guess}\n    installed: {', '.join(names)}  (wb list {kind}){hidden}"
 
 
 def singular(kind: Kind) -> str:

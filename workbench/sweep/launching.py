@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 
 from pydantic import ValidationError
 
 from workbench.errors import BrokenComponent, SweepError, UnknownComponent
 from workbench.interfaces import Launcher
 from workbench.recipe.toml import value_of
+from workbench.registry import entry_points
 from workbench.sweep.folder import SweepFolder
 
 __all__ = ["GROUP", "launcher_of", "worker_command"]
@@ -23,9 +23,9 @@ def launcher_of(name: str, settings: Sequence[str]) -> Launcher:
 
     Raises UnknownComponent, BrokenComponent, and SweepError where a field is not what it takes.
     """
-    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    found = [entry for entry in entry_points(GROUP) if entry.name == name]
     if not found:
-        names = sorted({entry.name for entry in entry_points(group=GROUP)})
+        names = sorted({entry.name for entry in entry_points(GROUP)})
         raise UnknownComponent(
             f"no launcher '{name}'; installed: {', '.join(names) or 'none'}. Slurm and Ray: pip install diffusion-workbench-launchers"
         )

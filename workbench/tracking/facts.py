@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -16,10 +17,9 @@ def facts(distributions: dict[str, str], source: Path) -> dict[str, str]:
     """Tags: Python, packages, the distributions of the components used (name -> version), and the git commit `source` is under."""
     tags = {"wb.python": platform.python_version(), "wb.platform": platform.platform()}
     for package in PACKAGES:
-        try:
-            tags[f"wb.version.{package}"] = version(package)
-        except PackageNotFoundError:
-            continue
+        # KeyError, or None: an interrupted installation leaves metadata without a version.
+        with contextlib.suppress(PackageNotFoundError, KeyError):
+            tags |= {f"wb.version.{package}": number} if (number := version(package)) else {}
     tags |= {f"wb.version.{name}": number for name, number in sorted(distributions.items())}
     return tags | _git(source if source.is_dir() else source.parent)
 

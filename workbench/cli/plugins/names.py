@@ -7,12 +7,12 @@ import keyword
 import re
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError
 
 from packaging.utils import canonicalize_name
 
 from workbench.errors import ScaffoldError
-from workbench.registry import GROUPS, installed, is_first_party
+from workbench.registry import GROUPS, distribution, installed, is_first_party
 from workbench.registry.versions import CORE
 
 __all__ = ["Names"]

@@ -27,8 +27,7 @@ def show(
 
     [bold]wb plugins show diffusion-workbench-samplers[/]
     """
-    from importlib.metadata import distribution
-
+    from workbench.registry import distribution
     from workbench.registry.content import content_hash
 
     plugin = _found(package)

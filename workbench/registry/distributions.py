@@ -1,0 +1,101 @@
+"""Installed distributions whose metadata can be read; those that an interrupted installation left behind are skipped."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, EntryPoints, PackageNotFoundError
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+__all__ = ["Damaged", "damaged", "distribution", "entry_points"]
+
+_NAME = re.compile(r"^Name:[ \t]*(\S+)", re.MULTILINE)
+_VERSION = re.compile(r"^Version:[ \t]*\S", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A metadata folder that cannot be used, e.g. an empty one: pip creates the folder first and fills it last."""
+
+    path: Path
+    name: str  # of the distribution, from the folder's name
+    reason: str
+    has_sound: bool  # True if another metadata folder of the same distribution can be read
+
+
+def entry_points(group: str) -> Iterator[EntryPoint]:
+    """The entry points of a group; of several distributions with one name, those of the first on sys.path.
+
+    `importlib.metadata.entry_points` also reads the first one only, but takes an empty `.dist-info` for it and so finds nothing.
+    """
+    names = set[str]()
+    for found in Distribution.discover():
+        text = _text(found, "entry_points.txt")
+        name = _name(found) if f"[{group}]" in text else None
+        points = None if name is None or name in names else _parse(found)
+        if name is not None and points is not None:
+            names.add(name)
+            yield from points.select(group=group)
+
+
+def distribution(name: str) -> Distribution:
+    """The first distribution of that name whose metadata can be used; PackageNotFoundError if there is none."""
+    for found in Distribution.discover(name=name):
+        if not _damage(found):
+            return found
+    raise PackageNotFoundError(name)
+
+
+def damaged() -> list[Damaged]:
+    """Metadata folders on sys.path that cannot be used, or describe a distribution a second time, sorted by path."""
+    rows, seen = list[Damaged](), dict[tuple[Path, str], Path]()
+    for path in sorted({path for place in sys.path for path in _metadata_folders(Path(place or "."))}):
+        name = str(canonicalize_name(path.name.removesuffix(".dist-info").partition("-")[0]))
+        first = seen.setdefault((path.parent, name), path) if not (reason := _damage(Distribution.at(path))) else path
+        if first != path:
+            reason = f"{first.name} in the same folder describes it too"
+        if reason:
+            rows.append(Damaged(path, name, reason, any(not _damage(other) for other in Distribution.discover(name=name))))
+    return rows
+
+
+def _damage(found: Distribution) -> str:
+    """What is wrong with the metadata; "" if nothing is."""
+    if _name(found) is None:
+        return "its METADATA has no name and version"
+    if "[workbench." in _text(found, "entry_points.txt") and _parse(found) is None:
+        return "its entry_points.txt is not valid"
+    return ""
+
+
+def _metadata_folders(place: Path) -> list[Path]:
+    try:
+        # pip marks what it is about to delete with "~"; Python does not read those folders either.
+        return [path for path in place.glob("*.dist-info") if path.is_dir() and not path.name.startswith("~")]
+    except OSError:
+        return []
+
+
+def _name(found: Distribution) -> str | None:
+    """The canonical name; None if the metadata lack it or the version."""
+    text = _text(found, "METADATA") or _text(found, "PKG-INFO")
+    name = _NAME.search(text)
+    return str(canonicalize_name(name[1])) if name and _VERSION.search(text) else None
+
+
+def _text(found: Distribution, file: str) -> str:
+    try:
+        return found.read_text(file) or ""
+    except (OSError, ValueError):  # ValueError: bytes that are not UTF-8
+        return ""
+
+
+def _parse(found: Distribution) -> EntryPoints | None:
+    try:
+        return found.entry_points
+    except (TypeError, ValueError):  # a line without "="
+        return None
