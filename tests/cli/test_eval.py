@@ -141,7 +141,7 @@ def test_each_new_combination_becomes_a_child_of_the_training_run(wb, home):
         assert run.info.status == "FINISHED"
         assert run.data.tags["wb.kind"] == "evaluation"
         assert run.data.tags["wb.run"] == folder_of(home).name
-        assert run.data.params["sampler.steps"] == str(int(run.data.metrics["eval/nfe"]))
+        assert run.data.params["sampler.steps"] == run.data.params["nfe"]
         assert {"fd_efficientnet_lite0", "kid_efficientnet_lite0", "eval/sampling_seconds"} < run.data.metrics.keys()
         assert client.get_metric_history(run.info.run_id, "fd_efficientnet_lite0")[0].step == 4
         assert any(item.path.endswith(".json") for item in client.list_artifacts(run.info.run_id))

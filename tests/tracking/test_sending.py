@@ -86,6 +86,18 @@ def test_all_that_was_said_arrives(journal, home, client, tmp_path):
     assert drained(journal, local_store(home), EXPERIMENT, home) == 0
 
 
+def test_a_number_that_never_changes_becomes_a_param(journal, home, client, tmp_path):
+    outbox = Outbox(journal, tmp_path / "pictures")
+    for step in (0, 100, 200):
+        outbox.metrics({"eval/nfe": 15.0, "eval/seconds": 2.0}, step)
+    assert drained(journal, local_store(home), EXPERIMENT, home) == 6
+    run = client.get_run(journal.meta("tracking_run"))
+    assert run.data.params == {"nfe": "15"}
+    assert run.data.metrics == {"eval/seconds": 2.0}
+    assert journal.lines()[0]["metrics"] == {"eval/nfe": 15.0, "eval/seconds": 2.0}
+    assert journal.refused() == []
+
+
 def journal_size(journal):
     (both,) = journal._rows("select (select count(*) from numbers) + (select count(*) from records)")
     return both[0]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["PARENT", "Delivery"]
 
 NUMBERS = 1000  # MLflow's limit for metrics in a request
+CONSTANTS = {
+    "eval/nfe": "nfe"
+}  # numbers that never change within a run, and the params they become: as metrics they are flat lines
 PARENT = "wb.parent"  # a tag: the wb.run of the run that this one stands under
 THUMBNAIL = 256  # pixels, as MLflow's own
 _LOGGED_IMAGES = "mlflow.loggedImages"
@@ -83,10 +86,12 @@ class Delivery:
     def _numbers_together(self, tracker: MlflowTracker, rows: list[Number]) -> None:
         try:
             with mlflow_errors("sending metrics"):
-                from mlflow.entities import Metric
+                from mlflow.entities import Metric, Param
 
-                metrics = [Metric(row.key, row.value, row.at, row.step) for row in rows]
-                tracker.client.log_batch(tracker.run_id, metrics=metrics)
+                metrics = [Metric(row.key, row.value, row.at, row.step) for row in rows if row.key not in CONSTANTS]
+                constants = {CONSTANTS[row.key]: f"{row.value:.10g}" for row in rows if row.key in CONSTANTS}
+                params = [Param(key, value) for key, value in constants.items()]
+                tracker.client.log_batch(tracker.run_id, metrics=metrics, params=params)
         except Refused as error:
             if len(rows) == 1:
                 self._journal.refuse_number(rows[0].id, str(error))

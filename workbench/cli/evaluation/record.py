@@ -66,7 +66,7 @@ class EvaluationRecord:
             seed = next(iter(found.cards.values()))["seed"]
             fields = {f"sampler.{field}": value for field, value in found.slot.table().items()}
             child.tags({"wb.kind": "evaluation", "wb.run": self._run.id})
-            child.params(fields | {"samples": found.samples, "seed": seed})
+            child.params(fields | {"samples": found.samples, "seed": seed, "nfe": found.nfe})
             child.metrics({**found.metrics, **_speed(found)}, self._step)
             child.artifact(found.file)
             if found.picture.exists():
@@ -108,7 +108,6 @@ def _place(run: RunFolder, option: str | None, home: Path) -> tuple[str, str]:
 
 def _speed(found: Evaluation) -> dict[str, float]:
     return {
-        "eval/nfe": found.nfe,
         "eval/sampling_seconds": found.seconds,
         "eval/samples_per_second": found.samples / found.seconds,
     }
