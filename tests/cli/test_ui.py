@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from workbench.cli.ui import allowed_hosts, server_command, server_environment
-from workbench.tracking import local_store
+from workbench.tracking import local_store, open_run
 
 CANARY = "Gartenrotschwanz3"
 ANY = "0.0.0.0"  # noqa: S104 - is refused
@@ -41,6 +41,14 @@ def asked(port, host, path="/ajax-api/2.0/mlflow/experiments/search?max_results=
         return connection.getresponse().status
 
 
+def page(port):
+    """The start page."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+
+
 def listening(port, process, seconds=300):
     """Wait until something answers on a port."""
     until = time.monotonic() + seconds
@@ -66,13 +74,22 @@ def listeners(port):
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are ended as POSIX does it")
 def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(tmp_path):
     port = free_port()
-    local_store(tmp_path / "home")
+    home = tmp_path / "home"
+    open_run(local_store(home), "workbench", "a run", home, tags={"wb.run": "a run"})
+    (tmp_path / "browser.py").write_text("import sys; print('opened', sys.argv[1])")
     # What a user's own environment says must not open the door again.
     process = wb_ui(
-        "--port", port, MLFLOW_SERVER_ALLOWED_HOSTS="*", MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE="true", MLFLOW_HOST=ANY
+        "--port",
+        port,
+        "--browser",
+        BROWSER=f"{sys.executable} {tmp_path / 'browser.py'} %s",
+        MLFLOW_SERVER_ALLOWED_HOSTS="*",
+        MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE="true",
+        MLFLOW_HOST=ANY,
     )
     try:
         assert listening(port, process)
+        assert "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1" in page(port)
         assert {host: asked(port, host) for host in (f"localhost:{port}", f"127.0.0.1:{port}")} == {
             f"localhost:{port}": 200,
             f"127.0.0.1:{port}": 200,
@@ -92,7 +109,11 @@ def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0, out
-    assert f"MLflow UI: http://127.0.0.1:{port}" in out
+    link = f"http://127.0.0.1:{port}/#/experiments/1/runs?"
+    assert f"MLflow UI: {link}" in out
+    assert f"opened {link}" in out
+    assert "Deprecat" not in out
+    assert out.count("http") == 2
     with pytest.raises(OSError, match=r"refused|111"):
         asked(port, "localhost")
 
@@ -127,7 +148,8 @@ def test_the_store_is_in_the_servers_environment_and_not_on_its_command_line():
 
 
 def test_the_address_of_a_server_is_told_without_its_password():
-    process = wb_ui(MLFLOW_TRACKING_URI=f"http://me:{CANARY}@127.0.0.1:5000")
+    uri = f"http://me:{CANARY}@127.0.0.1:5000"
+    process = wb_ui(MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert "open http://***@127.0.0.1:5000" in out

@@ -8,6 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -29,10 +33,14 @@ def ui(
     tracking_uri: Annotated[
         str | None, typer.Option(metavar="URI", help="Another store than the usual one.", show_default=False)
     ] = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option("--browser/--no-browser", help="Open the link in a browser [default: on a desktop]", show_default=False),
+    ] = None,
 ) -> None:
     """Open the MLflow UI on the recorded runs, on this machine only. Ctrl-C ends it.
 
-    Tick runs and press Compare, or open an experiment's chart view: curves and image grids of several runs stand side by side.
+    The link leads to the charts of the newest experiment: distances, losses and samples of its runs, in the same charts.
 
     [bold]wb ui[/]
     [bold]wb ui --port 5050[/]
@@ -48,7 +56,7 @@ def ui(
     uri = resolve(tracking_uri, os.environ, None, home)
     check_uri(uri)
     if uri.startswith(("http://", "https://")):
-        typer.echo(f"the runs are on a server: open {masked(uri)}")
+        typer.echo(f"the runs are on a server: open {masked(uri).rstrip('/')}{_charts(uri, home)}")
         return
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
         raise TrackingError(f"no runs are recorded in {uri.removeprefix('sqlite:///')} yet: wb run recipes/cars_linear.toml")
@@ -56,9 +64,16 @@ def ui(
     if chosen != port:
         typer.echo(f"port {port} is in use, taking {chosen}")
     prepare_environment()
-    typer.echo(f"MLflow UI: http://{_in_url(host)}:{chosen}   (Ctrl-C ends it)")
+    typer.echo("starting the MLflow server ...")
+    link = f"http://{_in_url(host)}:{chosen}{_charts(uri, home)}"
     command = server_command(str(home / "mlflow" / "artifacts"), host, chosen)
-    code = _served(command, server_environment(uri, allowed_hosts(host, chosen)))
+
+    def show_link() -> None:
+        typer.echo(f"MLflow UI: {link}   (Ctrl-C ends it)")
+        if _is_desktop() if browser is None else browser:
+            webbrowser.open(link)
+
+    code = _served(command, server_environment(uri, allowed_hosts(host, chosen)), (host, chosen), show_link)
     if code not in (0, -2, -15):
         raise TrackingError(f"the MLflow server ended with exit code {code}; its messages are above")
 
@@ -66,6 +81,10 @@ def ui(
 def server_command(artifacts: str, host: str, port: int) -> list[str]:
     """The MLflow server as a command: one worker. The store is not named in it, since everybody on a machine can read command lines."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    # Its own link leads to another page, and a line for each request hides ours.
+    command += ["--uvicorn-opts", "--log-level warning"]
+    if entry_points(group="mlflow.app", name="workbench"):  # absent in a source tree that is not installed
+        command += ["--app-name", "workbench"]
     return [*command, "--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
 
 
@@ -73,6 +92,8 @@ def server_environment(uri: str, hosts: list[str]) -> dict[str, str]:
     """The server's environment: the store, and the names under which it may be asked for, whatever the user's own says about those."""
     kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"}
     return {
+        "PYTHONWARNINGS": "ignore",  # deprecations inside MLflow and what it stands on
+        "MLFLOW_REGISTRY_STORE_URI": uri,  # else a message
         **kept,
         "MLFLOW_BACKEND_STORE_URI": uri,
         # A page of somebody else's, whose name leads to this machine, must not read what is here (DNS rebinding). MLflow's own list would
@@ -129,16 +150,48 @@ def _addresses() -> list[str]:
         return []
 
 
-def _served(command: list[str], environment: dict[str, str]) -> int:
-    """Run the server until it ends or this process is told to; its exit code. Its processes are a group, of which none is left behind."""
+def _charts(uri: str, home: Path) -> str:
+    """The path of the page with the charts; without one where the store does not take a view, since the UI works nevertheless."""
+    from workbench.tracking import open_view
+
+    try:
+        return open_view(uri, home)
+    except TrackingError as error:
+        typer.echo(f"the link leads to MLflow's start page: {error}", err=True)
+        return ""
+
+
+def _is_desktop() -> bool:
+    """True if this is a terminal of a machine on whose screen a browser can be opened."""
+    screen = sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return screen and sys.stdout.isatty() and "SSH_CONNECTION" not in os.environ
+
+
+def _served(command: list[str], environment: dict[str, str], address: tuple[str, int], ready: Callable[[], None]) -> int:
+    """Run the server until it ends or this process is told to; its exit code. Its processes are a group, of which none is left behind.
+
+    `ready` is called as soon as the server answers at `address`.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
+        while server.poll() is None and not _answers(address):
+            time.sleep(0.1)
+        if server.poll() is None:
+            ready()
         return server.wait()
     except KeyboardInterrupt:
         os.killpg(server.pid, signal.SIGTERM) if hasattr(os, "killpg") else server.terminate()
         server.wait(timeout=15)
         return 0
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _free_port(host: str, port: int) -> int:

@@ -8,6 +8,7 @@ from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.outbox import Outbox
 from workbench.tracking.secrets import masked
 from workbench.tracking.store import LOCAL, check_uri, default_uri, local_store, open_run, tracking_uri, uri_again
+from workbench.tracking.view import open_view
 
 __all__ = [
     "LOCAL",
@@ -23,6 +24,7 @@ __all__ = [
     "local_store",
     "masked",
     "open_run",
+    "open_view",
     "recorded_run",
     "tracking_uri",
     "uri_again",

@@ -9,12 +9,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from workbench.errors import TrackingError
+from workbench.tracking.colors import COLOR, unused_color
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.quiet import mlflow_errors
 from workbench.tracking.secrets import MASK, masked
 
 __all__ = ["check_uri", "default_uri", "local_store", "open_run", "run_by_tag", "tracking_uri", "uri_again"]
 
+# A tag: the UI then shows runs and charts of an experiment, not traces of language models.
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 KINDS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 LOCAL = "local"  # how a journal names the database under its home, wherever that is moved
 LONGEST_FOLDER = 120  # of the 255 bytes that file systems give a name
@@ -113,7 +116,8 @@ def open_run(
         if run_id is not None:
             client.update_run(run_id, status="RUNNING")
             return MlflowTracker(client, run_id)
-        run = client.create_run(_experiment(client, experiment, location), run_name=name, tags=dict(tags or {}))
+        parent = _experiment(client, experiment, location)
+        run = client.create_run(parent, run_name=name, tags={COLOR: unused_color(client, parent), **(tags or {})})
         return MlflowTracker(client, run.info.run_id)
 
 
@@ -132,11 +136,13 @@ def _experiment(client, name: str, location: str | None) -> str:  # type: ignore
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=MODEL_TRAINING))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             found = client.get_experiment_by_name(name)  # another process was faster
+    if found.experiment_id == "0" and found.lifecycle_stage == "deleted":  # `wb ui` hides it while it is empty
+        client.restore_experiment("0")
     return str(found.experiment_id)
 
 
