@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from runs import environment, finish, outcome_of, run_of, told, written_recipe
 
 from workbench.engine import RunFolder
+from workbench.tracking.delivery import CONSTANTS
 
 
 class Server:
@@ -165,7 +166,12 @@ def _on_server(client: object, run: RunFolder) -> Counter[tuple[str, int, str]]:
 
 
 def _in_journal(run: RunFolder) -> Counter[tuple[str, int, str]]:
-    return Counter((key, line["step"], float(value).hex()) for line in run.numbers() for key, value in line["metrics"].items())
+    return Counter(
+        (key, line["step"], float(value).hex())
+        for line in run.numbers()
+        for key, value in line["metrics"].items()
+        if key not in CONSTANTS  # a param of the run on the server
+    )
 
 
 def _unsent(run: RunFolder) -> int:
