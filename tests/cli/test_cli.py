@@ -361,6 +361,7 @@ def test_the_ui_answers_on_the_loopback_interface_only(home):
             except OSError:
                 time.sleep(0.5)
         assert b"<title>MLflow" in body
+        assert f"http://127.0.0.1:{port}" in next(line for line in process.stdout if "MLflow UI" in line)
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=1", headers={"Host": "evil.example"}
         )
@@ -370,6 +371,5 @@ def test_the_ui_answers_on_the_loopback_interface_only(home):
         caught.value.close()
     finally:
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        process.communicate(timeout=30)
     assert process.returncode == 0
-    assert f"http://127.0.0.1:{port}" in out

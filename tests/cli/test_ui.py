@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -49,14 +48,12 @@ def page(port):
         return connection.getresponse().read().decode()
 
 
-def listening(port, process, seconds=300):
-    """Wait until something answers on a port."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(OSError), contextlib.closing(socket.create_connection(("127.0.0.1", port), 2)):
-            return True
-        time.sleep(0.2)
-    return False
+def until(process, word):
+    """What a process prints up to the line with a word."""
+    printed = ""
+    while word not in printed and (line := process.stdout.readline()):
+        printed += line
+    return printed
 
 
 def listeners(port):
@@ -73,7 +70,7 @@ def listeners(port):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are ended as POSIX does it")
 def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(tmp_path):
-    port = free_port()
+    port, printed = free_port(), ""
     home = tmp_path / "home"
     open_run(local_store(home), "workbench", "a run", home, tags={"wb.run": "a run"})
     (tmp_path / "browser.py").write_text("import sys; print('opened', sys.argv[1])")
@@ -88,7 +85,7 @@ def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(
         MLFLOW_HOST=ANY,
     )
     try:
-        assert listening(port, process)
+        printed = until(process, "opened")
         assert "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1" in page(port)
         assert {host: asked(port, host) for host in (f"localhost:{port}", f"127.0.0.1:{port}")} == {
             f"localhost:{port}": 200,
@@ -107,7 +104,7 @@ def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(
             assert listeners(port) == {"0100007F"}
     finally:
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=60)
+        out = printed + process.communicate(timeout=60)[0]
     assert process.returncode == 0, out
     link = f"http://127.0.0.1:{port}/#/experiments/1/runs?"
     assert f"MLflow UI: {link}" in out

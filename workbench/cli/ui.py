@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -65,17 +66,16 @@ def ui(
         typer.echo(f"port {port} is in use, taking {chosen}")
     prepare_environment()
     typer.echo("starting the MLflow server ...")
-    link = f"http://{_in_url(host)}:{chosen}{_charts(uri, home)}"
     command = server_command(str(home / "mlflow" / "artifacts"), host, chosen)
-
-    def show_link() -> None:
-        typer.echo(f"MLflow UI: {link}   (Ctrl-C ends it)")
-        if _is_desktop() if browser is None else browser:
-            webbrowser.open(link)
-
-    code = _served(command, server_environment(uri, allowed_hosts(host, chosen)), (host, chosen), show_link)
-    if code not in (0, -2, -15):
-        raise TrackingError(f"the MLflow server ended with exit code {code}; its messages are above")
+    with _server(command, server_environment(uri, allowed_hosts(host, chosen))) as server:
+        link = f"http://{_in_url(host)}:{chosen}{_charts(uri, home)}"  # read while the server starts, which takes seconds
+        if _becomes_ready(server, (host, chosen)):
+            typer.echo(f"MLflow UI: {link}   (Ctrl-C ends it)")
+            if _is_desktop() if browser is None else browser:
+                webbrowser.open(link)
+        code = server.wait()
+        if code not in (0, -2, -15):
+            raise TrackingError(f"the MLflow server ended with exit code {code}; its messages are above")
 
 
 def server_command(artifacts: str, host: str, port: int) -> list[str]:
@@ -167,31 +167,31 @@ def _is_desktop() -> bool:
     return screen and sys.stdout.isatty() and "SSH_CONNECTION" not in os.environ
 
 
-def _served(command: list[str], environment: dict[str, str], address: tuple[str, int], ready: Callable[[], None]) -> int:
-    """Run the server until it ends or this process is told to; its exit code. Its processes are a group, of which none is left behind.
-
-    `ready` is called as soon as the server answers at `address`.
-    """
+@contextmanager
+def _server(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A running server, which Ctrl-C and SIGTERM end. Its processes are a group, of which none is left behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
-        while server.poll() is None and not _answers(address):
-            time.sleep(0.1)
-        if server.poll() is None:
-            ready()
-        return server.wait()
+        yield server
     except KeyboardInterrupt:
-        os.killpg(server.pid, signal.SIGTERM) if hasattr(os, "killpg") else server.terminate()
-        server.wait(timeout=15)
-        return 0
+        pass
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM) if hasattr(os, "killpg") else server.terminate()
+            server.wait(timeout=15)
 
 
-def _answers(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address, timeout=1.0).close()
-    except OSError:
-        return False
-    return True
+def _becomes_ready(server: subprocess.Popen[bytes], address: tuple[str, int]) -> bool:
+    """Wait until the server answers; False if it ends before."""
+    while server.poll() is None:
+        try:
+            socket.create_connection(address, timeout=1.0).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
 
 
 def _free_port(host: str, port: int) -> int:
