@@ -9,9 +9,12 @@ import dataclasses
 import inspect
 import textwrap
 import types
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import Doc
 
 from workbench import interfaces
 from workbench.errors import WorkbenchError
@@ -28,7 +31,7 @@ SECTIONS = {
     "What a plugin implements": ["Component", *(base.__name__ for base in BASES.values())],
     "What it is given and gives back": [
         "NoiseSource", "PosteriorMean", "SampleSpec", "Split", "Example", "Examples", "Provenance", "Resources", "ExtractorCard", "HasWeights",
-        "WeightsFile", "read_tensors",
+        "WeightsFile", "LocalPath", "read_tensors",
     ],
     "What it raises": ["CombinationError", "DataError", "WeightsError", "StorageError", "LauncherError"],
     "What records runs": ["Tracker", "NullTracker", "RunStatus"],
@@ -51,6 +54,9 @@ def reference() -> str:
 def _described(name: str, value: Any) -> str:
     if isinstance(value, types.FunctionType):
         return f"### {name}\n\n```text\n{name}{_signature(value)}\n```\n\n{inspect.cleandoc(value.__doc__ or '')}\n"
+    if typing.get_origin(value) is typing.Annotated:
+        text = next(part.documentation for part in value.__metadata__ if isinstance(part, Doc))
+        return f"### {name}\n\n```text\n{name} = Annotated[{value.__origin__.__name__}, ...]\n```\n\n{inspect.cleandoc(text)}\n"
     if not inspect.isclass(value):
         return f"### {name}\n\n```text\n{name} = {str(value).replace('typing.', '')}\n```\n"
     lines = [f"### {name}\n", f"```text\n{_head(name, value)}\n```\n", inspect.cleandoc(value.__doc__ or ""), ""]

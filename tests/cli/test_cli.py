@@ -234,7 +234,7 @@ MISTAKES = [
     (["run", "{recipe}", "--set", "train.stepz=1"], "--set: train.stepz: no such field of [train] (did you mean 'steps'?"),
     (["run", "{recipe}", "--device", "cuda"], "torch sees no GPU"),
     (["run", "{recipe}", "--set", "evaluate.features=['inception']"], "wb weights get inception"),
-    (["run", "{recipe}", "--set", "dataset.root=nowhere"], "no folder 'nowhere'"),
+    (["run", "{recipe}", "--set", "dataset.root=nowhere"], "/nowhere'"),
     (["sample", "nowhere"], "no run 'nowhere'"),
     (["show", "ddimm"], "no component is called 'ddimm' (did you mean 'ddim'?)"),
     (["weights", "add", "inception", "nowhere.safetensors"], "No such file"),

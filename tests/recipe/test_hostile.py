@@ -110,8 +110,8 @@ ABSURD = {
     "itself": ('extends = "mutated.toml"\n', r":1: extends: 'mutated.toml' extends this recipe in turn: a circle"),
     "a link to itself": ('extends = "loop.toml"\n', r":1: extends: no file 'loop.toml'"),
     "a device without end": ('extends = "/dev/zero"\n', r":1: extends: no file '/dev/zero'"),
-    "a folder of 4 KB": (LINEAR.replace("[dataset]", f"[dataset]\nroot = '{'n' * 4096}'"), r"dataset.root: 'n+\.*.* cannot be read"),
-    "the home of nobody": (LINEAR.replace("[dataset]", "[dataset]\nroot = '~nobody-at-all'"), r"dataset.root: '~nobody-at-all' cannot be read"),
+    "a folder of 4 KB": (LINEAR.replace("[dataset]", f"[dataset]\nroot = '{'n' * 4096}'"), r"dataset.root: '/.*n+' cannot be read"),
+    "the home of nobody": (LINEAR.replace("[dataset]", "[dataset]\nroot = '~nobody-at-all'"), r"dataset.root: '~nobody-at-all' names the home of a user who is not known here"),
     "an experiment called NUL": (LINEAR + '[tracking]\nexperiment = "a\\u0000b"\n', r"tracking.experiment: must be a name that can be seen"),
 }  # fmt: skip
 

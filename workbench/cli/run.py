@@ -73,12 +73,12 @@ def run(
     from workbench.cli.tracked import Tracked, tracked
     from workbench.engine import Stop, assemble, choose_device, describe_device, record_origins
     from workbench.home import cache_folder, wb_home
-    from workbench.recipe import warnings
+    from workbench.recipe import relative_paths, warnings
 
     # Ids and commands are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
     recipe, folder, source = _what(target, overrides or [], resume, home)
-    for warning in [*warnings(recipe), *_changed_since(folder, source)]:
+    for warning in [*warnings(recipe), *relative_paths(recipe, source), *_changed_since(folder, source)]:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     chosen = choose_device(device)
     console.print(f"[bold]{recipe.name}[/]  {describe_device(chosen)}  home {escape(str(home))}")

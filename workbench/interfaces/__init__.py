@@ -6,6 +6,7 @@ from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance,
 from workbench.interfaces.denoiser import Denoiser
 from workbench.interfaces.features import ExtractorCard, FeatureExtractor, HasWeights, WeightsFile
 from workbench.interfaces.launcher import Launched, Launcher
+from workbench.interfaces.paths import LocalPath
 from workbench.interfaces.sampler import PosteriorMean, Sampler
 from workbench.interfaces.schedule import NoiseSchedule
 from workbench.interfaces.tracker import NullTracker, RunStatus, Tracker
@@ -26,6 +27,7 @@ __all__ = [
     "Launched",
     "Launcher",
     "LauncherError",
+    "LocalPath",
     "NoiseSchedule",
     "NoiseSource",
     "NullTracker",

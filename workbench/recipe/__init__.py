@@ -4,7 +4,7 @@ from workbench.recipe.building import slot_of
 from workbench.recipe.checks import check_sampler, warnings
 from workbench.recipe.combinations import Axis, combinations, told_fields, variant
 from workbench.recipe.decisive import decisive
-from workbench.recipe.loading import dumps, load, save
+from workbench.recipe.loading import dumps, load, relative_paths, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
 from workbench.recipe.paths import path_of
 from workbench.recipe.schema import schema
@@ -24,6 +24,7 @@ __all__ = [
     "dumps",
     "load",
     "path_of",
+    "relative_paths",
     "save",
     "schema",
     "slot_of",

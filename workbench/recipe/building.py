@@ -24,7 +24,8 @@ from workbench.recipe.model import (
     Tracking,
     Train,
 )
-from workbench.recipe.search import Sweep
+from workbench.recipe.places import place_paths
+from workbench.recipe.search import Space, Sweep
 from workbench.recipe.toml import Key
 from workbench.registry import Kind, asked, installed, load
 
@@ -41,7 +42,10 @@ DEFAULT_FEATURES = ["efficientnet_lite0"]
 
 
 def build(source: Layered) -> tuple[Recipe | None, dict[str, Slot[Any]], list[Problem]]:
-    """The recipe, or None with the problems found; and the slots that are sound by themselves."""
+    """The recipe, or None where one of its tables is not sound; the slots that are sound by themselves; the problems found.
+
+    A recipe with problems, such as a missing name, is good for further checks only.
+    """
     builder = _Builder(source)
     recipe = builder.recipe()
     return recipe, builder.slots, builder.problems
@@ -71,10 +75,13 @@ class _Builder:
                 self.slots[name] = slot
         sections = {name: self.section((name,), model) for name, model in SECTIONS.items()}
         evaluate = self.evaluate()
-        sweep = self.section(("sweep",), Sweep) if "sweep" in table else None
+        sweep = self.sweep() if "sweep" in table else None
         plain = {name: table[name] for name in PLAIN if name in table}
         fields = self.validated(Heading, plain, (), "a recipe")
-        if self.problems or fields is None or evaluate is None:
+        if fields is None:  # what else is wrong is reported with a missing name, not after it
+            fields = self.unnamed(plain)
+        sound = [*map(self.slots.get, SLOTS), *sections.values(), evaluate, fields, *([sweep] if "sweep" in table else [])]
+        if any(part is None for part in sound) or fields is None or evaluate is None:
             return None
         try:
             return Recipe(**fields.model_dump(), **self.slots, **sections, evaluate=evaluate, sweep=sweep)
@@ -83,6 +90,12 @@ class _Builder:
                 self.source.problem(tuple(map(str, each["loc"])), messages.explain(each, TOP, "a recipe"))
                 for each in error.errors()
             ]
+            return None
+
+    def unnamed(self, plain: dict[str, Any]) -> Heading | None:
+        try:
+            return Heading.model_validate({**plain, "name": "unnamed"})
+        except ValidationError:
             return None
 
     def add(self, key: Key, message: str, shown: str | None = None) -> None:
@@ -101,6 +114,30 @@ class _Builder:
     def section(self, key: Key, model: type[M]) -> M | None:
         table = self.table(key)
         return None if table is None else self.validated(model, table, key, f"[{'.'.join(key)}]")
+
+    def sweep(self) -> Sweep | None:
+        sweep = self.section(("sweep",), Sweep)
+        return sweep and sweep.model_copy(update={"space": {key: self.space(key, each) for key, each in sweep.space.items()}})
+
+    def space(self, key: str, space: Space) -> Space:
+        """With choices and conditions that are paths made absolute, as the fields are that they are compared with."""
+        at: Key = ("sweep", "space", key)
+        choices = space.choices and tuple(self.placed(key, each, at) for each in space.choices)
+        when = space.when and {
+            other: tuple(self.placed(other, each, at) for each in value)
+            if isinstance(value, tuple)
+            else self.placed(other, value, at)
+            for other, value in space.when.items()
+        }
+        return space.model_copy(update={"choices": choices, "when": when})
+
+    def placed(self, dotted: str, value: Any, at: Key) -> Any:
+        """A value for the field `dotted`, given at another key: if it is a relative path, laid on the folder of that key's file."""
+        table, _, field = dotted.rpartition(".")
+        slot = self.slots.get(table)
+        return (
+            value if slot is None else place_paths(type(slot.component), {field: value}, lambda _: self.source.folder(at))[field]
+        )
 
     def evaluate(self) -> Evaluate | None:
         table = self.table(("evaluate",))
@@ -133,10 +170,7 @@ class _Builder:
         if table is None:
             return None
         if not table and key[0] not in self.source.table:
-            names = ", ".join(sorted({entry.name for entry in installed(kind)}))
-            self.add(
-                key, f"missing: every recipe names one, for example [{'.'.join(key)}] use = '...'  (installed: {names or 'none'})"
-            )
+            self.add(key, f"missing: every recipe names one, for example [{'.'.join(key)}] use = '...'  ({_names(kind)})")
             return None
         return self.component(key, kind, table, ".".join(key))
 
@@ -144,7 +178,7 @@ class _Builder:
         use = table.get("use") if isinstance(table, dict) else None
         if not isinstance(use, str):
             what = (
-                "missing: it names the component"
+                f"missing: it names the component  ({_names(kind)})"
                 if isinstance(table, dict) and "use" not in table
                 else f"expected a name in quotes, got {messages.shown(use or table)}"
             )
@@ -174,6 +208,7 @@ class _Builder:
     def validated(
         self, model: type[M], values: Any, key: Key, owner: str, shown: str | None = None, extra: Iterable[str] = ()
     ) -> M | None:
+        values = place_paths(model, values, lambda inner: self.source.folder((*key, *inner)))
         try:
             # As JSON, strictly: a list may become a tuple, but "3" does not become 3.
             text = json.dumps(values, default=str)
@@ -196,3 +231,7 @@ class _Builder:
                     continue
                 self.add((*key, *names), messages.explain(each, fields, owner), place.lstrip("."))
             return None
+
+
+def _names(kind: Kind) -> str:
+    return f"installed: {', '.join(sorted({entry.name for entry in installed(kind)})) or 'none'}"

@@ -14,7 +14,7 @@ from workbench.recipe.messages import brief
 from workbench.recipe.model import SamplerSettings
 from workbench.recipe.toml import Key
 
-__all__ = ["Layered", "layered"]
+__all__ = ["Layered", "is_stored", "layered"]
 
 COMPONENTS: dict[Key, str] = {
     ("dataset",): "datasets",
@@ -26,6 +26,7 @@ COMPONENTS: dict[Key, str] = {
 # These keys of a sampler's table belong to the core, and stay when another sampler is chosen.
 CORE_KEYS = frozenset(SamplerSettings.model_fields)
 MAX_EXTENDS = 16
+SET = "--set"
 
 
 @dataclass
@@ -44,6 +45,18 @@ class Layered:
         where, line = self.origins.get(near, (self.where, None))
         return Problem(where, line, brief(".".join(key) if shown is None else shown), message)
 
+    def folder(self, key: Key) -> Path:
+        """The folder to which a relative path at `key` is relative: that of the file in which the key stands, else the working one.
+
+        Runs and sweeps store absolute paths. Those of earlier versions stored what the recipe said, which was relative to the working
+        folder.
+        """
+        while key and key not in self.origins:
+            key = key[:-1]
+        where, _ = self.origins.get(key, (self.where, None))
+        is_option = where == "" or where.startswith("--")
+        return Path.cwd() if is_option or is_stored(Path(where)) else Path(where).parent.absolute()
+
 
 def layered(path: Path, overrides: Sequence[str]) -> Layered:
     """Read `path` and what it extends, then apply overrides such as `train.steps=10`; RecipeError where that fails."""
@@ -55,6 +68,11 @@ def layered(path: Path, overrides: Sequence[str]) -> Layered:
     for override in sorted(overrides, key=lambda text: not _chooses_component(text)):
         _override(result, override)
     return result
+
+
+def is_stored(recipe: Path) -> bool:
+    """True for the recipe in the folder of a run or a sweep."""
+    return recipe.name == "recipe.toml" and any(is_file(recipe.with_name(name)) for name in ("run.json", "sweep.json"))
 
 
 def _chooses_component(override: str) -> bool:
@@ -79,7 +97,7 @@ def _chain(path: Path) -> list[toml.Text]:
             raise RecipeError([Problem(where, line, "extends", f"expected the name of a file in quotes, got {base!r:.60}")])
         path = path.parent / base
         if not is_file(path):
-            raise RecipeError([Problem(where, line, "extends", f"no file {base!r:.80} beside this recipe")])
+            raise RecipeError([Problem(where, line, "extends", f"no file {base!r:.80} (looked for {path.absolute()!s:.200})")])
         if path.resolve() in seen:
             raise RecipeError([Problem(where, line, "extends", f"{base!r:.80} extends this recipe in turn: a circle")])
         if len(seen) >= MAX_EXTENDS:
@@ -130,10 +148,10 @@ def _override(result: Layered, override: str) -> None:
     dotted, equals, text = override.partition("=")
     names = tuple(part.strip() for part in dotted.split("."))
     if not equals or not all(names):
-        raise RecipeError([Problem("--set", None, "", f"expected KEY=VALUE such as train.steps=100, got {override!r:.80}")])
+        raise RecipeError([Problem(SET, None, "", f"expected KEY=VALUE such as train.steps=100, got {override!r:.80}")])
     if len(names) > 8:
-        raise RecipeError([Problem("--set", None, "", f"no recipe has a key as deep as {dotted!r:.80}")])
+        raise RecipeError([Problem(SET, None, "", f"no recipe has a key as deep as {dotted!r:.80}")])
     value: Any = toml.value_of(text.strip())
     for name in reversed(names):
         value = {name: value}
-    _merge(result, value, toml.Text("--set", value, {}), ())
+    _merge(result, value, toml.Text(SET, value, {}), ())

@@ -9,10 +9,11 @@ from workbench.errors import Problem, RecipeError
 from workbench.files import write_text
 from workbench.recipe.building import build
 from workbench.recipe.checks import check, describe_dataset
-from workbench.recipe.layers import layered
-from workbench.recipe.model import Recipe
+from workbench.recipe.layers import is_stored, layered
+from workbench.recipe.model import Recipe, flatten
+from workbench.recipe.toml import read
 
-__all__ = ["dumps", "load", "save"]
+__all__ = ["dumps", "load", "relative_paths", "save"]
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -28,6 +29,18 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     if problems or recipe is None:
         raise RecipeError(_sorted(problems))
     return recipe
+
+
+def relative_paths(recipe: Recipe, path: Path) -> list[str]:
+    """One line for each relative path that an earlier version stored in a run's recipe: it follows the working directory."""
+    if not is_stored(path):
+        return []
+    stored = dict(flatten(read(path, str(path)).table))
+    return [
+        f"{key}: the run stores the relative path '{stored[key]}', which means {value} from this working directory"
+        for key, value in recipe.flat().items()
+        if isinstance(value, str) and isinstance(stored.get(key), str) and stored[key] != value
+    ]
 
 
 def dumps(recipe: Recipe) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+from workbench.interfaces.paths import RelativeTo
+from workbench.recipe.places import absolute_store
 from workbench.recipe.search import Sweep
 from workbench.recipe.section import Section
 from workbench.registry import Kind
@@ -165,14 +168,18 @@ class Evaluate(Section):
     )
     grid: int = Field(36, ge=1, le=400, description="images in the sample grid")
     sampler: SamplerSlot | None = Field(None, description="another sampler than the recipe's, for evaluation only")
-    features: tuple[Slot[FeatureExtractor], ...] = Field((), description="feature extractors: a name, or a table with `use`")
+    features: tuple[Slot[FeatureExtractor], ...] = Field(
+        (), description="feature extractors: a name, or a table with `use`; absent: efficientnet_lite0"
+    )
     neighbours: int = Field(8, ge=0, le=64, description="samples whose nearest training images are shown")
 
 
 class Tracking(Section):
     """[tracking]: where the run is recorded."""
 
-    uri: str | None = Field(None, description="MLflow tracking URI; default: mlflow/mlflow.db under WB_HOME")
+    uri: Annotated[str, RelativeTo(absolute_store)] | None = Field(
+        None, description="MLflow tracking URI; default: mlflow/mlflow.db under WB_HOME"
+    )
     experiment: str = Field("workbench", min_length=1, max_length=200, description="MLflow experiment")
 
     @field_validator("uri")
@@ -183,7 +190,7 @@ class Tracking(Section):
                 "holds a password, and recipes are copied into run folders and tracking stores: leave it out here, and set "
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server, or MLFLOW_TRACKING_URI to the whole URI of a database"
             )
-        return uri
+        return None if uri is None else absolute_store(uri, Path.cwd())
 
     @field_validator("experiment")
     @classmethod

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from wb_datasets import images, listing, store
 from wb_datasets.design import BODIES, VERSION, caption, design
-from workbench.interfaces import DataError, Dataset, Examples, Provenance, Resources, SampleSpec, Split
+from workbench.interfaces import DataError, Dataset, Examples, LocalPath, Provenance, Resources, SampleSpec, Split
 
 DRAWN = {"train": range(8_000), "test": range(8_000, 9_000)}
 
@@ -23,7 +23,7 @@ class Cars(Dataset):
     photographs, as torchvision lays out Stanford Cars (Krause et al. 2013), in class folders or in one flat folder.
     """
 
-    root: str | None = Field(None, description="a folder of photographs; drawn cars if absent")
+    root: LocalPath | None = Field(None, description="a folder of photographs; drawn cars if absent")
     image_size: int = Field(32, ge=16, le=256, description="side of the square images, in pixels")
     seed: int = Field(0, ge=0, lt=2**32, description="which drawn cars")
     on_bad_image: images.OnBadImage = Field(

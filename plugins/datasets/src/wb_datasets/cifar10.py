@@ -9,7 +9,7 @@ from pydantic import Field
 
 from wb_datasets import listing
 from wb_datasets.store import StoredExamples
-from workbench.interfaces import DataError, Dataset, Examples, Provenance, Resources, SampleSpec, Split
+from workbench.interfaces import DataError, Dataset, Examples, LocalPath, Provenance, Resources, SampleSpec, Split
 
 ClassName = Literal["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 CLASSES: tuple[ClassName, ...] = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -22,7 +22,7 @@ class CIFAR10(Dataset):
     Get it with torchvision.datasets.CIFAR10(root, download=True). `only` keeps one class, e.g. "automobile".
     """
 
-    root: str = Field(description="the folder that holds cifar-10-batches-py")
+    root: LocalPath = Field(description="the folder that holds cifar-10-batches-py")
     only: ClassName | None = Field(None, description="keep this class alone")
 
     def describe(self) -> SampleSpec:

@@ -7,7 +7,7 @@ from typing import final
 from pydantic import Field
 
 from wb_datasets import images, listing
-from workbench.interfaces import Dataset, Examples, Resources, SampleSpec, Split
+from workbench.interfaces import Dataset, Examples, LocalPath, Resources, SampleSpec, Split
 
 
 @final
@@ -18,7 +18,7 @@ class Folder(Dataset):
     Images are decoded once: upright, centre square, antialiased to `image_size`.
     """
 
-    root: str = Field(description="the folder; relative to the working directory")
+    root: LocalPath = Field(description="the folder of the images")
     image_size: int = Field(32, ge=8, le=1024, description="side of the square images, in pixels")
     on_bad_image: images.OnBadImage = Field("error", description="damaged images: name them and stop, or skip them and say so")
 

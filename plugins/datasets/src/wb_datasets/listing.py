@@ -30,20 +30,19 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
-def existing(root: str) -> Path:
-    """The folder `root` stands for; DataError where there is none."""
+def existing(root: Path) -> Path:
+    """The folder `root`; DataError where there is none."""
+    name = f"'{printable(str(root)):.200}'"
     try:
-        path = Path(root).expanduser()
-        if path.is_dir():
-            next(path.iterdir(), None)  # it may be seen and not looked into
-            return path
-        is_file = path.is_file()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a home of nobody, as in ~nobody
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{root!r:.80} cannot be read ({reason})") from error
+        if root.is_dir():
+            next(root.iterdir(), None)  # it may be seen and not looked into
+            return root
+        is_file = root.is_file()
+    except OSError as error:
+        raise DataError(f"{name} cannot be read ({error.strerror})") from error
     if is_file:
-        raise DataError(f"'{root}' is a file, not a folder")
-    raise DataError(f"no folder {root!r:.200} (looked in {path.absolute()!s:.200})")
+        raise DataError(f"{name} is a file, not a folder")
+    raise DataError(f"no folder {name}")
 
 
 def class_names(root: Path) -> tuple[str, ...]:

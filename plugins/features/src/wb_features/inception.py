@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, final
 from pydantic import Field
 
 from wb_features import files
-from workbench.interfaces import ExtractorCard, FeatureExtractor, WeightsError, WeightsFile, read_tensors
+from workbench.interfaces import ExtractorCard, FeatureExtractor, LocalPath, WeightsError, WeightsFile, read_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +45,7 @@ class Inception(FeatureExtractor):
         "auto",
         description="fp32: exactly as pytorch-fid computes; bf16: other rounding, faster where there are instructions for it; auto: where it gains",
     )
-    weights: str | None = Field(
+    weights: LocalPath | None = Field(
         None, description=f"a safetensors file; else the one named by {VARIABLE}, else the one `wb weights` keeps"
     )
 
@@ -80,15 +81,12 @@ class Inception(FeatureExtractor):
         return features
 
     def _path(self) -> Path:
-        for source, text in (("weights", self.weights), (VARIABLE, os.environ.get(VARIABLE))):
-            if text:
-                try:
-                    path = Path(text).expanduser()
+        for source, path in (("weights", self.weights), (VARIABLE, _named_by_environment())):
+            if path is not None:
+                with contextlib.suppress(OSError):  # nothing can be called so
                     if path.is_file():
                         return path
-                except (OSError, RuntimeError):  # nothing can be called so; RuntimeError: a home of nobody, as in ~nobody
-                    pass
-                raise WeightsError(f"inception: no file {text:.200} (named by {source}). {HOW_TO_GET}")
+                raise WeightsError(f"inception: no file {path!s:.200} (named by {source}). {HOW_TO_GET}")
         kept = files.folder() / NAME
         if not kept.is_file():
             raise WeightsError(f"inception: its weights are not here. {HOW_TO_GET}")
@@ -97,7 +95,7 @@ class Inception(FeatureExtractor):
     @classmethod
     def weights_files(cls) -> list[WeightsFile]:
         """The kept file, and the one the environment names."""
-        found = [files.folder() / NAME, *(Path(text).expanduser() for text in [os.environ.get(VARIABLE)] if text)]
+        found = [files.folder() / NAME, *filter(None, [_named_by_environment()])]
         return [WeightsFile(path, files.sha256(path), _note(path)) for path in found if path.is_file()]
 
     @classmethod
@@ -123,6 +121,12 @@ class Inception(FeatureExtractor):
             save_file({name: value.contiguous() for name, value in tensors.items() if not name.startswith("fc.")}, beside)
         official.unlink()
         return WeightsFile(kept, files.sha256(kept), _note(kept))
+
+
+def _named_by_environment() -> Path | None:
+    """The absolute path of the file that the environment names."""
+    text = os.environ.get(VARIABLE)
+    return Path(os.path.expanduser(text)).absolute() if text else None  # noqa: PTH111 - keeps the ~ of an unknown user
 
 
 def _note(path: Path) -> str:

@@ -1,0 +1,52 @@
+"""Fields that name a file or a folder on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+from typing_extensions import Doc
+
+__all__ = ["LocalPath", "RelativeTo", "absolute_path"]
+
+
+@dataclass(frozen=True)
+class RelativeTo:
+    """Marks a field whose text may be relative to a folder; `join` makes it absolute and leaves any other text as it is."""
+
+    join: Callable[[str, Path], str]
+
+
+def absolute_path(text: str, folder: Path) -> str:
+    """`text` as an absolute path: `~` is expanded, a relative path is laid on `folder`, `..` is followed as the system does.
+
+    Raises ValueError for the home of an unknown user.
+    """
+    try:
+        path = folder / Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{text!r:.80} names the home of a user who is not known here") from error
+    # Not only its text: the folder above a link is that of what it points to.
+    return os.path.realpath(path) if ".." in path.parts else str(path)
+
+
+def _from_working_directory(path: Path) -> Path:
+    return Path(absolute_path(str(path), Path.cwd()))
+
+
+LocalPath = Annotated[
+    Path,
+    RelativeTo(absolute_path),
+    AfterValidator(_from_working_directory),
+    Doc(
+        """The type of a field that names a file or a folder: `root: LocalPath = Field(description="the folder of the images")`.
+
+        A component always holds an absolute path. In a recipe, a relative path is relative to the file in which the key stands; from
+        `--set` and in Python, to the working directory. A default is not resolved: let it be None, or absolute.
+        """
+    ),
+]
