@@ -9,11 +9,11 @@ PUBLIC = {
     "workbench": ["__version__"],
     "workbench.interfaces": [
         "CombinationError", "Component", "DataError", "Dataset", "Denoiser", "Example", "Examples", "ExtractorCard", "FeatureExtractor", "HasWeights",
-        "Launched", "Launcher", "LauncherError", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split", "StorageError",
+        "Launched", "Launcher", "LauncherError", "LocalPath", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split", "StorageError",
         "Tracker", "WeightsError", "WeightsFile", "read_tensors",
     ],
     "workbench.diffusion": [
-        "PARAMETERIZATIONS", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",
+        "PARAMETERIZATIONS", "BetaTable", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",
         "Parameterization", "Path", "attend", "bisected_time", "check_combination", "diffuse", "fork_group_norm_silu", "group_norm_silu", "level_of", "renoise", "sample", "trajectory",
     ],
     "workbench.testing": [

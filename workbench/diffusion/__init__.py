@@ -1,6 +1,7 @@
 """The mathematics between the four nouns, in pure torch."""
 
 from workbench.diffusion.attention import attend
+from workbench.diffusion.beta_table import BetaTable
 from workbench.diffusion.guidance import Guided
 from workbench.diffusion.inversion import bisected_time
 from workbench.diffusion.normalization import fork_group_norm_silu, group_norm_silu
@@ -20,6 +21,7 @@ from workbench.diffusion.sampling import renoise, sample, trajectory
 
 __all__ = [
     "PARAMETERIZATIONS",
+    "BetaTable",
     "Clamped",
     "ConditionalPosteriorMean",
     "Conditioned",

@@ -1,36 +1,40 @@
-"""DDPM tables as schedules: log(alpha_bar) at t = i/T, interpolated linearly."""
+"""DDPM tables: log(alpha_bar) at t = i/T, interpolated linearly."""
 
 from __future__ import annotations
 
-import functools
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from pydantic import Field
+import torch
+from torch import Tensor
 
-from workbench.interfaces import NoiseSchedule
-
-if TYPE_CHECKING:
-    from torch import Tensor
+__all__ = ["BetaTable"]
 
 
-class BetaTable(NoiseSchedule, ABC):
-    """A schedule that is T betas, and between t = i/T the variance preserving SDE with piecewise constant beta."""
+@dataclass(frozen=True, eq=False)
+class BetaTable:
+    """The coefficients of T betas, and between t = i/T those of the variance preserving SDE with piecewise constant beta.
 
-    steps: int = Field(1000, ge=2, le=100_000, description="T, the number of betas in the table")
-    zero_terminal_snr: bool = Field(
-        False,
-        description="shift alpha so that nothing of the image is left at t = 1 (Lin et al. 2023); eps cannot be predicted then",
-    )
+    A schedule that is a table makes one from its fields and answers `alpha_sigma`, `time` and `grid` from it.
+    """
 
-    @abstractmethod
-    def betas(self) -> Tensor:
-        """The betas [T], float64, below 1."""
+    log_alpha_bar: Tensor  # [T + 1], float64: ln(alpha_bar) at t = i/T, from 0 at t = 0
+    zero_terminal_snr: bool = False
+
+    @classmethod
+    def of(cls, betas: Tensor, *, zero_terminal_snr: bool = False) -> BetaTable:
+        """The table of `betas` [T], each below 1; with `zero_terminal_snr`, alpha is shifted to 0 at t = 1 (Lin et al. 2023)."""
+        log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-betas.double()).cumsum(0)])
+        return cls(log_alpha_bar, zero_terminal_snr)
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return len(self.log_alpha_bar) - 1
 
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Coefficients [*b] at `t` [*b]; at t = i/T exactly the table's."""
-        table = _log_alpha_bar(self).to(t.device)
-        log_alpha_bar = interpolate(t.double() * self.steps, table)
+        table = self.log_alpha_bar.to(t.device)
+        log_alpha_bar = _interpolate(t.double() * self.steps, table)
         alpha = (0.5 * log_alpha_bar).exp()
         # expm1 keeps the digits of sigma where alpha_bar is close to 1.
         sigma = log_alpha_bar.expm1().abs().sqrt()
@@ -40,9 +44,7 @@ class BetaTable(NoiseSchedule, ABC):
 
     def time(self, logsnr: Tensor) -> Tensor:
         """The times [*b] at which log-SNR is `logsnr` [*b]: alpha_bar = sigmoid(logsnr), then the table read backwards."""
-        import torch
-
-        table = _log_alpha_bar(self).to(logsnr.device)
+        table = self.log_alpha_bar.to(logsnr.device)
         wanted = torch.nn.functional.logsigmoid(logsnr.double())  # ln alpha_bar
         if self.zero_terminal_snr:
             wanted = _unshifted(table, wanted)
@@ -52,25 +54,13 @@ class BetaTable(NoiseSchedule, ABC):
         share = (table[left] - wanted) / (table[left] - table[right])
         return ((left + share) / self.steps).clamp(0.0, 1.0).to(logsnr.dtype)
 
-    def grid(self) -> int:
-        """T."""
-        return self.steps
 
-
-def interpolate(position: Tensor, table: Tensor) -> Tensor:
+def _interpolate(position: Tensor, table: Tensor) -> Tensor:
     """`table` [T + 1] at real positions [*b] in [0, T]."""
     left = position.floor().clamp(0, len(table) - 2).long()
     # 1 - share on the left, share on the right: exact at both ends of an interval.
     share = position - left
     return table[left] * (1.0 - share) + table[left + 1] * share
-
-
-@functools.lru_cache(maxsize=64)
-def _log_alpha_bar(schedule: BetaTable) -> Tensor:
-    """[0, cumulative sum of log(1 - beta)], float64 [T + 1]."""
-    import torch
-
-    return torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-schedule.betas().double()).cumsum(0)])
 
 
 def _ends(table: Tensor) -> tuple[float, float]:
@@ -83,8 +73,6 @@ def _shifted(table: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tenso
 
     Their table starts at 1/T; before it nothing is changed, so that alpha(0) stays 1.
     """
-    import torch
-
     first, last = _ends(table)
     shifted = ((alpha - last) * (first / (first - last))).clamp(min=0.0)
     kept = alpha >= first
@@ -93,8 +81,6 @@ def _shifted(table: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tenso
 
 def _unshifted(table: Tensor, wanted: Tensor) -> Tensor:
     """ln alpha_bar before the shift, from that after it."""
-    import torch
-
     first, last = _ends(table)
     alpha = (0.5 * wanted).exp()
     return torch.where(alpha >= first, wanted, 2.0 * (alpha * ((first - last) / first) + last).log())
