@@ -204,3 +204,22 @@ def test_no_placeholder_is_left(tmp_path):
             assert "$" not in text.replace("$$", "")
             assert "MODULE" not in str(path)
             assert PurePosixPath(path).suffix != ".tmpl"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_renamed_field_breaks_no_law_and_no_collection(kind):
+    names = Names.of(f"my-{kind}")
+    files = {path.name: text for path, text in rendered(kind, names).items() if path.parent.name == "tests"}
+    assert set(files) == {"test_laws.py", "test_example.py"}
+    assert "keep this file" in files["test_laws.py"].splitlines()[0]
+    assert "Replace them as you change" in files["test_example.py"].splitlines()[0]
+    assert f"{names.class_name}(" not in files["test_laws.py"]
+    # Nothing is made of fields before a test runs: pytest would report pydantic's words as an error of collection.
+    early = [node for node in ast.parse(files["test_example.py"]).body if not isinstance(node, ast.FunctionDef)]
+    early += [
+        each
+        for node in ast.parse(files["test_example.py"]).body
+        if isinstance(node, ast.FunctionDef)
+        for each in node.decorator_list
+    ]
+    assert [node for node in early if f"{names.class_name}(" in ast.unparse(node)] == []

@@ -1,5 +1,6 @@
 """The pages on plugins say what is true."""
 
+import importlib
 import importlib.util
 import re
 
@@ -7,6 +8,7 @@ import pytest
 
 from workbench.cli.plugins.names import Names
 from workbench.cli.plugins.scaffold import rendered
+from workbench.testing import examine
 
 NAMES = Names("my-sampler", "my_sampler", "MySampler")
 
@@ -43,8 +45,24 @@ def test_the_reference_names_every_public_interface(pages):
 def test_the_sampler_on_the_page_is_the_one_that_is_written(pages, written):
     (code,), (kit,) = blocks(pages["index.md"], "python"), blocks(pages["index.md"], "py")
     assert code == written["src/my_sampler/sampler.py"]
-    for line in filter(None, kit.splitlines()):
-        assert any(line.strip() in text for text in written.values()) or "import SamplerConformance" in line, line
+    assert written["tests/test_laws.py"].endswith(kit)
+
+
+def test_the_schedule_on_its_page_is_the_one_that_is_written(pages):
+    names = Names("my-schedule", "my_schedule", "MySchedule")
+    written = {str(path): text for path, text in rendered("schedule", names).items()}
+    (kit,) = blocks(pages["schedule.md"], "py")
+    assert blocks(pages["schedule.md"], "python")[0] == written["src/my_schedule/schedule.py"]
+    assert written["tests/test_laws.py"].endswith(kit)
+
+
+def test_every_schedule_on_the_page_obeys_the_laws(pages, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    names = {"a_formula": "MySchedule", "a_table": "Quadratic", "no_inverse": "Bent"}
+    for (module, name), code in zip(names.items(), blocks(pages["schedule.md"], "python"), strict=True):
+        (tmp_path / f"{module}.py").write_text(code)
+        schedule = getattr(importlib.import_module(module), name)()
+        assert [outcome for outcome in examine(schedule) if not outcome.conforms] == [], name
 
 
 def test_the_entry_point_on_the_page_is_the_one_that_is_written(pages, written):
@@ -55,7 +73,14 @@ def test_the_entry_point_on_the_page_is_the_one_that_is_written(pages, written):
 def test_the_files_on_the_page_are_those_that_are_written(pages, written):
     tree = blocks(pages["index.md"], "text")[0]
     shown = re.findall(r"^  (\S+)", tree, re.MULTILINE)
-    assert shown == ["pyproject.toml", "src/my_sampler/sampler.py", "tests/test_my_sampler.py", "recipe.toml", "README.md"]
+    assert shown == [
+        "pyproject.toml",
+        "src/my_sampler/sampler.py",
+        "tests/test_laws.py",
+        "tests/test_example.py",
+        "recipe.toml",
+        "README.md",
+    ]
     assert set(shown) <= set(written)
 
 

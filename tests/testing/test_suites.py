@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kit_mistakes.samplers import GlobalGenerator, UndeclaredEvaluations
+from pydantic import Field
 
 from wb_samplers import DDIM
 from wb_schedules import Flow
@@ -23,7 +24,21 @@ class TestDDIM(SamplerConformance):
 
 
 class TestFlow(ScheduleConformance):
-    component = Flow()
+    component = Flow
+
+
+def test_a_class_with_a_field_without_default_is_a_sentence_when_the_test_runs():
+    class Needs(Flow.__base__):
+        needed: float = Field(description="has no default")
+        alpha_sigma = Flow.alpha_sigma
+        time = Flow.time
+
+    class Suite(ScheduleConformance):
+        component = Needs
+
+    words = r"Needs cannot be made with its default fields \(needed: Field required\): give the test an instance"
+    with pytest.raises(AssertionError, match=words):
+        Suite().test_conforms(checks("schedules")[0])
 
 
 class TestDeclaredDeviation(SamplerConformance):

@@ -6,6 +6,8 @@ import unittest
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
+
 from workbench.interfaces import Component
 from workbench.registry import Kind
 from workbench.testing.checking import Check, kind_of, outcome
@@ -24,11 +26,12 @@ __all__ = [
 class _Conformance:
     """Inherit one of the classes below, set `component`, and pytest runs every check of its kind.
 
+    `component` is an instance, or a class, which stands for the instance with the default fields and is made when a test runs.
     `expected_failures` declares deviations by check name, each with its reason; a declared check that passes is a failure too.
     """
 
     kind: ClassVar[Kind]
-    component: ClassVar[Component]
+    component: ClassVar[Component | type[Component]]
     expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
@@ -39,7 +42,7 @@ class _Conformance:
 
     def test_conforms(self, check: Check) -> None:
         """The statement of the check holds."""
-        settle(self.component, check, self.expected_failures)
+        settle(_instance(self.component), check, self.expected_failures)
 
     def test_declared_deviations_exist(self) -> None:
         """Every name in `expected_failures` is that of a check."""
@@ -94,6 +97,20 @@ def parametrize_with_checks(
             marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
             rows.append(pytest.param(component, check, id=f"{component!r}-{check.name}", marks=marks))
     return pytest.mark.parametrize(("component", "check"), rows)
+
+
+def _instance(component: Component | type[Component]) -> Component:
+    """AssertionError, in a sentence, where a class has a field without a default."""
+    if isinstance(component, Component):
+        return component
+    try:
+        return component()
+    except ValidationError as error:
+        first, name = error.errors()[0], component.__name__
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
+        raise AssertionError(
+            f"{name} cannot be made with its default fields ({reason}): give the test an instance, component = {name}(...)"
+        ) from None
 
 
 def settle(component: Component, check: Check, expected_failures: Mapping[str, str]) -> None:
