@@ -13,7 +13,7 @@ WorkbenchError
 │   └── NonFiniteLoss      the loss became nan or infinite
 ├── OutOfMemory            memory does not hold what is computed at once
 ├── SamplingError          a sampler or a network gave what is no image
-├── ScaffoldError          a new plugin package cannot be made
+├── ScaffoldError          a new plugin package or recipe cannot be made
 ├── CheckpointError        a run or checkpoint is missing or unreadable
 ├── JournalError           what a run tells cannot be written down, or read again
 ├── StorageError           a file cannot be written: the disk is full, or the folder forbidden
@@ -136,7 +136,7 @@ class SamplingError(WorkbenchError):
 
 
 class ScaffoldError(WorkbenchError):
-    """A new plugin package cannot be made: its name is taken or is no name, or its folder cannot be written."""
+    """A new plugin package or recipe cannot be made: its name is taken or not valid, or its folder cannot be written."""
 
 
 class CheckpointError(WorkbenchError):

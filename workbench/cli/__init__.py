@@ -30,7 +30,7 @@ from workbench.errors import WorkbenchError
 __all__ = ["app", "main"]
 
 RUNS: list[Callable[..., None]] = [run, sample, compare, sync, ui]
-RECIPES: list[Callable[..., None]] = [recipes, validate, explain, schema]
+RECIPES: list[Callable[..., None]] = [validate, explain, schema]
 
 app = typer.Typer(
     name="wb",
@@ -45,6 +45,7 @@ for verb in RUNS:
 app.command("eval", rich_help_panel="Runs")(evaluate)
 app.add_typer(sweep, name="sweep", rich_help_panel="Runs")
 app.command("sweep-worker", rich_help_panel="Runs")(sweep_worker)
+app.add_typer(recipes, name="recipes", rich_help_panel="Recipes")
 for verb in RECIPES:
     app.command(rich_help_panel="Recipes")(verb)
 app.command("list", rich_help_panel="Components")(list_components)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["complete_component", "complete_kind", "complete_plugin", "complete_recipe", "complete_recipe_or_run", "complete_run"]
+__all__ = [
+    "complete_component",
+    "complete_component_or_table",
+    "complete_kind",
+    "complete_plugin",
+    "complete_recipe",
+    "complete_recipe_or_run",
+    "complete_run",
+]
 
 
 def complete_recipe(incomplete: str) -> list[str]:
@@ -53,6 +61,13 @@ def complete_component(incomplete: str) -> list[str]:
     from workbench.registry.discovery import GROUPS, installed
 
     return [entry.name for kind in GROUPS for entry in installed(kind) if entry.name.startswith(incomplete)]
+
+
+def complete_component_or_table(incomplete: str) -> list[str]:
+    """Names of installed components, and of the tables that belong to the core."""
+    from workbench.recipe.starting import CORE_TABLES
+
+    return complete_component(incomplete) + [name for name in CORE_TABLES if name.startswith(incomplete)]
 
 
 def complete_plugin(incomplete: str) -> list[str]:

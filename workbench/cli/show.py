@@ -3,54 +3,115 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from workbench.cli.completion import complete_component
+from workbench.cli.completion import complete_component_or_table
 from workbench.errors import UnknownComponent
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
+    from rich.console import Console
+
+    from workbench.registry import Entry, Kind
 
 __all__ = ["show"]
 
 
 def show(
-    component: Annotated[
-        str, typer.Argument(metavar="COMPONENT", help="A name from `wb list`.", autocompletion=complete_component)
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="COMPONENT|TABLE",
+            help="A name from `wb list`, or a table of recipes such as train.",
+            autocompletion=complete_component_or_table,
+        ),
     ],
 ) -> None:
     """Show what a component is: its documentation, its fields with defaults and limits, its package.
 
+    Tables of recipes that belong to the core are shown too: recipe (the keys outside of tables), sampler (what every sampler has),
+    objective, train, evaluate, tracking and sweep.
+
     [bold]wb show ddim[/]
+    [bold]wb show train[/]
     [bold]wb show diffusion-workbench-samplers:ddim[/]   if several packages offer a `ddim`
     """
     from rich.console import Console
+
+    from workbench.recipe.starting import CORE_TABLES
+    from workbench.registry import GROUPS, installed
+
+    found = [(kind, entry) for kind in GROUPS for entry in installed(kind) if name in (entry.name, entry.qualified)]
+    if not found and name not in CORE_TABLES:
+        from workbench.cli.nearest import nearest_components
+
+        raise UnknownComponent(
+            f"no component is called {name!r:.80}{nearest_components(name)}  (wb list; tables: {', '.join(CORE_TABLES)})"
+        )
+    console = Console(highlight=False)
+    if name in CORE_TABLES:
+        _show_table(console, name)
+    for kind, entry in found:
+        _show_component(console, kind, entry)
+
+
+def _show_table(console: Console, name: str) -> None:
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    from workbench.recipe.starting import CORE_TABLES
+
+    where = "keys outside of tables" if name == "recipe" else f"table \\[{name}] of recipes"
+    console.print(f"[bold]{name}[/]  [dim]{where}, part of the core[/]\n")
+    console.print(Padding(escape(inspect.getdoc(CORE_TABLES[name]) or ""), (0, 2)))
+    _print_fields(console, CORE_TABLES[name])
+
+
+def _show_component(console: Console, kind: Kind, entry: Entry) -> None:
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    from workbench.recipe.starting import CORE_TABLES
+    from workbench.registry import asked, load
+
+    cls = load(kind, entry.qualified)
+    console.print(f"[bold]{entry.name}[/]  [dim]{kind.removesuffix('s')} from {entry.distribution} {entry.version}[/]\n")
+    console.print(Padding(escape(inspect.getdoc(cls) or ""), (0, 2)))
+    with asked(kind, entry.qualified, "describing its fields"):
+        _print_fields(console, cls)
+    if kind == "samplers":
+        console.print("  [dim]Fields that every sampler has:[/]")
+        _print_fields(console, CORE_TABLES["sampler"])
+
+
+def _print_fields(console: Console, cls: type[BaseModel]) -> None:
+    from rich.markup import escape
     from rich.padding import Padding
     from rich.table import Table
 
-    from workbench.registry import GROUPS, asked, installed, load
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for heading in ("field", "type", "default", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for name, field in _fields(cls):
+        table.add_row(f"[bold]{name}[/]", _type(field), _default(field), escape(field.description or ""))
+    console.print()
+    console.print(table if table.row_count else Padding("[dim]no fields[/]", (0, 2)))
+    console.print()
 
-    found = [(kind, entry) for kind in GROUPS for entry in installed(kind) if component in (entry.name, entry.qualified)]
-    if not found:
-        from workbench.cli.nearest import nearest_components
 
-        raise UnknownComponent(f"no component is called {component!r:.80}{nearest_components(component)}  (wb list)")
-    console = Console(highlight=False)
-    for kind, entry in found:
-        cls = load(kind, entry.qualified)
-        console.print(f"[bold]{entry.name}[/]  [dim]{kind.removesuffix('s')} from {entry.distribution} {entry.version}[/]\n")
-        console.print(Padding(inspect.getdoc(cls) or "", (0, 2)))
-        table = Table(box=None, padding=(0, 2), header_style="dim")
-        for heading in ("field", "type", "default", "meaning"):
-            table.add_column(heading, overflow="fold")
-        with asked(kind, entry.qualified, "telling its fields"):
-            for name, field in cls.model_fields.items():
-                table.add_row(f"[bold]{name}[/]", _type(cls, name), _default(field), field.description or "")
-        console.print()
-        console.print(table if cls.model_fields else Padding("[dim]no fields[/]", (0, 2)))
-        console.print()
+def _fields(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """The fields of a table; those of a table within it follow it with dotted names."""
+    from pydantic import BaseModel
+
+    for name, field in cls.model_fields.items():
+        yield f"{prefix}{name}", field
+        for inner in get_args(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel) and "use" not in inner.model_fields:
+                yield from _fields(inner, f"{prefix}{name}.")
 
 
 def _default(field: FieldInfo) -> str:
@@ -71,10 +132,16 @@ def _toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _type(cls: Any, name: str) -> str:
+def _type(field: FieldInfo) -> str:
     """The field's type and limits in words, from its JSON Schema."""
-    schema = cls.model_json_schema()
-    return _words(schema["properties"][name], schema.get("$defs", {})).replace("[", "\\[")
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
+
+    try:
+        schema = TypeAdapter(field.rebuild_annotation()).json_schema()
+    except PydanticUserError:  # it holds components, each of which has a schema of its own
+        return "list of names or tables" if "tuple" in str(field.annotation) else "table"
+    return _words(schema, schema.get("$defs", {})).replace("[", "\\[")
 
 
 def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -88,7 +155,9 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return str(schema["const"])
     if schema.get("type") == "array":
         return f"list of {_words(schema.get('items', {}), definitions)}"
-    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true | false"}.get(
+    if schema.get("format") == "path":
+        return "path"
+    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true | false", "object": "table"}.get(
         str(schema.get("type")), "value"
     )
     low = (

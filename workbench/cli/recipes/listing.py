@@ -1,4 +1,4 @@
-"""wb recipes"""
+"""wb recipes without a verb"""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from typing import Any
 
 from workbench.errors import CheckpointError, RecipeError
 
-__all__ = ["recipes"]
+__all__ = ["list_recipes"]
 
 LONGEST = 500  # characters of a description
 
 
-def recipes() -> None:
-    """List the recipes in recipes/, with what they are about.
-
-    Run one with  [bold]wb run recipes/NAME.toml[/]; see what it would cost with  [bold]wb explain[/].
-    """
+def list_recipes() -> None:
+    """Print the recipes in recipes/ with what they extend and are about."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
