@@ -1,5 +1,6 @@
 """Checkpoints: every byte is watched, the one before is used, and the formats of the past are read."""
 
+import dataclasses
 import json
 import random
 import shutil
@@ -8,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from wb_datasets.folder import Folder
 from workbench.engine import RunFolder, create_run, latest, recorded, train
 from workbench.engine import checkpoint as checkpoints
 from workbench.engine.checkpoint import About, TrainState
 from workbench.engine.environment import agreement, environment, recipe_hash
 from workbench.errors import CheckpointError
 from workbench.interfaces import NullTracker
+from workbench.recipe import Slot
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -148,6 +151,16 @@ def test_how_far_runs_agree_is_never_overclaimed(parts_of, changed, level):
     found = agreement(here, here | changed)
     assert found.level == level
     assert len(found.reasons) >= len(changed)
+
+
+def test_data_that_were_moved_do_not_make_another_recipe(parts_of, tmp_path):
+    parts = parts_of()
+
+    def in_folder(name):
+        dataset = Slot(use="folder", component=Folder(root=tmp_path / name))
+        return dataclasses.replace(parts, recipe=parts.recipe.model_copy(update={"dataset": dataset}))
+
+    assert recipe_hash(in_folder("here")) == recipe_hash(in_folder("there")) != recipe_hash(parts)
 
 
 def test_a_gpu_promises_no_bits(parts_of):

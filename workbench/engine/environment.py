@@ -65,8 +65,14 @@ class Agreement:
 
 
 def recipe_hash(parts: Parts) -> str:
-    """SHA-256 of the resolved recipe as TOML, without names and words that change no number."""
-    plain = parts.recipe.model_copy(update={"name": "x", "description": "", "sweep": None})
+    """SHA-256 of the resolved recipe as TOML, without names, words and places that change no number.
+
+    Data may be moved: their fingerprint is compared, see `environment`.
+    """
+    component = parts.recipe.dataset.component
+    places = {name: None for name in type(component).model_fields if isinstance(getattr(component, name), Path)}
+    dataset = parts.recipe.dataset.model_copy(update={"component": component.model_copy(update=places)})
+    plain = parts.recipe.model_copy(update={"name": "x", "description": "", "sweep": None, "dataset": dataset})
     return hashlib.sha256(dumps(plain).encode()).hexdigest()
 
 
