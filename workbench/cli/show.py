@@ -109,7 +109,7 @@ def _fields(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Field
 
     for name, field in cls.model_fields.items():
         yield f"{prefix}{name}", field
-        for inner in get_args(field.annotation):
+        for inner in () if prefix else get_args(field.annotation):
             if isinstance(inner, type) and issubclass(inner, BaseModel) and "use" not in inner.model_fields:
                 yield from _fields(inner, f"{prefix}{name}.")
 

@@ -107,7 +107,7 @@ def _kind(key: Key) -> Kind | None:
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    return {name: field.description or "" for name, field in model.model_fields.items()}
+    return {name: " ".join((field.description or "").split()) for name, field in model.model_fields.items()}
 
 
 def _lines(values: Mapping[str, Any], meanings: Mapping[str, str], shown: str, without: Collection[str] = ()) -> Iterator[str]:
