@@ -319,6 +319,15 @@ def test_explain_tells_snr_nfe_parameters_and_time(recipe):
     assert "keeps 21.92%" in wb("explain", recipe, "--set", "schedule.scale_to_steps=false").stdout
 
 
+def test_explain_shows_guidance_and_what_it_costs_where_evaluation_inherits_it(recipe, capsys):
+    from workbench.cli.explain import explain
+
+    explain(str(recipe), ["train.condition=true", "sampler.guidance=3", "denoiser={use='small_cnn', channels=8, depth=1}"], "cpu")
+    told = capsys.readouterr().out
+    assert re.search(r"^sampler .* 300 steps, guidance 3, NFE 600$", told, re.MULTILINE)
+    assert re.search(r"^evaluate.sampler .* 15 steps, guidance 3, NFE 30$", told, re.MULTILINE)
+
+
 def test_validate_takes_less_than_three_seconds(recipe):
     started = time.perf_counter()
     assert "ok (cars_linear" in wb("validate", recipe).stdout

@@ -48,8 +48,9 @@ def trained(repository, cache, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def conditional(repository, cache, tmp_path_factory):
-    """A finished run of a network that was given labels."""
-    return trained_with(repository, cache, tmp_path_factory.mktemp("home"), "train.condition=true")
+    """A finished run of a network that was given labels; guidance and clamping are set for the recipe's sampler only."""
+    settings = ("train.condition=true", "sampler.guidance=2", "sampler.clamp=false")
+    return trained_with(repository, cache, tmp_path_factory.mktemp("home"), *settings)
 
 
 def evaluator_of(run, cache, **changes):
@@ -139,7 +140,13 @@ def test_guidance_costs_two_evaluations_and_its_scale_is_on_the_card(conditional
     assert (evaluator.measure(without).nfe, evaluator.cost(without)) == (4, 4)
     found = evaluator.measure(guided)
     assert (found.nfe, evaluator.cost(guided)) == (8, 8)
-    assert {card["guidance"] for card in found.cards.values()} == {3.0}
+    assert {(card["guidance"], card["clamp"]) for card in found.cards.values()} == {(3.0, False)}
+
+
+def test_a_run_measures_itself_with_the_guidance_it_samples_with(conditional):
+    metrics, cards = conditional.final()
+    assert {(card["guidance"], card["clamp"], card["nfe"]) for card in cards.values()} == {(2.0, False, 6)}
+    assert metrics["eval/nfe"] == 6
 
 
 def test_rows_of_images_start_from_equal_noise(trained, cache):

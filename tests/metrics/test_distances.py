@@ -156,7 +156,7 @@ def test_one_sample_has_no_distance(distance):
 
 def test_numbers_are_ranked_only_if_they_were_measured_alike():
     extractor = ExtractorCard("e", "0" * 64, "none", 3)
-    card = MetricCard(extractor, 1000, 500, "data", "train", "ema", "ddim", 50, 50, 1.0, 0).to_dict()
+    card = MetricCard(extractor, 1000, 500, "data", "train", "ema", "ddim", 50, 50, 1.0, True, 0).to_dict()
     assert rankable(card, {**card, "sampler": "ddpm", "nfe": 300})
     assert not rankable(card, {**card, "n_generated": 501})
     assert not rankable(card, {**card, "extractor": {**card["extractor"], "weights_sha256": "1" * 64}})

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import RecipeError
-from workbench.recipe import Recipe, decisive, load, save, schema, warnings
+from workbench.recipe import Recipe, decisive, load, network_evaluations, save, schema, warnings
 
 GOOD = """
 name = "mine"
@@ -326,3 +326,38 @@ def test_the_schema_knows_every_installed_component_and_accepts_the_shipped_reci
     broken["sampler"]["etta"] = 1
     assert list(validator.iter_errors(broken))
     assert "eta" in json.dumps(made["properties"]["sampler"])
+
+
+GUIDED = ["train.condition=true", "sampler.guidance=3", "sampler.clamp=false"]
+
+
+def test_evaluation_inherits_guidance_and_clamp_unless_it_sets_its_own(write, tmp_path):
+    own = "evaluate.sampler={use='heun', steps=4}"
+    recipe = load(write(GOOD), [*GUIDED, own])
+    assert (recipe.evaluation_sampler.guidance, recipe.evaluation_sampler.clamp) == (3.0, False)
+    assert recipe.evaluation_sampler.steps == 4
+    assert warnings(recipe) == []
+    save(recipe, tmp_path / "stored.toml")
+    assert load(tmp_path / "stored.toml") == recipe
+
+    set_here = load(write(GOOD), [*GUIDED, own, "evaluate.sampler.guidance=1.5"])
+    assert (set_here.evaluation_sampler.guidance, set_here.evaluation_sampler.clamp) == (1.5, False)
+    (warning,) = warnings(set_here)
+    assert "evaluate.sampler.guidance is 1.5 and sampler.guidance is 3.0" in warning
+
+
+def test_a_stored_recipe_of_an_older_version_keeps_the_guidance_it_states(repository):
+    stored = repository / "tests" / "fixtures" / "run_schema_1" / "recipe.toml"
+    assert load(stored, ["train.condition=true", "sampler.guidance=3"]).evaluation_sampler.guidance == 1.0
+
+
+def test_inherited_guidance_without_labels_is_reported_once(write):
+    found = problems(write(GOOD), "sampler.guidance=3", "evaluate.sampler={use='ddim', steps=2}")
+    assert [problem.key for problem in found] == ["sampler.guidance"]
+
+
+@pytest.mark.parametrize(("guidance", "evaluations"), [(1, 7), (3, 14), (0, 14)])
+def test_guidance_doubles_the_network_evaluations(write, guidance, evaluations):
+    settings = ["train.condition=true", f"sampler.guidance={guidance}", "evaluate.sampler={use='heun', steps=4}"]
+    recipe = load(write(GOOD), settings)
+    assert network_evaluations(recipe.evaluation_sampler, recipe.schedule.component) == evaluations

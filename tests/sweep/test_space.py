@@ -97,6 +97,14 @@ def test_what_could_not_work_is_told_before_the_first_trial(write, space, said):
     assert problem.line is not None
 
 
+def test_a_key_that_no_evaluation_reads_is_refused_with_the_one_it_reads(write):
+    path = write(space='[sweep.space]\n"sampler.guidance" = { low = 0.5, high = 4.0 }\n')
+    settings = ["train.condition=true", "evaluate.sampler={use='ddim', steps=2}"]
+    with pytest.raises(RecipeError) as caught:
+        check_sweep(path, load(path, settings), settings)
+    assert "Vary 'evaluate.sampler.guidance'" in caught.value.problems[0].message
+
+
 def test_a_combination_that_cannot_work_is_known_although_each_choice_works_alone(write):
     space = '[sweep.space]\n"parameterization" = { choices = ["v", "eps"] }\n"schedule.zero_terminal_snr" = { choices = [false, true] }\n'
     path = write(space=space)

@@ -79,14 +79,17 @@ def _log_ratio(after: float, before: float) -> float:
 
 
 def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> None:
-    from workbench.recipe import path_of
+    from workbench.recipe import network_evaluations, path_of
 
     path = path_of(slot, recipe.schedule.component)
     times = [f"{t:.3g}" for t in path.times]
     shown = times if len(times) <= 10 else [*times[:5], "...", *times[-4:]]
-    evaluations = slot.component.evaluations(path.moves_down) * (2 if slot.guidance != 1.0 else 1)
+    evaluations = network_evaluations(slot, recipe.schedule.component)
+    guided = f", guidance {slot.guidance:g}" if slot.guidance != 1.0 else ""
+    clamped = "" if slot.clamp else ", not clamped"
     console.print(
-        f"\n[bold]{key}[/]  {slot.use}, {slot.spacing} path of {slot.steps} steps, NFE {evaluations}\n  t = {', '.join(shown)}"
+        f"\n[bold]{key}[/]  {slot.use}, {slot.spacing} path of {slot.steps} steps{guided}{clamped}, NFE {evaluations}\n"
+        f"  t = {', '.join(shown)}"
     )
 
 

@@ -14,7 +14,7 @@ from workbench.diffusion import Objective
 from workbench.engine.assembly import build_network, objective_of
 from workbench.engine.compute import Compute, choose_compute
 from workbench.interfaces import SampleSpec
-from workbench.recipe import Recipe, path_of
+from workbench.recipe import Recipe, network_evaluations
 
 __all__ = ["Cost", "estimate"]
 
@@ -58,8 +58,7 @@ def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None) ->
     if recipe.train.max_minutes is not None:
         training = min(training, 60.0 * recipe.train.max_minutes)
     count = _evaluations(recipe)
-    slot = recipe.evaluation_sampler
-    nfe = slot.component.evaluations(path_of(slot, objective.schedule).moves_down) * (2 if slot.guidance != 1.0 else 1)
+    nfe = network_evaluations(recipe.evaluation_sampler, objective.schedule)
     return Cost(
         parameters=parameters,
         gflop_per_image=_gflop(network, spec, device),

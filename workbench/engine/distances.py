@@ -48,6 +48,7 @@ class Distances:
             steps=slot.steps,
             nfe=evaluations,
             guidance=slot.guidance,
+            clamp=slot.clamp,
             seed=seed,
         ).to_dict()
         kid, kid_error = kernel_distance(real, fake)

@@ -27,7 +27,7 @@ from workbench.engine.trained import drawer_of, newest_checkpoint
 from workbench.errors import CheckpointError, CombinationError
 from workbench.files import replacing, write_json
 from workbench.interfaces import FeatureExtractor, Resources
-from workbench.recipe import Recipe, SamplerSlot, Slot, path_of
+from workbench.recipe import Recipe, SamplerSlot, Slot, network_evaluations
 from workbench.registry import origins
 
 __all__ = ["Evaluation", "Evaluator", "Measurement"]
@@ -112,8 +112,7 @@ class Evaluator:
 
     def cost(self, slot: SamplerSlot) -> int:
         """Network evaluations per image that a combination is going to need."""
-        moves = path_of(slot, self._recipe.schedule.component).moves_down
-        return slot.component.evaluations(moves) * (2 if slot.guidance != 1.0 else 1)
+        return network_evaluations(slot, self._recipe.schedule.component)
 
     def kept(self, slot: SamplerSlot) -> Evaluation | None:
         """The combination as an earlier call measured it; None if none has, or its file is damaged."""

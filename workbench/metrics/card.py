@@ -28,6 +28,7 @@ class MetricCard:
     steps: int
     nfe: int  # network evaluations per image
     guidance: float
+    clamp: bool  # whether the predicted data were kept in [-1, 1]; absent from cards of earlier versions
     seed: int
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from workbench.recipe.combinations import Axis, combinations, told_fields, varia
 from workbench.recipe.decisive import decisive
 from workbench.recipe.loading import dumps, load, relative_paths, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
-from workbench.recipe.paths import path_of
+from workbench.recipe.paths import network_evaluations, path_of
 from workbench.recipe.schema import schema
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "decisive",
     "dumps",
     "load",
+    "network_evaluations",
     "path_of",
     "relative_paths",
     "save",

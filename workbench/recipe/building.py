@@ -14,6 +14,7 @@ from workbench.interfaces import Component
 from workbench.recipe import messages
 from workbench.recipe.layers import CORE_KEYS, Layered
 from workbench.recipe.model import (
+    INHERITED,
     Evaluate,
     Heading,
     ObjectiveSettings,
@@ -143,13 +144,19 @@ class _Builder:
         table = self.table(("evaluate",))
         if table is None:
             return None
-        sampler = self.slot(("evaluate", "sampler"), "samplers") if "sampler" in table else None
+        sampler = self.evaluation_sampler(table) if "sampler" in table else None
         features = self.features(table.get("features", DEFAULT_FEATURES))
         rest = {name: value for name, value in table.items() if name not in ("sampler", "features")}
         plain = self.validated(Evaluate, rest, ("evaluate",), "[evaluate]")
         if plain is None or features is None or ("sampler" in table and sampler is None):
             return None
         return plain.model_copy(update={"sampler": sampler, "features": features})
+
+    def evaluation_sampler(self, table: dict[str, Any]) -> Slot[Any] | None:
+        slot, base = self.slot(("evaluate", "sampler"), "samplers"), self.slots.get("sampler")
+        if slot is None or base is None:
+            return slot
+        return slot.model_copy(update={name: getattr(base, name) for name in INHERITED if name not in table["sampler"]})
 
     def features(self, value: Any) -> tuple[Slot[Any], ...] | None:
         key: Key = ("evaluate", "features")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from workbench.errors import CombinationError, WorkbenchError
 from workbench.interfaces import NoiseSchedule, SampleSpec
 from workbench.recipe.answers import Finding, asking, describe_dataset, evaluations, metric_names, schedule_answers, written
-from workbench.recipe.model import Recipe, SamplerSlot, Slot
+from workbench.recipe.model import INHERITED, Recipe, SamplerSlot, Slot
 from workbench.recipe.paths import path_of
 from workbench.registry import asked
 
@@ -53,7 +53,7 @@ def check_sampler(slot: SamplerSlot, recipe: Recipe) -> list[Finding]:
 
 def warnings(recipe: Recipe) -> list[str]:
     """What is allowed and rarely meant."""
-    return [*_terminal_snr(recipe), *_input_scale(recipe)]
+    return [*_terminal_snr(recipe), *_input_scale(recipe), *_measured_otherwise(recipe)]
 
 
 def _terminal_snr(recipe: Recipe) -> Iterator[str]:
@@ -79,6 +79,16 @@ def _input_scale(recipe: Recipe) -> Iterator[str]:
         )
 
 
+def _measured_otherwise(recipe: Recipe) -> Iterator[str]:
+    own, measured = recipe.sampler.table(), recipe.evaluation_sampler.table()
+    for name in INHERITED:
+        if own[name] != measured[name]:
+            yield (
+                f"evaluate.sampler.{name} is {measured[name]!r:.8} and sampler.{name} is {own[name]!r:.8}: distances are measured on other "
+                f"images than the sampler draws. Leave out evaluate.sampler.{name} to measure those."
+            )
+
+
 def _parameterization(recipe: Recipe) -> Iterator[Finding]:
     from workbench.diffusion import PARAMETERIZATIONS, check_combination
 
@@ -100,7 +110,8 @@ def _sampler(key: str, slot: SamplerSlot | None, recipe: Recipe) -> Iterator[Fin
     if slot is None:
         return
     yield from _path(key, slot, recipe.schedule)
-    if slot.guidance != 1.0 and not recipe.train.condition:
+    inherited = key == "evaluate.sampler" and slot.guidance == recipe.sampler.guidance  # reported for [sampler]
+    if slot.guidance != 1.0 and not recipe.train.condition and not inherited:
         yield f"{key}.guidance", "guidance needs a network that was given labels: set train.condition = true, or guidance = 1"
 
 

@@ -18,6 +18,7 @@ from workbench.registry import Kind
 from workbench.secrets import has_secret
 
 __all__ = [
+    "INHERITED",
     "Churn",
     "Evaluate",
     "Heading",
@@ -38,6 +39,8 @@ MOST_MINUTES = 10_000_000.0
 MOST_IMAGES = 100_000_000
 # Everything that hides what a name says: control characters, ends of lines, and marks that turn the direction of writing round.
 HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# Taken from [sampler] by an [evaluate.sampler] that does not set them: without them the images measured are not those that are drawn.
+INHERITED = ("guidance", "clamp")
 Spacing = Literal["uniform", "quadratic", "trailing", "karras", "logsnr", "explicit"]
 
 
@@ -167,7 +170,9 @@ class Evaluate(Section):
         None, ge=1, le=65_536, description="images sampled at once; absent: as many as are fastest here, which changes no image"
     )
     grid: int = Field(36, ge=1, le=400, description="images in the sample grid")
-    sampler: SamplerSlot | None = Field(None, description="another sampler than the recipe's, for evaluation only")
+    sampler: SamplerSlot | None = Field(
+        None, description="another sampler for evaluation only; guidance and clamp are those of [sampler] unless set here"
+    )
     features: tuple[Slot[FeatureExtractor], ...] = Field(
         (), description="feature extractors: a name, or a table with `use`; absent: efficientnet_lite0"
     )

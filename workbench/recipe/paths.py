@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import CombinationError
 from workbench.interfaces import NoiseSchedule
-from workbench.recipe.model import SamplerSettings
+from workbench.recipe.model import SamplerSettings, SamplerSlot
 
 if TYPE_CHECKING:
     from workbench.diffusion import Path
 
-__all__ = ["path_of"]
+__all__ = ["network_evaluations", "path_of"]
 
 
 def path_of(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
@@ -29,6 +29,11 @@ def path_of(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
     except ValueError as error:
         raise CombinationError("restart", str(error)) from error
     return path
+
+
+def network_evaluations(slot: SamplerSlot, schedule: NoiseSchedule) -> int:
+    """Network evaluations per image (NFE) of a sampler on its path; guidance evaluates the network twice."""
+    return slot.component.evaluations(path_of(slot, schedule).moves_down) * (2 if slot.guidance != 1.0 else 1)
 
 
 def _spaced(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:

@@ -20,7 +20,7 @@ def schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     heading = _of(Heading, "heading", definitions)["properties"]
     evaluate = _of(Evaluate, "evaluate", definitions, without=("sampler", "features"))
-    evaluate["properties"]["sampler"] = _slot("samplers", definitions, "another sampler than the recipe's, for evaluation only")
+    evaluate["properties"]["sampler"] = _slot("samplers", definitions, str(Evaluate.model_fields["sampler"].description))
     names = [entry.name for entry in installed("features")]
     tables = _slot("features", definitions, "a feature extractor")
     evaluate["properties"]["features"] = {

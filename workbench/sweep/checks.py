@@ -41,7 +41,7 @@ def check_sweep(path: Path, base: Recipe, settings: Sequence[str] = ()) -> None:
         problems.append(source.problem(tuple(error.key.split(".")), str(error)))
     if base.sweep is not None and not axes:
         found(None, "nothing to vary: [sweep.space] is empty")
-    for key, message in [*_conditions(axes, base), *_unfit_for_sampler(axes, base)]:
+    for key, message in [*_conditions(axes, base), *_without_effect(axes, base), *_unfit_for_sampler(axes, base)]:
         found(key, message)
     if not problems:
         for key, message in itertools.islice(_trials(path, base, settings, axes), SHOWN):
@@ -76,6 +76,17 @@ def _conditions(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]
                             axis.key,
                             f"when: '{key}' is never {value!r}; its choices are {', '.join(map(repr, other.space.choices))}",
                         )
+
+
+def _without_effect(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]:
+    if base.evaluate.sampler is None:
+        return
+    for axis in axes:
+        if axis.key.startswith("sampler."):
+            yield (
+                axis.key,
+                f"changes no metric: evaluations draw with [evaluate.sampler]. Vary 'evaluate.{axis.key}', or remove that table",
+            )
 
 
 def _unfit_for_sampler(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]:
