@@ -339,6 +339,19 @@ def test_the_schema_is_written_where_recipes_look_for_it(tmp_path):
     assert json.loads((tmp_path / "recipe.schema.json").read_text())["title"] == "Diffusion Workbench recipe"
 
 
+def test_a_schema_that_exists_is_overwritten_with_force_only(tmp_path):
+    from workbench.cli.schema import schema
+    from workbench.errors import StorageError
+
+    path = tmp_path / "recipe.schema.json"
+    path.write_text("mine")
+    with pytest.raises(StorageError, match="exists: overwrite it with --force"):
+        schema(path)
+    assert path.read_text() == "mine"
+    schema(path, force=True)
+    assert json.loads(path.read_text())["title"] == "Diffusion Workbench recipe"
+
+
 def test_completion_offers_recipes_runs_and_components(home, recipe, monkeypatch):
     from workbench.cli import completion
 

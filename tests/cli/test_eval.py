@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -98,6 +99,51 @@ def test_every_combination_is_in_the_document_once_and_nothing_else_is_on_stdout
     assert set(told["pareto"]) == set(range(len(points))) - beaten
     assert "6 combinations: 0 kept from before, 6 to compute" in err
     assert all(Path(path).stat().st_size > 1000 for path in told["pictures"].values())
+
+
+def test_the_last_line_is_a_command_that_draws_the_measured_images(wb, home, tmp_path):
+    import torch
+    from PIL import Image
+    from torchvision.transforms.functional import pil_to_tensor
+
+    from workbench.engine.pictures import grid
+
+    words = "--sampler ddim --eta 0.5 --steps 3 --spacing karras --vary rho=5 --vary clamp=false --seed 7"
+    code, out, _ = wb("eval", "latest", *words.split(), "--no-track")
+    command = shlex.split(out.splitlines()[-1])
+    assert (code, command[:3]) == (0, ["wb", "sample", folder_of(home).name])
+    code, _, err = wb(*command[1:], "-n", "6", "--out", tmp_path / "again.png", "--separate", tmp_path / "each")
+    assert code == 0, err
+    (measured,) = files_of(home)
+    drawn = torch.stack([pil_to_tensor(Image.open(path)) for path in sorted((tmp_path / "each").iterdir())])
+    assert drawn.float().std() > 1.0
+    with Image.open(folder_of(home) / "evaluations" / measured.replace(".json", ".png")) as row:
+        assert grid(drawn, 10).tobytes() == row.tobytes()
+
+
+def test_images_of_an_earlier_call_are_kept_unless_forced(wb, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw = ["sample", "latest", "-n", "2", "--steps", "1"]
+    assert [wb(*draw)[1].partition(":")[0] for _ in range(3)] == ["samples.png", "samples-2.png", "samples-3.png"]
+    kept = (tmp_path / "samples.png").read_bytes()
+    code, _, err = wb(*draw, "--seed", "1", "--out", "samples.png")
+    assert (code, "'samples.png' exists: overwrite it with --force" in " ".join(err.split())) == (2, True)
+    assert (tmp_path / "samples.png").read_bytes() == kept
+    assert wb(*draw, "--seed", "1", "--out", "samples.png", "--force")[0] == 0
+    assert (tmp_path / "samples.png").read_bytes() != kept
+
+    assert wb(*draw, "--separate", "each")[0] == 0
+    code, _, err = wb(*draw, "--separate", "each")
+    assert (code, "each/000000.png' exists" in " ".join(err.split())) == (2, True)
+
+
+def test_pictures_of_an_earlier_call_are_overwritten_with_force_only(wb, home, tmp_path):
+    words = ["eval", "latest", "--steps", "1", "--no-track", "--out", tmp_path / "plots"]
+    assert wb(*words)[0] == 0
+    code, out, err = wb(*words)
+    assert (code, out) == (2, "")
+    assert "trade_off.png' exists: overwrite it with --force" in " ".join(err.split())
+    assert wb(*words, "--force")[0] == 0
 
 
 def test_a_call_computes_only_what_no_earlier_one_did(wb, home):

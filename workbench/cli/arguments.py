@@ -8,7 +8,7 @@ import typer
 
 from workbench.cli.completion import complete_recipe, complete_run
 
-__all__ = ["Device", "RecipePath", "RunName", "Set"]
+__all__ = ["Device", "Force", "RecipePath", "RunName", "Set"]
 
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file.", autocompletion=complete_recipe)]
 RunName = Annotated[
@@ -27,4 +27,5 @@ Set = Annotated[
         show_default=False,
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite output files that exist.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", "-d", help="Where to compute.")]

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from workbench.engine import Progress as Moment
 
-__all__ = ["Display", "duration", "number", "wide_console"]
+__all__ = ["Display", "ImageBar", "PlainProgress", "duration", "number", "wide_console", "with_error"]
 
 WIDE = "500"  # columns of what goes into a file or a pipe: they have no edge at which a table must fold
 
@@ -80,6 +81,46 @@ class Display:
             self._bars.remove_task(self._tasks.pop(name))
 
 
+class PlainProgress:
+    """Prints how far something is and how long it will take, every 20 seconds: for pipes and files, where no bar is drawn."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console, self._total = console, total
+        self._started = self._printed = time.monotonic()
+
+    def show(self, what: str, done: int) -> None:
+        """`done` of the total."""
+        now = time.monotonic()
+        if not 0 < done < self._total or now - self._printed < PLAIN_SECONDS:
+            return
+        self._printed = now
+        left = (now - self._started) / done * (self._total - done)
+        self._console.print(f"{what}: {done / self._total:.0%} done, {duration(left)} left", highlight=False, markup=False)
+
+
+class ImageBar:
+    """How far drawing images is, on stderr: a bar on a terminal, lines elsewhere; use as a context manager."""
+
+    def __init__(self, what: str, total: int) -> None:
+        console = Console(stderr=True)
+        self._what, self._plain = what, None if console.is_terminal else PlainProgress(console, total)
+        self._bar = Progress(*Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task(escape(what), total=total)
+
+    def __enter__(self) -> ImageBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def show(self, done: int) -> None:
+        """So many images are drawn."""
+        self._bar.update(self._task, completed=done)
+        if self._plain is not None:
+            self._plain.show(self._what, done)
+
+
 def _told(moment: Moment) -> str:
     loss = f"loss {moment.metrics['train/loss']:.4f}" if "train/loss" in moment.metrics else ""
     speed = f"{moment.images_per_second:.1f} images/s" if moment.images_per_second else ""
@@ -100,6 +141,14 @@ def _news(metrics: Mapping[str, float]) -> str:
 def number(value: float) -> str:
     """Four significant digits."""
     return f"{value:.4g}"
+
+
+def with_error(value: float, error: float | None) -> str:
+    """ "0.467 ± 0.025": as many decimals as two digits of the error have; four significant digits where the error is not known."""
+    if error is None:
+        return number(value)
+    decimals = next((n for n in range(1, 12) if error >= 10.0 ** (1 - n)), 12)
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
 
 
 def duration(seconds: float) -> str:

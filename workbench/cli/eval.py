@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.arguments import Device, RunName
+from workbench.cli.arguments import Device, Force, RunName
 from workbench.cli.completion import complete_component
 from workbench.errors import Problem, RecipeError
 
@@ -63,6 +63,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where the pictures go; the run's folder if absent.")
     ] = None,
+    force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the table.")] = False,
     device: Device = "auto",
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record new combinations as child runs in MLflow.")] = True,
@@ -75,6 +76,8 @@ def evaluate(
     Every combination of what is listed is sampled and measured, and kept in the run's folder: called again, or with more
     values, only what is new is computed. Ctrl-C keeps the finished combinations.
 
+    The last line is the [bold]wb sample[/] command that draws with the combination of the least distance.
+
     [bold]wb eval latest --sampler ddim,heun,dpmpp_2m,unipc --steps 5,10,20,50[/]
     [bold]wb eval cars_linear --sampler ddim --steps 10,50 --eta 0,0.5,1 --samples 1000[/]
     [bold]wb eval latest --sampler ddpm --steps 50,300 --vary variance=beta,beta_tilde --json[/]
@@ -82,11 +85,12 @@ def evaluate(
     from rich.console import Console
     from rich.markup import escape
 
+    from workbench.cli.evaluation.command import sample_command
     from workbench.cli.evaluation.measuring import measured
-    from workbench.cli.evaluation.pictures import draw
+    from workbench.cli.evaluation.pictures import PICTURES, draw
     from workbench.cli.evaluation.record import EvaluationRecord
-    from workbench.cli.evaluation.table import document, footnotes, rows_of, table
-    from workbench.cli.outputs import output_folder
+    from workbench.cli.evaluation.table import best_of, document, footnotes, rows_of, table
+    from workbench.cli.outputs import check_free, output_folder
     from workbench.engine import Evaluator, Measurement, changed_origins, choose_device, find_run
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import combinations, load
@@ -97,6 +101,7 @@ def evaluate(
         console.width = 500  # a file has no edge at which the table must fold
     if out is not None:
         output_folder(out)
+        check_free([out / f"{key}.png" for key in PICTURES], force=force)
     folder = find_run(home, run)
     recipe = load(folder.recipe, [] if batch_size is None else [f"evaluate.batch_size={batch_size}"])
     axes = _axes({"spacing": spacing, "guidance": guidance, "eta": eta}, vary or [], steps)
@@ -118,14 +123,18 @@ def evaluate(
     rows = rows_of(found, varied, metric)
     title = f"{folder.id}, step {evaluator.step}: {measurement.samples:,} images each"
     pictures = draw(rows, metric, title, out or folder.evaluations)
+    best = best_of(rows)
+    command = sample_command(folder, recipe, best.evaluation.slot, measurement.seed, home)
     if record is not None and any(each.new for each in found):
         record.pictures(pictures)
     if as_json:
-        typer.echo(json.dumps(document(folder.id, evaluator.step, metric, rows, pictures), indent=2, allow_nan=False))
+        whole = document(folder.id, evaluator.step, metric, rows, pictures) | {"best": rows.index(best), "sample": command}
+        typer.echo(json.dumps(whole, indent=2, allow_nan=False))
         return
     console.print(table(rows, varied))
     for line in [*footnotes(rows, metric), *(f"{key}: {path}" for key, path in pictures.items())]:
         console.print(f"[dim]{escape(line)}[/]")
+    console.print(f"least {metric}: {escape(best.name)}; draw with it:\n  [bold]{escape(command)}[/]")
 
 
 def _listed(texts: Values) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.arguments import Device, RunName
+from workbench.cli.arguments import Device, Force, RunName
 from workbench.cli.completion import complete_component
 from workbench.errors import CombinationError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.interfaces import SampleSpec
-    from workbench.recipe import Recipe, SamplerSlot
+    from workbench.recipe import Recipe
 
 __all__ = ["sample"]
 
@@ -33,10 +33,28 @@ def sample(
     ] = None,
     label: Annotated[str | None, typer.Option(help="A class, if the network was given labels.", show_default=False)] = None,
     guidance: Annotated[float | None, typer.Option(min=0.0, help="Guidance scale.", show_default=False)] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the picture goes.")] = Path("samples.png"),
+    spacing: Annotated[
+        str | None, typer.Option(help="How the steps are spread over time, e.g. karras.", show_default=False)
+    ] = None,
+    eta: Annotated[float | None, typer.Option(help="Noise added at each step, for samplers with it.", show_default=False)] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="sampler.FIELD=VALUE",
+            help="Change any field of the sampler; `none` clears one. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Output file [default: samples.png, or the next free name]", show_default=False),
+    ] = None,
     separate: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Also write each image to a file here.", show_default=False)
     ] = None,
+    force: Force = False,
     batch_size: Annotated[int, typer.Option(min=1, max=65_536, help="How many to draw at once; changes no image.")] = 64,
     device: Device = "auto",
 ) -> None:
@@ -44,59 +62,52 @@ def sample(
 
     [bold]wb sample latest[/]
     [bold]wb sample cars_linear -n 64 --seed 0 --steps 50 --out grid.png[/]
-    [bold]wb sample latest --sampler ddim --steps 20 --separate images/[/]
+    [bold]wb sample latest --sampler ddim --steps 20 --eta 0.5 --separate images/[/]
+    [bold]wb sample latest --sampler dpmpp_2m --spacing karras --set sampler.rho=5[/]
     """
     import torch
-    from rich.progress import track
 
-    from workbench.cli.outputs import output_folder, picture_file
+    from workbench.cli.display import ImageBar
+    from workbench.cli.outputs import picture_file
+    from workbench.cli.sampler_options import sampler_of
     from workbench.engine import choose_device, drawer_of, find_run
     from workbench.engine.memory import DRAWING, fitting
     from workbench.engine.pictures import grid, to_uint8
     from workbench.files import replacing
     from workbench.home import wb_home
-    from workbench.recipe import load
+    from workbench.recipe import load, variant
 
-    out = picture_file(out)
+    out = picture_file(out, "samples.png", force=force)
     if separate is not None:
-        output_folder(separate)
+        _check_separate(separate, force=force)
     folder = find_run(wb_home(), run)
     recipe = load(folder.recipe)
-    slot = _slot(recipe, sampler, steps, guidance)
+    options = {"use": sampler, "steps": steps, "guidance": guidance, "spacing": spacing, "eta": eta}
+    slot = sampler_of(recipe, options, settings or [])
     drawer, spec, step = drawer_of(folder, recipe, choose_device(device))
     labels = _labels(recipe, spec, label, number)
-    batches = []
-    for start in track(range(0, number, batch_size), description=f"{slot.use}, {slot.steps} steps", transient=True):
-        index = range(start, min(start + batch_size, number))
-        with fitting(DRAWING, min(batch_size, number)):
-            batches.append(
-                to_uint8(drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop]))
-            )
+    batches, name = [], f"{variant(slot)}, {slot.steps} steps"
+    with ImageBar(name, number) as bar:
+        for start in range(0, number, batch_size):
+            index = range(start, min(start + batch_size, number))
+            with fitting(DRAWING, min(batch_size, number)):
+                batches.append(
+                    to_uint8(drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop]))
+                )
+            bar.show(index.stop)
     images = torch.cat(batches)
     with replacing(out) as beside:
         grid(images, max(1, round(number**0.5))).save(beside)
     if separate is not None:
         _write_each(images, separate)
-    typer.echo(
-        f"{out}: {number} images of {folder.id} at step {step} ({slot.use}, {slot.steps} steps, {drawer.evaluations} network evaluations each)"
-    )
+    typer.echo(f"{out}: {number} images of {folder.id} at step {step} ({name}, {drawer.evaluations} network evaluations each)")
 
 
-def _slot(recipe: Recipe, name: str | None, steps: int | None, guidance: float | None) -> SamplerSlot:
-    from workbench.recipe import check_sampler
-    from workbench.registry import load
+def _check_separate(folder: Path, *, force: bool) -> None:
+    from workbench.cli.outputs import check_free, output_folder
 
-    base = recipe.sampler
-    changes: dict[str, Any] = {key: value for key, value in (("steps", steps), ("guidance", guidance)) if value is not None}
-    if name is not None and name != base.use:
-        changes |= {"use": name, "component": load("samplers", name)()}
-    if steps is not None and base.spacing == "explicit":
-        changes |= {"spacing": "uniform", "times": None}
-    slot: SamplerSlot = base.model_copy(update=changes)
-    for key, message in check_sampler(slot, recipe):
-        field = key.rpartition(".")[2]
-        raise CombinationError(field, f"--{field}: {message}")
-    return slot
+    output_folder(folder)
+    check_free(sorted(folder.glob(f"{'[0-9]' * 6}.png"))[:1], force=force)  # no mixture of two calls
 
 
 def _labels(recipe: Recipe, spec: SampleSpec, label: str | None, number: int) -> Tensor | None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.arguments import Force
+
 __all__ = ["schema"]
 
 
@@ -15,16 +17,20 @@ def schema(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write here; to the screen if absent.", show_default=False)
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write the JSON Schema of recipes as installed, so that editors complete and check them.
 
-    [bold]wb schema --out recipes/recipe.schema.json[/]
+    [bold]wb schema --out recipes/recipe.schema.json --force[/]
 
     Recipes name it in their first line, [dim]#:schema ./recipe.schema.json[/], which editors with TOML support (Even Better TOML, taplo) follow.
     """
+    from workbench.cli.outputs import output_file
     from workbench.files import write_text
     from workbench.recipe import schema as recipe_schema
 
+    if out is not None:
+        output_file(out, force=force)
     text = json.dumps(recipe_schema(), indent=2)
     if out is None:
         typer.echo(text)

@@ -1,6 +1,7 @@
 """Recipes: TOML files -> one frozen, checked description of a run."""
 
 from workbench.recipe.building import slot_of
+from workbench.recipe.changes import change_sampler, changes_to
 from workbench.recipe.checks import check_sampler, warnings
 from workbench.recipe.combinations import Axis, combinations, told_fields, variant
 from workbench.recipe.decisive import decisive
@@ -8,6 +9,7 @@ from workbench.recipe.loading import dumps, load, relative_paths, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
 from workbench.recipe.paths import network_evaluations, path_of
 from workbench.recipe.schema import schema
+from workbench.recipe.toml import text_of, value_of
 
 __all__ = [
     "Axis",
@@ -18,6 +20,8 @@ __all__ = [
     "Slot",
     "Tracking",
     "Train",
+    "change_sampler",
+    "changes_to",
     "check_sampler",
     "combinations",
     "decisive",
@@ -29,7 +33,9 @@ __all__ = [
     "save",
     "schema",
     "slot_of",
+    "text_of",
     "told_fields",
+    "value_of",
     "variant",
     "warnings",
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import Problem, RecipeError
 
-__all__ = ["Key", "Text", "parse", "read", "value_of"]
+__all__ = ["Key", "Text", "parse", "read", "text_of", "value_of"]
 
 Key = tuple[str, ...]
 
@@ -98,6 +100,25 @@ def value_of(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return table["value"] if set(table) == {"value"} and not _too_deep(table) and _huge(table) is None else text
+
+
+def text_of(value: Any) -> str:
+    """A value as written after `--set a.b=`: `value_of` gives it again."""
+    if isinstance(value, str):
+        return value if value_of(value) == value else json.dumps(value, ensure_ascii=False)
+    return _inline(value)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_bare(key)} = {_inline(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # of words, numbers and booleans JSON and TOML write the same
+
+
+def _bare(key: str) -> str:
+    return key if key.isascii() and key.isidentifier() else json.dumps(key, ensure_ascii=False)
 
 
 def _too_deep(table: dict[str, Any]) -> bool:

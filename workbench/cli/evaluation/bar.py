@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from workbench.cli.display import duration, number
+from workbench.cli.display import PlainProgress, duration, number
 
 if TYPE_CHECKING:
     from workbench.engine import Evaluation
@@ -32,6 +32,7 @@ class EvaluationBar:
         )
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal or not combinations)
         self._task = self._bar.add_task("", total=evaluations)
+        self._plain = None if console.is_terminal else PlainProgress(console, evaluations)
 
     def __enter__(self) -> EvaluationBar:
         self._bar.start()
@@ -46,7 +47,7 @@ class EvaluationBar:
     def follow(self, name: str, cost: int, measure: Callable[[Callable[[int], None]], Evaluation]) -> Evaluation:
         """Show `measure` while it goes; it is given whom to tell of the images drawn, of `cost` network evaluations each."""
         self._bar.update(self._task, description=f"{self._finished + 1}/{self._combinations}  {escape(name)}")
-        evaluation = measure(lambda done: self._bar.update(self._task, completed=self._before + done * cost))
+        evaluation = measure(lambda done: self._show(name, self._before + done * cost))
         self._finished += 1
         self._before += evaluation.samples * cost
         if not self._console.is_terminal:
@@ -57,3 +58,8 @@ class EvaluationBar:
                 f"{self._finished}/{self._combinations}  {escape(name)}: {told}  ({duration(evaluation.seconds)})"
             )
         return evaluation
+
+    def _show(self, name: str, evaluations: int) -> None:
+        self._bar.update(self._task, completed=evaluations)
+        if self._plain is not None:
+            self._plain.show(f"{self._finished + 1}/{self._combinations}  {name}", evaluations)

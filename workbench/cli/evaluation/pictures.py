@@ -11,14 +11,16 @@ if TYPE_CHECKING:
 
     from workbench.cli.evaluation.table import Row
 
-__all__ = ["draw"]
+__all__ = ["PICTURES", "draw"]
+
+PICTURES = ("trade_off", "images")
 
 
 def draw(rows: Sequence[Row], metric: str, title: str, folder: Path) -> dict[str, Path]:
     """Write both pictures into a folder; those of an earlier call are replaced."""
     from workbench.files import replacing
 
-    drawn = {"trade_off": _trade_off(rows, metric, title), "images": _images(rows)}
+    drawn = dict(zip(PICTURES, (_trade_off(rows, metric, title), _images(rows)), strict=True))
     paths = {key: folder / f"{key}.png" for key, image in drawn.items() if image is not None}
     for key, path in paths.items():
         with replacing(path) as beside:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from workbench.engine import Evaluation
 
-__all__ = ["Row", "document", "footnotes", "rows_of", "table"]
+__all__ = ["Row", "best_of", "describe_card", "describe_sampling", "document", "footnotes", "rows_of", "table"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,17 @@ def rows_of(evaluations: Sequence[Evaluation], varied: Sequence[str], metric: st
     return [Row(evaluations[i], names[i], k in front) for k, i in enumerate(order)]
 
 
+def best_of(rows: Sequence[Row]) -> Row:
+    """The row of the least distance: the most expensive one of the Pareto front."""
+    return max((row for row in rows if row.pareto), key=lambda row: row.evaluation.nfe)
+
+
 def table(rows: Sequence[Row], varied: Sequence[str]) -> Table:
     """A column for each field that tells combinations apart and for each number; the Pareto front is marked."""
     from rich.markup import escape
     from rich.table import Table
 
-    from workbench.cli.display import number
+    from workbench.cli.display import number, with_error
     from workbench.recipe import told_fields
 
     given = [told_fields(row.evaluation.slot, varied) for row in rows]
@@ -58,7 +63,7 @@ def table(rows: Sequence[Row], varied: Sequence[str]) -> Table:
         told.add_column(heading, justify="right")
     for row, own in zip(rows, given, strict=True):
         found = row.evaluation
-        cells = [_number(found.metrics[name], found.metrics.get(f"{name}_std_error")) for name in metrics]
+        cells = [with_error(found.metrics[name], found.metrics.get(f"{name}_std_error")) for name in metrics]
         speed = (number(found.seconds), number(found.samples / found.seconds))
         told.add_row(
             "*" if row.pareto else "",
@@ -77,12 +82,26 @@ def footnotes(rows: Sequence[Row], metric: str) -> list[str]:
     """What the marks mean, and how the numbers were measured."""
     lines = [f"* Pareto front: no other combination has fewer network evaluations and a smaller {metric}"]
     for card in {repr(card): card for card in rows[0].evaluation.cards.values()}.values():
-        extractor = card["extractor"]
-        lines.append(
-            f"{extractor['extractor']} {extractor['dims']}-d (sha256 {extractor['weights_sha256'][:8]}, {extractor['resize']}); "
-            f"{card['n_generated']} generated against {card['n_real']} of {card['split']}; {card['weights']} weights, seed {card['seed']}"
-        )
+        lines.append(f"{describe_card(card)}; {card['weights']} weights, seed {card['seed']}")
     return lines
+
+
+def describe_card(card: Mapping[str, Any]) -> str:
+    """How a distance was measured, in a line."""
+    extractor = card["extractor"]
+    return (
+        f"{extractor['extractor']} {extractor['dims']}-d (sha256 {extractor['weights_sha256'][:8]}, {extractor['resize']}); "
+        f"{card['n_generated']} generated against {card['n_real']} of {card['split']}"
+    )
+
+
+def describe_sampling(card: Mapping[str, Any]) -> str:
+    """What a distance was measured of, in a line."""
+    clamped = {True: "clamped", False: "not clamped", None: "clamping not recorded"}[card.get("clamp")]
+    return (
+        f"{card['weights']} weights, {card['sampler']} {card['steps']} steps, guidance {card['guidance']:g}, {clamped}, "
+        f"NFE {card['nfe']}"
+    )
 
 
 def document(run: str, step: int, metric: str, rows: Sequence[Row], pictures: Mapping[str, Path]) -> dict[str, Any]:
@@ -108,13 +127,3 @@ def document(run: str, step: int, metric: str, rows: Sequence[Row], pictures: Ma
         "pareto": [i for _, i in sorted((row.evaluation.nfe, i) for i, row in enumerate(rows) if row.pareto)],
         "pictures": {key: str(path) for key, path in pictures.items()},
     }
-
-
-def _number(value: float, error: float | None) -> str:
-    from workbench.cli.display import number
-
-    if error is None:
-        return number(value)
-    # As many decimals as two digits of the error have.
-    decimals = next((n for n in range(1, 12) if error >= 10.0 ** (1 - n)), 12)
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
