@@ -68,6 +68,17 @@ def test_every_field_of_the_cores_tables_is_documented(repository):
     assert [name for name in missing if name != "Heading.description"] == []
 
 
+def test_every_number_of_a_run_is_explained(repository):
+    text = (repository / "docs" / "metrics.md").read_text()
+    logged = {
+        name
+        for path in (repository / "workbench").rglob("*.py")
+        for name in re.findall(r'"((?:train|val|eval|sweep)/[a-z_]*[a-z])"', path.read_text())
+    }
+    assert len(logged) > 10
+    assert [name for name in sorted(logged) if f"`{name}`" not in text] == []
+
+
 def test_the_documented_orders_are_those_that_are_measured(repository):
     made = module(repository / "docs" / "make_orders.py")
     text = made.PAGE.read_text()

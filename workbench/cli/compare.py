@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.cli.arguments import Force
 from workbench.cli.completion import complete_run
+from workbench.cli.evaluation.table import describe_card, describe_sampling
 from workbench.errors import CheckpointError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from rich.console import Console
+    from rich.table import Table
 
     from workbench.engine import RunFolder
+    from workbench.metrics import Measured
 
 __all__ = ["compare"]
+
+ERROR = "_std_error"
+WIDEST = 10_000
+NARROWEST = 16  # columns of a value that wraps, and of a broken id
+BREAKS = re.compile(rf"(.{{1,{NARROWEST - 1}}}[-_]|.{{{NARROWEST}}})(?=.)")
+SHOWN = ("train/loss", "eval/nfe")  # of what training and evaluation log; the rest is times, memory and settings
 
 
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN ...", help="Two runs or more.", autocompletion=complete_run)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the picture of their samples goes.")] = Path("compare.png"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Image of their samples [default: compare.png, or the next free name]", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also show times, memory and the optimizer's numbers.")] = False,
+    force: Force = False,
 ) -> None:
     """Compare runs: what differs in their recipes, their numbers with their cards, and one picture of their samples.
 
-    Distances measured in different ways (extractor, number of images, data) are shown and not ranked.
+    Distances measured in different ways (extractor, number of images, data) are shown and not ranked. `*` marks the best where the
+    difference is more than chance.
 
     [bold]wb compare cars_linear cars_cosine --out compare.png[/]
     """
-    from rich.console import Console
     from rich.markup import escape
 
+    from workbench.cli.display import wide_console
     from workbench.cli.outputs import picture_file
     from workbench.engine import find_run
     from workbench.files import replacing
     from workbench.home import wb_home
 
-    out = picture_file(out)
+    out = picture_file(out, "compare.png", force=force)
     found = [find_run(wb_home(), name) for name in runs]
     if len({folder.path for folder in found}) < 2:
         raise CheckpointError("compare needs two different runs (all of them: wb ui, or the folders in runs/)")
-    console = Console(highlight=False)
+    console = wide_console()
     _recipes(console, found)
-    _numbers(console, found)
+    _numbers(console, found, everything=everything)
     picture = _picture(found)
     if picture is not None:
         with replacing(out) as beside:
@@ -59,74 +78,83 @@ def _recipes(console: Console, runs: list[RunFolder]) -> None:
     flat = [load(run.recipe).flat() for run in runs]
     keys = sorted({key for each in flat for key in each if key not in ("name", "description")})
     differing = [key for key in keys if len({repr(each.get(key)) for each in flat}) > 1]
-    table = _table("recipe", runs)
-    for key in differing:
-        table.add_row(escape(key), *(escape(str(each.get(key, ""))) for each in flat))
-    if differing:
-        console.print(table)
+    rows = [[escape(key), *(escape(str(each.get(key, ""))) for each in flat)] for key in differing]
+    if rows:
+        _print_table(console, "recipe", runs, rows, wrap=True)
     else:
         console.print("the recipes are equal")
 
 
-def _numbers(console: Console, runs: list[RunFolder]) -> None:
+def _numbers(console: Console, runs: list[RunFolder], *, everything: bool) -> None:
     from rich.markup import escape
 
-    from workbench.cli.display import number
-    from workbench.metrics import rankable
+    from workbench.metrics import compare_distances
 
     finals = [run.final() for run in runs]
-    names = sorted(
-        {name for metrics, _ in finals for name in metrics if not name.startswith(("train/gradient", "train/learning"))}
-    )
-    table = _table("number", runs)
-    notes: list[str] = []
-    for name in names:
-        told = [cards[name] for _, cards in finals if name in cards]
-        alike = all(rankable(told[0], card) for card in told)
-        values = [metrics.get(name) for metrics, _ in finals]
-        best = (
-            min((value for value in values if value is not None), default=None)
-            if told and alike and not name.endswith("_error")
-            else None
-        )
-        table.add_row(
-            name, *("" if value is None else f"[green]{number(value)}[/]" if value == best else number(value) for value in values)
-        )
-        if not alike:
-            notes.append(f"{name}: measured in different ways ({_why(told)}), so not ranked")
+    cards = [cards for _, cards in finals]
+    names = {name for metrics, _ in finals for name in metrics if not name.endswith(ERROR)}
+    shown = [name for name in names if everything or not name.startswith(("train/", "eval/")) or name in SHOWN]
+    rows, marked = [], False
+    # Distances first: they have cards.
+    for name in sorted(shown, key=lambda name: (not any(name in each for each in cards), name)):
+        values = [_measured(name, *each) for each in finals]
+        found = compare_distances(values)
+        marked = marked or bool(found.best)
+        rows.append([escape(name), *(_cell(value, i in found.best) for i, value in enumerate(values)), found.verdict])
     console.print()
+    if not rows:
+        console.print("no numbers are recorded yet")
+        return
+    _print_table(console, "number", runs, rows, wrap=False)
+    if marked:
+        console.print("* the least, and what cannot be distinguished from it: the 95 % interval of the difference holds 0")
+    if len(shown) < len(names):
+        console.print("[dim]times, memory and settings of the optimizer: --all; what the numbers mean: docs/metrics.md[/]")
+    for run, each in zip(runs, cards, strict=True):
+        for card in {repr(card): card for card in each.values()}.values():
+            console.print(f"[dim]{escape(f'{run.id}: {describe_card(card)}; {describe_sampling(card)}')}[/]")
+
+
+def _measured(name: str, metrics: dict[str, float], cards: dict[str, dict[str, Any]]) -> Measured | None:
+    from workbench.metrics import Measured
+
+    return Measured(metrics[name], metrics.get(f"{name}{ERROR}"), cards.get(name)) if name in metrics else None
+
+
+def _cell(value: Measured | None, best: bool) -> str:
+    from workbench.cli.display import with_error
+
+    if value is None:
+        return ""
+    text = with_error(value.value, value.error)
+    return f"[green]{text} *[/]" if best else text
+
+
+def _print_table(console: Console, first: str, runs: list[RunFolder], rows: list[list[str]], *, wrap: bool) -> None:
+    """A column for each run. No name and no number is cut: on a narrow terminal ids break, then long values, then whole lines."""
+    from rich.measure import Measurement
+
+    ids = [run.id for run in runs]
+    for headings in (ids, [BREAKS.sub(r"\1\n", each) for each in ids]):
+        table = _table([first, *headings], rows, wrap=wrap)
+        widest = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+        if widest <= console.width:
+            break
+    names = max(len(row[0]) for row in rows)
+    console.width = max(console.width, names + NARROWEST * len(runs) if wrap else widest)
     console.print(table)
-    for note in notes:
-        console.print(f"[yellow]{note}[/]")
-    for run, (_, cards) in zip(runs, finals, strict=True):
-        for card in {repr(card): card for card in cards.values()}.values():
-            console.print(f"[dim]{escape(f'{run.id}: {_told(card)}')}[/]")
 
 
-def _table(first: str, runs: list[RunFolder]) -> Any:
+def _table(headings: list[str], rows: list[list[str]], *, wrap: bool) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2), header_style="dim")
-    table.add_column(first)
-    for run in runs:
-        table.add_column(escape(run.id), overflow="fold")
+    for i, heading in enumerate([*headings, *[""] * (len(rows[0]) - len(headings))]):  # the verdicts have no heading
+        table.add_column(escape(heading), no_wrap=i == 0 or not wrap, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
-
-
-def _why(cards: list[Any]) -> str:
-    from workbench.metrics import differences
-
-    return ", ".join(sorted({key for card in cards[1:] for key in differences(cards[0], card)}))
-
-
-def _told(card: dict[str, Any]) -> str:
-    extractor = card["extractor"]
-    return (
-        f"{extractor['extractor']} {extractor['dims']}-d (sha256 {extractor['weights_sha256'][:8]}, {extractor['resize']}); "
-        f"{card['n_generated']} generated against {card['n_real']} of {card['split']}; "
-        f"{card['weights']} weights, {card['sampler']} {card['steps']} steps, NFE {card['nfe']}"
-    )
 
 
 def _picture(runs: list[RunFolder]) -> Image | None:

@@ -1,8 +1,20 @@
 """Distances between sets of features, and the cards they are told with."""
 
 from workbench.metrics.card import MetricCard, differences, rankable
+from workbench.metrics.comparison import Comparison, Measured, compare_distances, difference_holds_zero
 from workbench.metrics.frechet import frechet_distance
 from workbench.metrics.kernel import kernel_distance
 from workbench.metrics.pareto import pareto
 
-__all__ = ["MetricCard", "differences", "frechet_distance", "kernel_distance", "pareto", "rankable"]
+__all__ = [
+    "Comparison",
+    "Measured",
+    "MetricCard",
+    "compare_distances",
+    "difference_holds_zero",
+    "differences",
+    "frechet_distance",
+    "kernel_distance",
+    "pareto",
+    "rankable",
+]
