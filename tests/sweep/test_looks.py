@@ -6,13 +6,15 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from workbench.cli.sweep.live import Live
+from workbench.cli.sweep import live as live_module
+from workbench.cli.sweep.live import DrawCounts, Live
 from workbench.cli.sweep.table import trials_table
 from workbench.recipe import load
-from workbench.sweep.coordinator import WorkerView
+from workbench.sweep.coordinator import Job, WorkerView
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import Outcome
 from workbench.sweep.objectives import Objective
+from workbench.sweep.sources import Again
 from workbench.sweep.space import axes_of
 from workbench.sweep.summary import summary
 from workbench.sweep.wire import Task
@@ -88,3 +90,22 @@ def test_the_table_of_trials_tells_every_value_whole_at_any_width(desk, write, t
     if width >= 130:
         assert text[0].split() == ["trial", "state", KID.metric, *KEYS, "time"]
         assert len(text) == 3
+
+
+def test_measuring_again_shows_in_a_pipe_how_far_it_is_and_how_long_it_takes(desk, monkeypatch):
+    now, sweep = 1000.0, SimpleNamespace(desk=desk(total=4)[0])
+    monkeypatch.setattr(live_module.time, "monotonic", lambda: now)
+    tasks = [Task("confirm", number, f"r{number}", seeds=(1, 2, 3, 4, 5), samples=1000) for number in (4, 2, 1, 0)]
+    screen, spoken = Console(file=io.StringIO(), width=200), []
+    source = Again(tasks, spoken.append)
+    with Live(sweep, screen, DrawCounts(source)) as live:
+        for seconds in range(0, 101, 5):  # 20 images a second
+            now = 1000.0 + seconds
+            live.show([WorkerView(tasks[0], 1000.0, {"done": 20 * seconds, "total": 5000})])
+    first, second = screen.file.getvalue().splitlines()
+    assert first.startswith("0 of 20 draws  300 of 20,000 images  16:25 min left")
+    assert second.startswith("1 of 20 draws  1,600 of 20,000 images  15:20 min left")
+
+    source.ended(Job(tasks[0], None), {"values": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    assert spoken == ["trial 4 again: 3, mean of 5 draws"]
+    assert source.images_done([WorkerView(tasks[1], 0.0, {"done": 10})]) == 5010

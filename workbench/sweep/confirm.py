@@ -45,18 +45,18 @@ def measured_again(
     recipe = load(run.recipe)
     metric = objectives(folder.loaded())[0].metric
     trained = RunFolder(folder.home / "runs" / task.trained_by) if task.trained_by else run
-    values = []
-    for seed in task.seeds:
+    values, total = [], len(task.seeds) * task.samples
+    for k, seed in enumerate(task.seeds):
         measurement = Measurement(task.samples, seed, recipe.evaluate.real, recipe.evaluate.features)
         evaluator = Evaluator(trained, recipe, measurement, device, cache_folder(folder.home))
         slot = recipe.evaluation_sampler
 
-        def tell(done: int, seed: int = seed) -> None:
-            progress(
-                Progress("evaluating", 0, done, task.samples, f"again, draw {task.seeds.index(seed) + 1} of {len(task.seeds)}")
-            )
+        def show(done: int, k: int = k) -> None:
+            what = f"again, draw {k + 1} of {len(task.seeds)}"
+            progress(Progress("evaluating", 0, k * task.samples + done, total, what))
 
-        evaluation = evaluator.kept(slot) or evaluator.measure(slot, tell)
+        show(0)
+        evaluation = evaluator.kept(slot) or evaluator.measure(slot, show)
         values.append(float(evaluation.metrics[metric]))
         if stop.requested:
             return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
-from workbench.sweep.coordinator import Job
+from workbench.sweep.coordinator import Job, WorkerView
 from workbench.sweep.desk import MAX_DEATHS, Desk
 from workbench.sweep.ledger import Outcome
 from workbench.sweep.trial_recipe import run_id
@@ -103,6 +104,9 @@ class Again:
 
     def __init__(self, tasks: Sequence[Task], tell: Callable[[str], None]) -> None:
         self._waiting, self._left, self._tell = list(tasks), len(tasks), tell
+        self._images_ended = 0
+        self.samples = tasks[0].samples  # images of a draw
+        self.images = sum(map(_images, tasks))
         self._deaths = dict.fromkeys((task.number for task in tasks), 0)
         self.values: dict[int, list[float]] = {}
 
@@ -117,11 +121,17 @@ class Again:
     def ended(self, job: Job, message: Mapping[str, Any]) -> None:
         """Keep the values."""
         self._left -= 1
+        self._images_ended += _images(job.task)
         if "values" in message:
-            self.values[job.task.number] = list(message["values"])
+            values = self.values[job.task.number] = list(message["values"])
+            self._tell(f"trial {job.task.number} again: {fmean(values):.5g}, mean of {len(values)} draws")
         else:
             reason = str(message.get("error", "")).strip().splitlines()
             self._tell(f"trial {job.task.number} could not be measured again: {reason[-1] if reason else 'no reason was given'}")
+
+    def images_done(self, workers: Sequence[WorkerView]) -> int:
+        """Images drawn so far, of `images`."""
+        return self._images_ended + sum(view.progress.get("done", 0) for view in workers if view.task is not None)
 
     def report(self, job: Job, step: int, value: float) -> bool:
         """Nothing is pruned here."""
@@ -142,3 +152,7 @@ class Again:
     def hold(self, jobs: Sequence[Job]) -> list[Job]:
         """Nobody else wants them."""
         return []
+
+
+def _images(task: Task) -> int:
+    return len(task.seeds) * task.samples

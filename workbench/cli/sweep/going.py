@@ -121,7 +121,7 @@ def _endings(sweep: Opened) -> dict[int, str]:
 
 def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Console) -> None:
     """Measure the best trials again, on new images."""
-    from workbench.cli.sweep.live import Live
+    from workbench.cli.sweep.live import DrawCounts, Live
     from workbench.engine import RunFolder
     from workbench.sweep.answers import answer
     from workbench.sweep.confirm import to_confirm
@@ -137,11 +137,13 @@ def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Conso
     tasks = to_confirm(sweep.recipe, found.outcomes, found.ranked, is_here, sweep.trained_once)
     if len(tasks) < 2 or _answered(sweep, tasks):
         return
+    draws, samples = len(tasks[0].seeds), tasks[0].samples
     console.print(
-        f"measuring trials {', '.join(str(task.number) for task in tasks)} again, on {len(tasks[0].seeds)} new draws each"
+        f"measuring trials {', '.join(str(task.number) for task in tasks)} again, on {draws} new draws each: "
+        f"{draws * len(tasks)} draws of {samples:,} images"
     )
     source = Again(tasks, lambda text: console.print(escape(text)))
-    with _signals(stop, console), Live(sweep, console) as live:
+    with _signals(stop, console), Live(sweep, console, DrawCounts(source)) as live:
         for moment in coordinate(source, _starter(sweep, workers, device), workers, stop, 3600.0):
             live.show(moment.workers)
     if not stop.requested and len(source.values) > 1:

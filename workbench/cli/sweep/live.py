@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,12 @@ from workbench.cli.display import duration, number
 if TYPE_CHECKING:
     from workbench.sweep.coordinator import WorkerView
     from workbench.sweep.opening import Opened
+    from workbench.sweep.sources import Again
 
-__all__ = ["Live"]
+__all__ = ["DrawCounts", "Live"]
 
 PLAIN_SECONDS = 60.0
+FIRST_SECONDS = 10.0  # until the first line where there is no terminal
 COUNT_SECONDS = 1.0  # between looks into the ledger
 ROOMY, NARROW = 100, 72  # columns of a terminal with room for long bars, and for bars at all
 OTHERS = 46  # columns of a row without its bar and what it tells: trial, counts, pace and what is between them
@@ -29,11 +31,13 @@ BETWEEN = "  "
 
 
 class Live:
-    """Draws the workers; use as a context manager."""
+    """Draws the workers, and how far the trials are, or what `counts` returns; use as a context manager."""
 
-    def __init__(self, sweep: Opened, console: Console) -> None:
-        self._sweep, self._console = sweep, console
-        self._started, self._counted, self._told = time.monotonic(), 0.0, time.monotonic()
+    def __init__(
+        self, sweep: Opened, console: Console, counts: Callable[[Sequence[WorkerView]], list[str]] | None = None
+    ) -> None:
+        self._sweep, self._console, self._count = sweep, console, counts or self._trials
+        self._started, self._counted, self._told = time.monotonic(), 0.0, time.monotonic() + FIRST_SECONDS - PLAIN_SECONDS
         self._first = sweep.desk.tally().done
         self._counts: list[str] = []
         self._live = rich.live.Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
@@ -51,15 +55,15 @@ class Live:
         """One look."""
         now = time.monotonic()
         if now - self._counted > COUNT_SECONDS:
-            self._counted, self._counts = now, self._counted_now(watched=not workers)
+            self._counted, self._counts = now, self._count(workers)
         if self._live:
             self._live.update(Group(_table(workers, self._console.width, now), Flow(self._counts)), refresh=True)
         elif now - self._told > PLAIN_SECONDS:
             self._told = now
             self._console.print(f"{BETWEEN.join(self._counts)}  [dim]{', '.join(map(_told, filter(_busy, workers)))}[/]")
 
-    def _counted_now(self, *, watched: bool) -> list[str]:
-        rows = self._sweep.desk.rows()
+    def _trials(self, workers: Sequence[WorkerView]) -> list[str]:
+        watched, rows = not workers, self._sweep.desk.rows()
         tally = self._sweep.desk.tally(rows)
         parts = [
             f"{tally.done} of {tally.total} trials",
@@ -77,6 +81,24 @@ class Live:
         if done and not tally.finished:
             parts.append(f"{duration(spent / done * (tally.total - tally.done))} left")
         return list(filter(None, parts))
+
+
+class DrawCounts:
+    """How far measuring the best trials again is, and how long it will take."""
+
+    def __init__(self, source: Again) -> None:
+        self._source, self._first = source, (0.0, 0)  # when images were first seen, and how many
+
+    def __call__(self, workers: Sequence[WorkerView]) -> list[str]:
+        source, now = self._source, time.monotonic()
+        done, total = source.images_done(workers), source.images
+        parts = [f"{done // source.samples} of {total // source.samples} draws", f"{done:,} of {total:,} images"]
+        started, before = self._first
+        if done and not before:
+            self._first = now, done
+        elif done > before and done < total:
+            parts.append(f"{duration((now - started) / (done - before) * (total - done))} left")
+        return parts
 
 
 class Flow:
