@@ -82,7 +82,8 @@ def objective_of(recipe: Recipe) -> Objective:
 
 
 def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
-    """The network with the initial weights that the recipe's seed gives, channels last."""
+    """The network for data of `spec` with the initial weights that the recipe's seed gives, channels last."""
+    spec = recipe.network_spec(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
         with asked("denoisers", recipe.denoiser.use, f"build() for images {list(spec.shape)}"), enough_memory():

@@ -37,4 +37,7 @@ class Denoiser(Component, ABC):
 
     @abstractmethod
     def build(self, spec: SampleSpec) -> nn.Module:
-        """A freshly initialised network for samples of `spec`; raises CombinationError where the shape does not fit."""
+        """A freshly initialised network for samples of `spec`; raises CombinationError where the shape does not fit.
+
+        `spec.classes` is empty for a network that is not given labels: it then needs no label embedding.
+        """

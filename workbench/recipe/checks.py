@@ -173,5 +173,5 @@ def _network(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:
     findings: list[Finding] = []
     if spec is not None:
         with asking(findings, "denoisers", recipe.denoiser.use, "denoiser.use", f"check() for images {list(spec.shape)}"):
-            recipe.denoiser.component.check(spec)
+            recipe.denoiser.component.check(recipe.network_spec(spec))
     return findings

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
-from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler, SampleSpec
 from workbench.interfaces.paths import RelativeTo
 from workbench.recipe.places import absolute_store
 from workbench.recipe.search import Sweep
@@ -233,6 +234,10 @@ class Recipe(Heading):
     def evaluation_sampler(self) -> SamplerSlot:
         """The sampler evaluations use."""
         return self.evaluate.sampler or self.sampler
+
+    def network_spec(self, data: SampleSpec) -> SampleSpec:
+        """What the network is built for: samples like the data's, and their classes only if it is given labels."""
+        return data if self.train.condition else replace(data, classes=())
 
     def components(self) -> list[tuple[Kind, Slot[Any]]]:
         """Every component the recipe names, with its kind."""

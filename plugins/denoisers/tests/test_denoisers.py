@@ -1,5 +1,7 @@
 """Networks."""
 
+import copy
+
 import pytest
 import torch
 
@@ -150,3 +152,16 @@ def test_heads_must_divide_the_channels():
         UNet(channels=32, heads=5)
     with pytest.raises(ValueError, match="heads"):
         DiT(width=32, heads=5)
+
+
+@EACH
+def test_a_network_without_labels_reads_weights_with_a_label_embedding(denoiser):
+    """As networks without labels had before: they always added the row for "no class"."""
+    before, now = awake(built(denoiser)), copy.deepcopy(built(denoiser, SampleSpec(3, 16, 16))).eval()
+    assert not any("label" in name for name in now.state_dict())
+    now.load_state_dict(before.state_dict())
+    x, level = torch.randn(3, 3, 16, 16), torch.tensor([-8.0, 0.0, 8.0])
+    with torch.no_grad():
+        torch.testing.assert_close(now(x, level, None), before(x, level, None), rtol=1e-4, atol=1e-5)
+    with pytest.raises(RuntimeError, match="Unexpected"):
+        now.load_state_dict({**before.state_dict(), "embedding.other": torch.zeros(1)})

@@ -43,6 +43,15 @@ def test_without_classes_there_is_no_embedding():
     assert network(torch.zeros(2, 1, 8, 8), torch.zeros(2)).shape == (2, 1, 8, 8)
 
 
+def test_without_labels_weights_with_a_class_embedding_are_read():
+    torch.manual_seed(0)
+    before, now = SMALL.build(SPEC).eval(), SMALL.build(SampleSpec(3, 8, 8)).eval()
+    now.load_state_dict(before.state_dict())
+    x, level = torch.randn(2, 3, 8, 8), torch.tensor([-3.0, 7.5])
+    with torch.no_grad():
+        torch.testing.assert_close(now(x, level, None), before(x, level, None), rtol=1e-4, atol=1e-5)
+
+
 def test_the_timestep_falls_strictly_with_the_level_from_1000_to_0():
     levels = torch.linspace(-20, 20, 401)
     timesteps = timestep_of(levels)

@@ -64,6 +64,8 @@ class LevelEmbedding(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width))
         # Row 0 stands for "no class".
         self.label = nn.Embedding(classes + 1, width) if classes else None
+        if self.label is None:
+            self.register_load_state_dict_pre_hook(_fold_no_class)  # type: ignore[no-untyped-call]
 
     def forward(self, level: Tensor, cond: Tensor | None) -> Tensor:
         """[b] and, if conditional, int64 [b] with -1 for none -> [b, width]."""
@@ -74,6 +76,13 @@ class LevelEmbedding(nn.Module):
         if cond is not None and bool((cond >= 0).any()):
             raise ValueError("this network was built for data without classes and cannot be given labels")
         return embedding
+
+
+def _fold_no_class(embedding: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Read weights from when networks without labels had a label embedding: its row for "no class" was added to every level's vector."""
+    rows, bias = state.pop(f"{prefix}label.weight", None), f"{prefix}mlp.2.bias"
+    if rows is not None and bias in state:
+        state[bias] = state[bias] + rows[0]
 
 
 def sinusoids(level: Tensor, channels: int) -> Tensor:

@@ -28,6 +28,8 @@ class UNet2DNetwork(nn.Module):
             num_class_embeds=self.classes + 1 if self.classes else None,  # the last row is "no class"
             **settings.model_dump(),
         )
+        if not self.classes:
+            self.register_load_state_dict_pre_hook(_fold_no_class)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
         """What F predicts."""
@@ -38,6 +40,13 @@ class UNet2DNetwork(nn.Module):
             labels = torch.where(given < 0, self.classes, given)
         out: Tensor = self.inner(x, timestep_of(level), class_labels=labels, return_dict=False)[0]
         return out
+
+
+def _fold_no_class(network: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Read weights from when networks without labels had a class embedding: its last row, "no class", was added to every level's vector."""
+    rows, bias = state.pop(f"{prefix}inner.class_embedding.weight", None), f"{prefix}inner.time_embedding.linear_2.bias"
+    if rows is not None and bias in state:
+        state[bias] = state[bias] + rows[-1]
 
 
 def timestep_of(level: Tensor) -> Tensor:
