@@ -52,6 +52,8 @@ class Ours:
         self._stop = Stop()
         self._stream = train(parts, self._folder, stop=self._stop)
         stack.callback(self._stream.close)  # type: ignore[attr-defined]
+        examples = parts.train
+        self._labels = examples.labels(range(len(examples))) if parts.recipe.train.condition else None
         self._drawn = 0
         self._drawer: Drawer | None = None
 
@@ -65,8 +67,7 @@ class Ours:
         self._drawn += count
         slot: SamplerSlot = slot_of("samplers", {"use": "ddim", "steps": steps}, {})  # type: ignore[assignment]
         recipe = self._parts.recipe
-        labels = labels_like(self._parts.train, recipe.seed, index) if recipe.train.condition else None
-        return self._averaged().images(slot, index, recipe.seed, labels)
+        return self._averaged().images(slot, index, recipe.seed, labels_like(self._labels, recipe.seed, index))
 
     def _averaged(self) -> Drawer:
         if self._drawer is None:
@@ -87,7 +88,7 @@ def diffusers(examples: Examples, batch: int, minutes: float) -> hugging_face.Tr
 
 def distances(images: Tensor, parts: Parts, real: int) -> dict[str, float]:
     """Fréchet and kernel distances of uint8 images [n, 3, h, w] under our extractors; what lacks its weights is left out."""
-    reference = Reference(parts.train, real, parts.cache, CPU)
+    reference = Reference.of(parts.train, real, parts.cache, CPU)
     numbers: dict[str, float] = {}
     for extractor in _extractors():
         function = extractor.build(CPU)

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from functools import partial
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from workbench.engine.drawing import draw
 from workbench.engine.fast import Choices
 from workbench.engine.pictures import to_uint8
 from workbench.engine.reference import Reference
-from workbench.engine.sampling import Drawer, labels_like
+from workbench.engine.sampling import Drawer
 from workbench.interfaces import NullTracker
 from workbench.recipe import load
 
@@ -46,11 +45,7 @@ def drawer(parts):
 @pytest.fixture(scope="module")
 def distances(parts):
     extractor = parts.recipe.evaluate.features[0].component.model_copy(update={"precision": "fp32"})
-    return Distances(extractor, Reference(parts.train, 24, parts.cache, CPU))
-
-
-def labels(parts, index):
-    return labels_like(parts.train, 0, index)
+    return Distances(extractor, Reference.of(parts.train, 24, parts.cache, CPU))
 
 
 @pytest.mark.parametrize("batch_size", [3, 8, 20, 64])
@@ -68,7 +63,7 @@ def test_images_become_features_as_they_are_drawn_and_few_are_kept(parts, drawer
 
 
 def test_without_extractors_images_are_only_drawn(parts, drawer):
-    *_, drawn = draw(drawer, parts.recipe.evaluation_sampler, 7, 4, 3, partial(labels, parts), [], keep=100)
+    *_, drawn = draw(drawer, parts.recipe.evaluation_sampler, 7, 4, 3, lambda index: None, [], keep=100)
     assert (drawn.count, len(drawn.shown), drawn.features) == (7, 7, [])
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from workbench.engine import Evaluator, Measurement, assemble, create_run, latest, recorded, train
+from workbench.engine import Evaluator, Measurement, assemble, create_run, latest, read_run, recorded, train
 from workbench.errors import CheckpointError, CombinationError, SamplingError
 from workbench.interfaces import NullTracker
 from workbench.recipe import Axis, combinations, load, save
@@ -54,9 +54,9 @@ def conditional(repository, cache, tmp_path_factory):
 
 
 def evaluator_of(run, cache, **changes):
-    recipe = load(run.recipe)
+    recipe, spec = read_run(run, cache)
     told = {"samples": 12, "seed": recipe.seed, "real": 20, "features": recipe.evaluate.features, **changes}
-    return Evaluator(run, recipe, Measurement(**told), CPU, cache)
+    return Evaluator(run, recipe, spec, Measurement(**told), CPU, cache)
 
 
 def slots_of(run, *samplers, **axes):

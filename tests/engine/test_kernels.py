@@ -57,7 +57,7 @@ def test_nothing_is_compiled_for_what_is_not_trained(parts_of, tmp_path, monkeyp
     asked = []
     monkeypatch.setattr(kernels, "can_build", lambda: True)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
-    drawer, _, _ = drawer_of(run, long, torch.device("cpu"))
+    drawer, _ = drawer_of(run, long, long.dataset.component.describe(), torch.device("cpu"))
     drawer.images(long.sampler, range(1), 0)
     estimate(long, torch.device("cpu"), tmp_path / "cache")
     assert asked == []

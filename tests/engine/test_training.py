@@ -193,9 +193,9 @@ def test_a_trained_run_draws_the_same_images_in_any_batch(parts_of, tmp_path):
     run, parts = create_run(tmp_path, "tiny"), parts_of()
     save(parts.recipe, run.recipe)
     list(train(parts, run.checkpoints))
-    drawer, spec, step = drawer_of(run, parts.recipe, choose_device("cpu"))
-    assert (spec.shape, step) == ((3, 16, 16), 6)
+    drawer, step = drawer_of(run, parts.recipe, parts.spec, choose_device("cpu"))
     whole = drawer.images(parts.recipe.sampler, range(5), 0)
+    assert (whole.shape, step) == ((5, 3, 16, 16), 6)
     torch.testing.assert_close(drawer.images(parts.recipe.sampler, range(3, 5), 0), whole[3:], rtol=1e-4, atol=1e-4)
 
 

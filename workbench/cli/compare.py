@@ -73,9 +73,9 @@ def compare(
 def _recipes(console: Console, runs: list[RunFolder]) -> None:
     from rich.markup import escape
 
-    from workbench.recipe import load
+    from workbench.recipe import load_stored
 
-    flat = [load(run.recipe).flat() for run in runs]
+    flat = [load_stored(run.recipe, None).flat() for run in runs]
     keys = sorted({key for each in flat for key in each if key not in ("name", "description")})
     differing = [key for key in keys if len({repr(each.get(key)) for each in flat}) > 1]
     rows = [[escape(key), *(escape(str(each.get(key, ""))) for each in flat)] for key in differing]

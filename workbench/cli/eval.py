@@ -91,9 +91,9 @@ def evaluate(
     from workbench.cli.evaluation.record import EvaluationRecord
     from workbench.cli.evaluation.table import best_of, document, footnotes, rows_of, table
     from workbench.cli.outputs import check_free, output_folder
-    from workbench.engine import Evaluator, Measurement, changed_origins, choose_device, find_run
+    from workbench.engine import Evaluator, Measurement, changed_origins, choose_device, find_run, read_run
     from workbench.home import cache_folder, wb_home
-    from workbench.recipe import combinations, load
+    from workbench.recipe import combinations
 
     # Only the document goes to stdout when it is for programs. Ids are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True, stderr=as_json), wb_home()
@@ -103,7 +103,13 @@ def evaluate(
         output_folder(out)
         check_free([out / f"{key}.png" for key in PICTURES], force=force)
     folder = find_run(home, run)
-    recipe = load(folder.recipe, [] if batch_size is None else [f"evaluate.batch_size={batch_size}"])
+    cache = cache_folder(home)
+
+    def warn(text: str) -> None:
+        console.print(f"[yellow]warning:[/] {escape(text)}")
+
+    overrides = [] if batch_size is None else [f"evaluate.batch_size={batch_size}"]
+    recipe, spec = read_run(folder, cache, overrides, warn=warn)
     axes = _axes({"spacing": spacing, "guidance": guidance, "eta": eta}, vary or [], steps)
     slots = combinations(recipe, _listed(sampler), axes)
     measurement = Measurement(
@@ -113,8 +119,8 @@ def evaluate(
         features=_features(features) if features else recipe.evaluate.features,
     )
     for line in changed_origins(folder):
-        console.print(f"[yellow]warning:[/] {escape(line)}")
-    evaluator = Evaluator(folder, recipe, measurement, choose_device(device), cache_folder(home))
+        warn(line)
+    evaluator = Evaluator(folder, recipe, spec, measurement, choose_device(device), cache, warn=warn)
     record = EvaluationRecord(folder, evaluator.step, tracking_uri, home, console) if track else None
 
     varied = [axis.name for axis in axes if axis.name != "steps"]

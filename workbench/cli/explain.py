@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from workbench.cli.arguments import Device, RecipePath, Set
+import typer
+
+from workbench.cli.arguments import Device, Set
+from workbench.cli.completion import complete_recipe_or_run
+from workbench.files import is_file
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.engine import Cost
+    from workbench.interfaces import SampleSpec
     from workbench.recipe import Recipe, SamplerSlot
 
 __all__ = ["explain"]
@@ -19,7 +24,13 @@ __all__ = ["explain"]
 POINTS = 240
 
 
-def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") -> None:
+def explain(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE|RUN", help="A recipe file, or a run.", autocompletion=complete_recipe_or_run)
+    ],
+    overrides: Set = None,
+    device: Device = "auto",
+) -> None:
     """Tell what a recipe means and what it will cost here, before it runs.
 
     The schedule's curves and terminal SNR, the times a sampler visits and its network evaluations (NFE), parameters, memory, and the time
@@ -27,16 +38,17 @@ def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") 
 
     [bold]wb explain recipes/cars_linear.toml[/]
     [bold]wb explain recipes/cifar10.toml --set dataset.root=data --device cpu[/]
+    [bold]wb explain latest[/]
     """
     from rich.console import Console
     from rich.markup import escape
 
     from workbench.engine import choose_device, describe_device, estimate
     from workbench.home import cache_folder, wb_home
-    from workbench.recipe import load, warnings
+    from workbench.recipe import warnings
 
     console = Console(highlight=False)
-    loaded = load(Path(recipe), overrides or [])
+    loaded, spec = _loaded(recipe, overrides or [])
     chosen = choose_device(device)
     console.print(f"[bold]{loaded.name}[/]  {escape(loaded.description)}")
     _schedule(console, loaded)
@@ -46,7 +58,23 @@ def explain(recipe: RecipePath, overrides: Set = None, device: Device = "auto") 
     if loaded.evaluate.sampler is not None:
         _sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)
     console.print(f"\n[bold]cost[/]  on {describe_device(chosen)}, measured with a few images")
-    _cost(console, loaded, estimate(loaded, chosen, cache_folder(wb_home())))
+    _cost(console, loaded, estimate(loaded, chosen, cache_folder(wb_home()), spec))
+
+
+def _loaded(target: str, overrides: list[str]) -> tuple[Recipe, SampleSpec | None]:
+    """The recipe, and the shape of its data if a run has stored it: changed recipes and recipe files ask their dataset."""
+    from workbench.engine import find_run, read_run
+    from workbench.home import cache_folder, wb_home
+    from workbench.recipe import load
+
+    if target.endswith(".toml") or is_file(Path(target)):
+        return load(Path(target), overrides), None
+    home = wb_home()
+    run = find_run(home, target)
+    if overrides:
+        return load(run.recipe, overrides), None
+    recipe, spec = read_run(run, cache_folder(home))
+    return recipe, spec.sample
 
 
 def _schedule(console: Console, recipe: Recipe) -> None:

@@ -71,7 +71,7 @@ def run(
 
     from workbench.cli.display import Display
     from workbench.cli.tracked import Tracked, tracked
-    from workbench.engine import Stop, assemble, choose_device, describe_device, record_origins
+    from workbench.engine import Stop, assemble, choose_device, describe_device, record_data, record_origins
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import relative_paths, warnings
 
@@ -90,8 +90,12 @@ def run(
     with Display(console) as display:
         parts = assemble(recipe, chosen, cache_folder(home), display.data)
         _tell_parts(console, parts)
+        for line in _changed_data(folder, source, parts):
+            warn(line)
         run_folder = folder or _new_run(home, recipe)
         with run_folder.writing():
+            for line in record_data(run_folder, parts):
+                warn(line)
             record_origins(run_folder, recipe)
             record = tracked(run_folder, parts, source, tracking_uri, home, warn) if track else Tracked.none()
             console.print(f"run [bold]{escape(run_folder.id)}[/]  in {escape(str(run_folder.path))}")
@@ -155,12 +159,26 @@ def _unfinished(home: Path, recipe: Recipe) -> RunFolder | None:
 
 def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
     """What is no longer the code it was, where a run goes on or is repeated."""
-    from workbench.engine import RunFolder, changed_origins
+    from workbench.engine import changed_origins
 
-    if folder is not None:
-        return changed_origins(folder)
+    run = folder or _repeated(source)
+    return [] if run is None else changed_origins(run)
+
+
+def _changed_data(folder: RunFolder | None, source: Path, parts: Parts) -> list[str]:
+    """How the data differ from those of the run that is repeated; for a resumed one `record_data` compares them."""
+    from workbench.engine import changed_data
+
+    run = None if folder is not None else _repeated(source)
+    return [] if run is None else changed_data(run, parts)
+
+
+def _repeated(source: Path) -> RunFolder | None:
+    """The run whose stored recipe is run again, if there is one."""
+    from workbench.engine import RunFolder
+
     run = RunFolder(source.parent)
-    return changed_origins(run) if source == run.recipe and (run.path / "run.json").is_file() else []
+    return run if source == run.recipe and (run.path / "run.json").is_file() else None
 
 
 def _new_run(home: Path, recipe: Recipe) -> RunFolder:

@@ -14,7 +14,6 @@ from workbench.errors import CombinationError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.interfaces import SampleSpec
     from workbench.recipe import Recipe
 
 __all__ = ["sample"]
@@ -70,22 +69,23 @@ def sample(
     from workbench.cli.display import ImageBar
     from workbench.cli.outputs import picture_file
     from workbench.cli.sampler_options import sampler_of
-    from workbench.engine import choose_device, drawer_of, find_run
+    from workbench.engine import choose_device, drawer_of, find_run, read_run
     from workbench.engine.memory import DRAWING, fitting
     from workbench.engine.pictures import grid, to_uint8
     from workbench.files import replacing
-    from workbench.home import wb_home
-    from workbench.recipe import load, variant
+    from workbench.home import cache_folder, wb_home
+    from workbench.recipe import variant
 
     out = picture_file(out, "samples.png", force=force)
     if separate is not None:
         _check_separate(separate, force=force)
-    folder = find_run(wb_home(), run)
-    recipe = load(folder.recipe)
+    home = wb_home()
+    folder = find_run(home, run)
+    recipe, spec = read_run(folder, cache_folder(home), warn=lambda text: typer.echo(f"warning: {text}", err=True))
     options = {"use": sampler, "steps": steps, "guidance": guidance, "spacing": spacing, "eta": eta}
     slot = sampler_of(recipe, options, settings or [])
-    drawer, spec, step = drawer_of(folder, recipe, choose_device(device))
-    labels = _labels(recipe, spec, label, number)
+    drawer, step = drawer_of(folder, recipe, spec.sample, choose_device(device))
+    labels = _labels(recipe, spec.sample.classes, label, number)
     batches, name = [], f"{variant(slot)}, {slot.steps} steps"
     with ImageBar(name, number) as bar:
         for start in range(0, number, batch_size):
@@ -110,7 +110,7 @@ def _check_separate(folder: Path, *, force: bool) -> None:
     check_free(sorted(folder.glob(f"{'[0-9]' * 6}.png"))[:1], force=force)  # no mixture of two calls
 
 
-def _labels(recipe: Recipe, spec: SampleSpec, label: str | None, number: int) -> Tensor | None:
+def _labels(recipe: Recipe, classes: tuple[str, ...], label: str | None, number: int) -> Tensor | None:
     import torch
 
     if not recipe.train.condition:
@@ -118,10 +118,10 @@ def _labels(recipe: Recipe, spec: SampleSpec, label: str | None, number: int) ->
             raise CombinationError("label", "--label: this network was trained without labels (train.condition = false)")
         return None
     if label is None:
-        return torch.arange(number) % len(spec.classes)
-    if label not in spec.classes:
-        raise CombinationError("label", f"--label: no class '{label}'; there is: {', '.join(spec.classes)}")
-    return torch.full((number,), spec.classes.index(label))
+        return torch.arange(number) % len(classes)
+    if label not in classes:
+        raise CombinationError("label", f"--label: the run has no class {label!r:.80}; its classes: {', '.join(classes)}")
+    return torch.full((number,), classes.index(label))
 
 
 def _write_each(images: Tensor, folder: Path) -> None:

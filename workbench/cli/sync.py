@@ -76,10 +76,10 @@ def _sent(folder: RunFolder, option: str | None, home: Path, console: Console) -
     from rich.markup import escape
 
     from workbench.cli.tracked import place_of, remember
-    from workbench.recipe import decisive, load
+    from workbench.recipe import decisive, load_stored
     from workbench.tracking import Outbox, drained
 
-    recipe = load(folder.recipe)
+    recipe = load_stored(folder.recipe, None)
     with closing(folder.journal()) as journal:
         uri = place_of(folder, recipe, option, home, journal)
         remember(journal, uri, home)

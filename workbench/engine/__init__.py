@@ -11,6 +11,7 @@ from workbench.engine.evaluations import Evaluation, Evaluator, Measurement
 from workbench.engine.origins import changed_origins, origins_of, record_origins
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.recording import recorded
+from workbench.engine.run_spec import RunSpec, changed_data, read_run, record_data
 from workbench.engine.runs import RunFolder, create_run, find_run, list_runs, open_folder
 from workbench.engine.spent import Spent, spent
 from workbench.engine.train import train
@@ -26,10 +27,12 @@ __all__ = [
     "Parts",
     "Progress",
     "RunFolder",
+    "RunSpec",
     "Spent",
     "Stop",
     "agreement_with",
     "assemble",
+    "changed_data",
     "changed_origins",
     "choose_device",
     "create_run",
@@ -45,6 +48,8 @@ __all__ = [
     "open_folder",
     "origins_of",
     "prepare_references",
+    "read_run",
+    "record_data",
     "record_origins",
     "recorded",
     "spent",

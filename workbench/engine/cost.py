@@ -41,9 +41,12 @@ class Cost:
         return self.training_seconds + self.evaluation_seconds
 
 
-def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None) -> Cost:
-    """Build the network, run a few images forward and backward, and scale up; `cache` holds what was measured before."""
-    spec = recipe.dataset.component.describe()
+def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None, spec: SampleSpec | None = None) -> Cost:
+    """Build the network, run a few images forward and backward, and scale up.
+
+    `cache` holds what was measured before; `spec` is asked of the dataset if absent.
+    """
+    spec = spec or recipe.dataset.component.describe()
     network = build_network(recipe, spec).to(device).train()
     objective, compute = (
         objective_of(recipe),

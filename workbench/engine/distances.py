@@ -41,7 +41,7 @@ class Distances:
             extractor=self._extractor.card(),
             n_real=len(real),
             n_generated=len(fake),
-            dataset=self._reference.examples.provenance.fingerprint,
+            dataset=self._reference.fingerprint,
             split="train",
             weights="ema",
             sampler=slot.use,
@@ -63,7 +63,7 @@ class Distances:
 
 def prepare_references(recipe: Recipe, examples: Examples, cache: Path, device: torch.device) -> None:
     """Compute the real images' features now, where they are not kept yet, so that evaluations find them."""
-    reference = Reference(examples, recipe.evaluate.real, cache, device)
+    reference = Reference.of(examples, recipe.evaluate.real, cache, device)
     for slot in recipe.evaluate.features:
         if not reference.kept(slot.component.on(device)):
             Distances(slot.component, reference)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ __all__ = ["evaluate"]
 
 STRIP_IMAGES = 6
 ANIMATED = 16
+Labels = Callable[[range], Tensor | None]
 
 
 def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: bool = False) -> Iterator[Progress]:
@@ -33,7 +34,7 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     point("evaluation begun")
     recipe, slot = parts.recipe, parts.recipe.evaluation_sampler
     drawer = Drawer.of(parts, network)
-    reference = Reference(parts.train, recipe.evaluate.real, parts.cache, parts.device)
+    reference = Reference.of(parts.train, recipe.evaluate.real, parts.cache, parts.device)
     distances: list[Distances] = []
     for each in recipe.evaluate.features:
         yield Progress("evaluating", step, what=f"{each.use} features of the data")
@@ -41,11 +42,10 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
         if stop.requested:
             return
 
+    labels = partial(labels_like, reference.labels() if recipe.train.condition else None, recipe.seed)
     drawing = clock()
     keep = max(recipe.evaluate.grid, recipe.evaluate.neighbours)
-    for drawn in draw(
-        drawer, slot, recipe.evaluate.samples, recipe.evaluate.batch_size, recipe.seed, partial(_labels, parts), distances, keep
-    ):
+    for drawn in draw(drawer, slot, recipe.evaluate.samples, recipe.evaluate.batch_size, recipe.seed, labels, distances, keep):
         pace = drawn.count / (clock() - drawing)
         left = (drawn.total - drawn.count) / pace
         yield Progress("evaluating", step, drawn.count, drawn.total, "sampling", images_per_second=pace, seconds_left=left)
@@ -61,7 +61,7 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
         if stop.requested:
             return
     if final:
-        yield _closing_pictures(parts, drawer, drawn.shown, step)
+        yield _closing_pictures(parts, drawer, drawn.shown, labels, step)
     told = {
         "eval/sampling_seconds": drawn.seconds,
         "eval/samples_per_second": drawn.count / drawn.seconds,
@@ -71,10 +71,10 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     yield Progress("evaluating", step, metrics=told, what="pictures")
 
 
-def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, step: int) -> Progress:
+def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, labels: Labels, step: int) -> Progress:
     # The recipe's own sampler: how the images come about is what it is about.
     index = range(ANIMATED)
-    states = [(t, x.cpu()) for t, x in drawer.states(parts.recipe.sampler, index, parts.recipe.seed, _labels(parts, index))]
+    states = [(t, x.cpu()) for t, x in drawer.states(parts.recipe.sampler, index, parts.recipe.seed, labels(index))]
     shown = {
         "denoising": pictures.strip(states, STRIP_IMAGES),
         "noising": pictures.noising(parts),
@@ -83,7 +83,3 @@ def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, step: int) 
     if parts.recipe.evaluate.neighbours:
         shown["neighbours"] = pictures.neighbours(samples[: parts.recipe.evaluate.neighbours], parts)
     return Progress("evaluating", step, pictures=shown, files={"denoising.gif": pictures.animation(states, 4)}, what="pictures")
-
-
-def _labels(parts: Parts, index: range) -> Tensor | None:
-    return labels_like(parts.train, parts.recipe.seed, index) if parts.recipe.train.condition else None

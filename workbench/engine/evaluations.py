@@ -21,12 +21,13 @@ from workbench.engine.distances import Distances
 from workbench.engine.drawing import Drawn, draw
 from workbench.engine.memory import DRAWING, fitting
 from workbench.engine.reference import Reference
+from workbench.engine.run_spec import RunSpec, SplitRecord
 from workbench.engine.runs import RunFolder
 from workbench.engine.sampling import Drawer, labels_like
 from workbench.engine.trained import drawer_of, newest_checkpoint
-from workbench.errors import CheckpointError, CombinationError
+from workbench.errors import CheckpointError, CombinationError, DataError
 from workbench.files import replacing, write_json
-from workbench.interfaces import FeatureExtractor, Resources
+from workbench.interfaces import Examples, FeatureExtractor, Resources
 from workbench.recipe import Recipe, SamplerSlot, Slot, network_evaluations
 from workbench.registry import origins
 
@@ -78,25 +79,28 @@ class Evaluation:
 class Evaluator:
     """Draws and measures with the averaged weights of a run's newest checkpoint.
 
-    Raises CheckpointError where there is none, DataError and WeightsError where data or an extractor's weights are missing.
+    The data are read only if their features, or labels that are needed, are not cached; `warn` receives a line if they have changed
+    since. Raises CheckpointError where there is no checkpoint, DataError if data that are needed are missing or do not mean what they
+    did, WeightsError where an extractor's weights are missing.
     """
 
     def __init__(
         self,
         run: RunFolder,
         recipe: Recipe,
+        spec: RunSpec,
         measurement: Measurement,
         device: torch.device,
         cache: Path,
         progress: Callable[[str, int, int], None] = lambda *_: None,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not measurement.features:
             raise CombinationError("evaluate.features", "nothing to measure with: name a feature extractor (wb list features)")
         checkpoint = newest_checkpoint(run)
         self.step, self.samples = checkpoint.state.step, measurement.samples
-        self._run, self._recipe, self._measurement, self._device = run, recipe, measurement, device
-        examples = recipe.dataset.component.load("train", Resources(cache, progress))
-        self._reference = Reference(examples, measurement.real, cache, device)
+        self._run, self._recipe, self._spec, self._measurement, self._device = run, recipe, spec, measurement, device
+        self._reference = self._cached_or_read(Resources(cache, progress), warn)
         # All that a number depends on, but the sampler. Seconds depend on the device; not on the threads of one call more or less.
         self._key = {
             "schema": SCHEMA,
@@ -105,10 +109,40 @@ class Evaluator:
             "samples": measurement.samples,
             "seed": measurement.seed,
             "real": len(self._reference),
-            "data": examples.provenance.fingerprint,
+            "data": self._reference.fingerprint,
             "extractors": [asdict(slot.component.on(device).card()) for slot in measurement.features],
             "device": device.type if device.type == "cpu" else describe_device(device),
         }
+
+    def _cached_or_read(self, resources: Resources, warn: Callable[[str], None]) -> Reference:
+        """The data that the run was trained on if all that is needed of them is cached, else the data that are there now."""
+        data, real, device = self._spec.train, self._measurement.real, self._device
+
+        def unchanged() -> Examples:  # in place of a cached file that turns out to be damaged
+            examples = self._read(resources)
+            if examples.provenance.fingerprint != data.fingerprint:
+                raise DataError(f"run {self._run.id}: cached features of its data are damaged, and the data have changed since")
+            return examples
+
+        cached = Reference(data.fingerprint, data.size, unchanged, real, resources.cache, device)
+        needed = [slot.component.on(device) for slot in self._measurement.features]
+        if all(map(cached.kept, needed)) and (not self._recipe.train.condition or cached.has_labels()):
+            return cached
+        examples = self._read(resources)
+        for line in data.change("training", SplitRecord.of(examples)):
+            warn(line)
+        return Reference.of(examples, real, resources.cache, device)
+
+    def _read(self, resources: Resources) -> Examples:
+        dataset = self._recipe.dataset.component
+        try:
+            now, examples = dataset.describe(), dataset.load("train", resources)
+        except DataError as error:
+            raise DataError(
+                f"run {self._run.id}: features of its data are not in {resources.cache}, so the data are needed: {error}"
+            ) from error
+        self._spec.check_meaning(self._run, now, conditional=self._recipe.train.condition)
+        return examples
 
     def cost(self, slot: SamplerSlot) -> int:
         """Network evaluations per image that a combination is going to need."""
@@ -155,12 +189,15 @@ class Evaluator:
         return drawn
 
     def _labels(self, index: range) -> Tensor | None:
-        condition = self._recipe.train.condition
-        return labels_like(self._reference.examples, self._measurement.seed, index) if condition else None
+        return labels_like(self._data_labels, self._measurement.seed, index)
+
+    @functools.cached_property
+    def _data_labels(self) -> Tensor | None:
+        return self._reference.labels() if self._recipe.train.condition else None
 
     @functools.cached_property
     def _drawer(self) -> Drawer:
-        drawer, _, step = drawer_of(self._run, self._recipe, self._device)
+        drawer, step = drawer_of(self._run, self._recipe, self._spec.sample, self._device)
         if step != self.step:
             raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
         # A device's first batch is slower than the others; whichever combination came first would be told too slow.

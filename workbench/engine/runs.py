@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "recipe.toml"
 
     @property
+    def spec(self) -> Path:
+        """What the run was trained on: shape, classes and fingerprints of the data."""
+        return self.path / "spec.json"
+
+    @property
     def checkpoints(self) -> Path:
         """One folder per kept step."""
         return self.path / "checkpoints"

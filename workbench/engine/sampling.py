@@ -12,7 +12,7 @@ from workbench.engine.assembly import Parts
 from workbench.engine.batch_size import fastest_batch_size
 from workbench.engine.compute import Compute
 from workbench.engine.guard import Guarded, check_finite
-from workbench.interfaces import Examples, PosteriorMean, SampleSpec
+from workbench.interfaces import PosteriorMean, SampleSpec
 from workbench.random import Stream
 from workbench.recipe import SamplerSlot, path_of
 
@@ -74,7 +74,9 @@ class Drawer:
         return conditioned if slot.guidance == 1.0 or labels is None else Guided(conditioned, slot.guidance)
 
 
-def labels_like(examples: Examples, seed: int, index: range) -> Tensor | None:
-    """Labels [b] drawn from the examples' own distribution, keyed by image index; None where they have none."""
+def labels_like(labels: Tensor | None, seed: int, index: range) -> Tensor | None:
+    """Labels int64 [b] drawn from the distribution of the data's `labels` [n], keyed by image index; None if there are none."""
+    if labels is None:
+        return None
     u = Stream(seed, "sample label").uniform(0, torch.tensor(list(index)))[:, 0]
-    return examples.labels((u * len(examples)).long().tolist())
+    return labels[(u * len(labels)).long()]

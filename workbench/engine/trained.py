@@ -11,6 +11,7 @@ from workbench.engine.assembly import Parts, build_network, objective_of
 from workbench.engine.compute import choose_compute
 from workbench.engine.evaluate import evaluate
 from workbench.engine.progress import Progress, Stop
+from workbench.engine.run_spec import RunSpec
 from workbench.engine.runs import RunFolder
 from workbench.engine.sampling import Drawer
 from workbench.errors import CheckpointError
@@ -21,19 +22,21 @@ from workbench.recipe import Recipe
 __all__ = ["drawer_of", "evaluated_again", "newest_checkpoint"]
 
 
-def drawer_of(run: RunFolder, recipe: Recipe, device: torch.device) -> tuple[Drawer, SampleSpec, int]:
-    """The averaged network of a run's newest checkpoint, ready to draw; its shape, and the step it was saved at."""
+def drawer_of(run: RunFolder, recipe: Recipe, spec: SampleSpec, device: torch.device) -> tuple[Drawer, int]:
+    """The averaged network of a run's newest checkpoint, ready to draw samples of `spec`, and the step it was saved at."""
     newest = newest_checkpoint(run)
-    spec = recipe.dataset.component.describe()
     network = build_network(recipe, spec)
     checkpoints.load_average(newest, network)
     network = network.to(device)
     compute = choose_compute(recipe.train, network, spec, device, cache_folder(run.home), trains=False)
-    return Drawer(network, objective_of(recipe), spec, compute), spec, newest.state.step
+    return Drawer(network, objective_of(recipe), spec, compute), newest.state.step
 
 
 def evaluated_again(parts: Parts, run: RunFolder, stop: Stop) -> Iterator[Progress]:
     """The last part of a run, with the averaged network of another run's newest checkpoint in place of training."""
+    spec = RunSpec.read(run)
+    if spec is not None:
+        spec.check_meaning(run, parts.spec, conditional=parts.recipe.train.condition)
     newest = newest_checkpoint(run)
     checkpoints.load_average(newest, parts.network)
     step = newest.state.step

@@ -5,7 +5,7 @@ from workbench.recipe.changes import change_sampler, changes_to
 from workbench.recipe.checks import check_sampler, warnings
 from workbench.recipe.combinations import Axis, combinations, told_fields, variant
 from workbench.recipe.decisive import decisive
-from workbench.recipe.loading import dumps, load, relative_paths, save
+from workbench.recipe.loading import dumps, load, load_stored, relative_paths, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
 from workbench.recipe.paths import network_evaluations, path_of
 from workbench.recipe.schema import schema
@@ -27,6 +27,7 @@ __all__ = [
     "decisive",
     "dumps",
     "load",
+    "load_stored",
     "network_evaluations",
     "path_of",
     "relative_paths",

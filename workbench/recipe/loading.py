@@ -7,28 +7,32 @@ from pathlib import Path
 
 from workbench.errors import Problem, RecipeError
 from workbench.files import write_text
+from workbench.interfaces import SampleSpec
 from workbench.recipe.building import build
-from workbench.recipe.checks import check, describe_dataset
-from workbench.recipe.layers import is_stored, layered
+from workbench.recipe.checks import Finding, check, describe_dataset
+from workbench.recipe.layers import Layered, is_stored, layered
 from workbench.recipe.model import Recipe, flatten
 from workbench.recipe.toml import read
 
-__all__ = ["dumps", "load", "relative_paths", "save"]
+__all__ = ["dumps", "load", "load_stored", "relative_paths", "save"]
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read, extend, override, validate and check a recipe; RecipeError with every problem found, in the order of the files."""
     source = layered(path, overrides)
     recipe, slots, problems = build(source)
-    spec = None
-    if "dataset" in slots:
-        spec, findings = describe_dataset(slots["dataset"])
-        problems += [source.problem(tuple(key.split(".")), message) for key, message in findings]
-    if recipe is not None:
-        problems += [source.problem(tuple(key.split(".")), message) for key, message in check(recipe, spec)]
-    if problems or recipe is None:
-        raise RecipeError(_sorted(problems))
-    return recipe
+    spec, findings = describe_dataset(slots["dataset"]) if "dataset" in slots else (None, [])
+    return _checked(source, recipe, spec, problems + _located(source, findings))
+
+
+def load_stored(path: Path, spec: SampleSpec | None, overrides: Sequence[str] = ()) -> Recipe:
+    """Read the recipe that a run has stored, as `load` does, without its dataset, which need not be there any more.
+
+    `spec` describes the data that the run was trained on; None if nothing of the recipe depends on them here.
+    """
+    source = layered(path, overrides)
+    recipe, _, problems = build(source)
+    return _checked(source, recipe, spec, problems)
 
 
 def relative_paths(recipe: Recipe, path: Path) -> list[str]:
@@ -53,6 +57,17 @@ def dumps(recipe: Recipe) -> str:
 def save(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe; loading it gives an equal one."""
     write_text(path, dumps(recipe))
+
+
+def _checked(source: Layered, recipe: Recipe | None, spec: SampleSpec | None, problems: list[Problem]) -> Recipe:
+    found = [] if recipe is None else _located(source, check(recipe, spec))
+    if problems or found or recipe is None:
+        raise RecipeError(_sorted([*problems, *found]))
+    return recipe
+
+
+def _located(source: Layered, findings: Sequence[Finding]) -> list[Problem]:
+    return [source.problem(tuple(key.split(".")), message) for key, message in findings]
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:

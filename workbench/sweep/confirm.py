@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from workbench.engine import Evaluator, Measurement, Progress, RunFolder, Stop
+from workbench.engine import Evaluator, Measurement, Progress, RunFolder, Stop, read_run
 from workbench.home import cache_folder
-from workbench.recipe import Recipe, load
+from workbench.recipe import Recipe
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import Outcome
 from workbench.sweep.objectives import objectives
@@ -42,13 +42,14 @@ def measured_again(
 ) -> list[float] | None:
     """The metric for each seed; None where `stop` was requested. What was measured before is read from the run's folder."""
     run = RunFolder(folder.home / "runs" / task.run)
-    recipe = load(run.recipe)
+    cache = cache_folder(folder.home)
+    recipe, spec = read_run(run, cache)
     metric = objectives(folder.loaded())[0].metric
     trained = RunFolder(folder.home / "runs" / task.trained_by) if task.trained_by else run
     values, total = [], len(task.seeds) * task.samples
     for k, seed in enumerate(task.seeds):
         measurement = Measurement(task.samples, seed, recipe.evaluate.real, recipe.evaluate.features)
-        evaluator = Evaluator(trained, recipe, measurement, device, cache_folder(folder.home))
+        evaluator = Evaluator(trained, recipe, spec, measurement, device, cache)
         slot = recipe.evaluation_sampler
 
         def show(done: int, k: int = k) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from workbench.errors import SweepError
 from workbench.files import write_json, write_text
 from workbench.journal import Journal
-from workbench.recipe import Recipe, dumps, load
+from workbench.recipe import Recipe, dumps, load_stored
 
 __all__ = ["SweepFolder", "difference", "digest", "list_sweeps"]
 
@@ -116,8 +116,8 @@ class SweepFolder:
         write_json(self.path / "sweep.json", info)
 
     def loaded(self) -> Recipe:
-        """The recipe that trials change."""
-        return load(self.recipe)
+        """The recipe that trials change; its data need not be there."""
+        return load_stored(self.recipe, None)
 
     @contextmanager
     def coordinated(self) -> Iterator[None]:

@@ -101,7 +101,7 @@ def begun_elsewhere(home: Path, name: str, storage: str, workers: int, lease: fl
     if not folder.exists():
         write_text(folder.recipe, begun.recipe)
         folder.create(load(folder.recipe), "begun on another machine", without_password(storage))
-    return _opened(folder, folder.loaded(), ledger, storage, begun.trials, workers)
+    return _opened(folder, load(folder.recipe), ledger, storage, begun.trials, workers)
 
 
 def checked_storage(storage: str) -> str:

@@ -21,6 +21,7 @@ from workbench.engine import (
     latest,
     open_folder,
     prepare_references,
+    record_data,
     recorded,
     train,
 )
@@ -84,6 +85,8 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
             with alone(cache / "preparing.lock"):  # decoded images, features and measured choices are made once for all workers
                 parts = assemble(recipe, device, cache)
                 prepare_references(recipe, parts.train, cache, device)
+            for line in record_data(run, parts):
+                hooks.warn(line)
             if _too_large(parts):
                 return _infeasible(run, parts, hooks)
             record = hooks.open_record(run, parts)

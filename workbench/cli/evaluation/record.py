@@ -99,10 +99,10 @@ class EvaluationRecord:
 
 def _place(run: RunFolder, option: str | None, home: Path) -> tuple[str, str]:
     """The store of a run, and its id there; no id where it has not been sent."""
-    from workbench.recipe import load
+    from workbench.recipe import load_stored
 
     with closing(run.journal()) as journal:
-        uri = place_of(run, load(run.recipe), option, home, journal)
+        uri = place_of(run, load_stored(run.recipe, None), option, home, journal)
         return uri, journal.meta("tracking_run") or ""
 
 
