@@ -272,6 +272,50 @@ def test_hostile_files_get_a_located_error_within_a_second(write, name):
     assert all(problem.where == str(path) and problem.message and "\n\n" not in problem.message for problem in found)
 
 
+LOCATED = {
+    "an escape that is none": ('root = "C:\\Users\\me"', "write single quotes, 'C:\\Users\\me', or /"),
+    "an escaped quote": ('root = "C:\\pics\\"', "write single quotes, 'C:\\pics\\', or /"),
+    "a share": ('root = "\\\\server\\pics"', "write single quotes, '\\\\server\\pics', or /"),
+    "in a list": ('a = ["C:\\data"]', "write single quotes, 'C:\\data', or /"),
+    "escapes that are some": ('root = "C:\\temp\\new"', "a: root: looks like a Windows path in double quotes"),
+    "a relative path": ('root = "..\\new"', "a: root: looks like a Windows path in double quotes"),
+    "an endless integer": ("steps = " + "9" * 5000, "not valid TOML: an integer with too many digits"),
+    "an integer with underscores": ("steps = 1_" + "000_" * 2000 + "0", "not valid TOML: an integer with too many digits"),
+    "open brackets": ("a = " + "[" * 20_000, "nested too deeply (more than 32 levels)"),
+    "closed brackets": ("a = " + "[" * 40 + "]" * 40, "nested too deeply (more than 32 levels)"),
+    "tables in tables": ("a = " + "{a = " * 3000, "nested too deeply (more than 32 levels)"),
+    "an open string": ("root = 'C:", 'not valid TOML: expected "\'"'),
+}
+
+
+@pytest.mark.parametrize("name", LOCATED)
+def test_what_is_no_toml_has_a_line_and_says_what_to_write(write, name):
+    line, message = LOCATED[name]
+    # Digits and brackets in comments and strings before it are not the ones that are meant.
+    before = f'# {"9" * 5000} {"[" * 40}\nb = """\n{"9" * 5000}"""\n'
+    path = write(f"{before}{line}\n")
+    (problem,) = problems(path)
+    assert str(problem).startswith(f"{path}:4: ")
+    assert message in f"a: {problem.key}: {problem.message}"
+
+
+def test_a_windows_path_in_single_quotes_or_with_slashes_is_one(write):
+    for root in ("'C:\\temp\\new'", '"C:/temp/new"', '"C:\\\\temp\\\\new"'):
+        assert "no folder" in problems(write(GOOD.replace('"cars"', f'"cars"\nroot = {root}')))[0].message
+    for root in ("C:\\temp\\new", '"C:\\temp\\new"', '"C:\\Users"'):  # in a shell's quotes too
+        (problem,) = problems(write(GOOD), f"dataset.root={root}")
+        assert f"no folder {root.strip(chr(34))!r}" in problem.message
+
+
+def test_locating_a_mistake_takes_no_longer_than_the_file_is(write):
+    deep = "a = " + "[" * 2000 + "\n"
+    for garbage in ('"""\n' + '\\"""\n' * 45_000, '"\\' * 120_000, "'''" * 80_000, ("1" * 4000 + " ") * 60):
+        path = write(deep + garbage)
+        started = time.process_time()
+        assert problems(path)[0].line == 1
+        assert time.process_time() - started < 1.0
+
+
 def test_a_long_comment_does_no_harm(write):
     assert load(write(HOSTILE["100 KB of comment"])).name == "mine"
 

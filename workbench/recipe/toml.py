@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ Key = tuple[str, ...]
 MAX_BYTES = 250_000  # parsed in half a second
 MAX_DEPTH = 32
 MAX_BITS = 1000  # integers that do not overflow as floats, nor have more digits than Python prints
+MAX_DIGITS = sys.get_int_max_str_digits()
 LONGEST = 300  # characters of the parser's words, which may quote a key
 # Possessive throughout: a line costs what it is long, whoever wrote it.
 _KEY = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
@@ -26,6 +28,14 @@ _DOTTED = rf"{_KEY}(?:\s*+\.\s*+{_KEY})*+"
 _HEADER = re.compile(rf"^\s*+\[\[?+\s*+({_DOTTED})\s*+\]\]?+\s*+(?:#.*)?$")
 _ASSIGNMENT = re.compile(rf"^\s*+({_DOTTED})\s*+=(.*)$")
 _PART = re.compile(_KEY)
+# Strings and comments, in which digits and brackets mean nothing. Their ends are optional, so that each character is read once.
+_QUOTED = re.compile(
+    r"""\"{3}(?:[^\\]|\\.)*?(?:"{3}|\Z)|'{3}.*?(?:'{3}|\Z)|"(?:[^"\\\n]|\\[^\n])*+"?|'[^'\n]*+'?|#[^\n]*+""", re.DOTALL
+)
+_DIGITS = re.compile(r"(?<![\w-])[0-9][0-9_]*+")
+_BACKSLASHES = re.compile(r'"([^"\n]*\\[^"\n]*)')  # in double quotes
+_ESCAPES = ("Unescaped", "Invalid hex", "Escaped", "Illegal character", "Unterminated string")
+_LOST_BACKSLASH = re.compile(r"(?:[A-Za-z]:|\.{1,2})(?:\\.*)?[\t\n\b\f\r]", re.DOTALL)
 _DEEP_KEY = re.compile(rf"^[ \t]*+\[{{0,2}}+[ \t]*+(?:{_KEY}[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}", re.MULTILINE)
 
 
@@ -74,32 +84,33 @@ def parse(text: str, where: str) -> Text:
     try:
         table = tomllib.loads(text)
     except RecursionError as error:
-        raise _error(where, None, "nested too deeply") from error
+        raise _error(where, _deep_line(text), f"nested too deeply (more than {MAX_DEPTH} levels)") from error
     except ValueError as error:  # TOMLDecodeError, and integers of thousands of digits
-        message = str(error)
-        at = re.search(r"\(at line (\d+), column \d+\)", message)
-        told = (
-            "an integer with thousands of digits"
-            if "integer string conversion" in message
-            else re.sub(r"\s*\(at .*\)$", "", message)
-        )
-        told = told if len(told) <= LONGEST else f"{told[:LONGEST]}..."
-        raise _error(where, int(at[1]) if at else None, f"not valid TOML: {told[:1].lower() + told[1:]}") from error
-    if _too_deep(table):
-        raise _error(where, None, f"nested too deeply (more than {MAX_DEPTH} levels)")
+        raise _not_valid(text, where, str(error)) from error
     read = Text(where, table, _lines(text), len(text))
+    if (deep_key := _too_deep(table)) is not None:
+        raise _error(where, read.line(deep_key), f"nested too deeply (more than {MAX_DEPTH} levels)")
     if (key := _huge(table)) is not None:
         raise RecipeError([Problem(where, read.line(key), ".".join(key), "expected a whole number of reasonable size")])
+    if (key := _escaped_path(table)) is not None:
+        message = "looks like a Windows path in double quotes, where \\t, \\n, \\b, \\f and \\r are control characters: use single quotes, or /"
+        raise RecipeError([Problem(where, read.line(key), ".".join(key), message)])
     return read
 
 
 def value_of(text: str) -> Any:
-    """A TOML value as written after `--set a.b=`; what is no TOML is taken as a string, so that words need no quotes."""
+    """A TOML value as written after `--set a.b=`; what is no TOML is taken as a string, so that words need no quotes.
+
+    A Windows path may stand in double quotes here.
+    """
+    unquoted = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
+        return unquoted
+    if set(table) != {"value"} or _too_deep(table) is not None or _huge(table) is not None:
         return text
-    return table["value"] if set(table) == {"value"} and not _too_deep(table) and _huge(table) is None else text
+    return table["value"] if _escaped_path(table) is None else unquoted
 
 
 def text_of(value: Any) -> str:
@@ -121,27 +132,78 @@ def _bare(key: str) -> str:
     return key if key.isascii() and key.isidentifier() else json.dumps(key, ensure_ascii=False)
 
 
-def _too_deep(table: dict[str, Any]) -> bool:
-    level: list[Any] = [table]
+def _not_valid(text: str, where: str, message: str) -> RecipeError:
+    """What the parser reports, with its line, and with what to write instead of backslashes in double quotes."""
+    if "integer string conversion" in message:
+        starts = (
+            each.start() for each in _DIGITS.finditer(_QUOTED.sub(_blank, text)) if len(each[0].replace("_", "")) > MAX_DIGITS
+        )
+        start = next(starts, None)
+        return _error(where, None if start is None else _line_at(text, start), "not valid TOML: an integer with too many digits")
+    at = re.search(r"\(at line (\d+), column \d+\)", message)
+    line = int(at[1]) if at else _line_at(text, len(text.rstrip()))  # "at end of document"
+    reported = re.sub(r"\s*\(at .*\)$", "", message)
+    path = _BACKSLASHES.search(text.split("\n")[line - 1]) if reported.startswith(_ESCAPES) else None
+    reported = reported if len(reported) <= LONGEST else f"{reported[:LONGEST]}..."
+    advice = (
+        f"; in double quotes a backslash begins an escape: write single quotes, '{path[1]:.100}', or / for it" if path else ""
+    )
+    return _error(where, line, f"not valid TOML: {reported[:1].lower() + reported[1:]}{advice}")
+
+
+def _line_at(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def _blank(found: re.Match[str]) -> str:
+    return "".join("\n" if each == "\n" else " " for each in found[0])
+
+
+def _deep_line(text: str) -> int | None:
+    """The line on which brackets are nested too deeply."""
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]", _QUOTED.sub(_blank, text)):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > MAX_DEPTH:
+            return _line_at(text, bracket.start())
+    return None
+
+
+def _too_deep(table: dict[str, Any]) -> Key | None:
+    """The key of a value that is nested too deeply."""
+    level: list[tuple[Key, Any]] = [((), table)]
     for _ in range(MAX_DEPTH):
         level = [
-            inner
-            for each in level
-            for inner in (each.values() if isinstance(each, dict) else each)
+            (inner_key, inner)
+            for key, each in level
+            for inner_key, inner in (_named(key, each) if isinstance(each, dict) else ((key, item) for item in each))
             if isinstance(inner, dict | list)
         ]
         if not level:
-            return False
-    return True
+            return None
+    return level[0][0]
 
 
-def _huge(value: Any, key: Key = ()) -> Key | None:
+def _named(key: Key, table: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
+    return (((*key, name), value) for name, value in table.items())
+
+
+def _huge(table: dict[str, Any]) -> Key | None:
     """The key of an integer of hundreds of digits; written in hexadecimal there is no limit to them."""
+    return _first(table, lambda value: isinstance(value, int) and value.bit_length() > MAX_BITS)
+
+
+def _escaped_path(table: dict[str, Any]) -> Key | None:
+    """The key of a text that begins like a Windows path and holds a control character, as "C:\\temp" in double quotes does."""
+    return _first(table, lambda value: isinstance(value, str) and _LOST_BACKSLASH.match(value) is not None)
+
+
+def _first(value: Any, has_fault: Callable[[Any], bool], key: Key = ()) -> Key | None:
     if isinstance(value, dict):
-        return next((found for name, each in value.items() if (found := _huge(each, (*key, name))) is not None), None)
+        return next((found for name, each in value.items() if (found := _first(each, has_fault, (*key, name))) is not None), None)
     if isinstance(value, list):
-        return next((found for each in value if (found := _huge(each, key)) is not None), None)
-    return key if isinstance(value, int) and value.bit_length() > MAX_BITS else None
+        return next((found for each in value if (found := _first(each, has_fault, key)) is not None), None)
+    return key if has_fault(value) else None
 
 
 def _error(where: str, line: int | None, message: str) -> RecipeError:
