@@ -27,6 +27,7 @@ class SampleSpec:
     width: int
     classes: tuple[str, ...] = ()
     captions: bool = False
+    why_no_classes: str = field(default="", compare=False)  # completes "no classes: ", where a user may expect some
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -95,6 +96,13 @@ class Dataset(Component, ABC):
     @abstractmethod
     def describe(self) -> SampleSpec:
         """Shape and classes; cheap. Raises DataError where a needed folder is missing."""
+
+    def count_examples(self, split: Split) -> int | None:
+        """The number of examples that `load` returns at most, or None if only loading shows it; cheap, for `wb validate`.
+
+        Raises DataError as `load` does.
+        """
+        return None
 
     @abstractmethod
     def load(self, split: Split, resources: Resources) -> Examples:

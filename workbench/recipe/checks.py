@@ -151,9 +151,10 @@ def _classes(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:
     if not recipe.train.condition or spec is None or len(spec.classes) > 1:
         return
     which = f"one class only ('{spec.classes[0]}')" if spec.classes else "no classes"
+    why = f" ({spec.why_no_classes})" if spec.why_no_classes else ""
     yield (
         "train.condition",
-        f"dataset '{recipe.dataset.use}' has {which}, so there is nothing to tell apart: set train.condition = false",
+        f"dataset '{recipe.dataset.use}' has {which}{why}, so there is nothing to tell apart: set train.condition = false",
     )
 
 

@@ -21,12 +21,12 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(dataset: Dataset) -> dict[str, Examples]:
+def _loaded(dataset: Dataset) -> dict[Split, Examples]:
     """Both splits, loaded once for all checks: loading may take a while."""
     return _load(dataset)
 
 
-def _load(dataset: Dataset) -> dict[str, Examples]:
+def _load(dataset: Dataset) -> dict[Split, Examples]:
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # examples may be mapped from files in it
     return {split: dataset.load(split, Resources(Path(folder))) for split in SPLITS}
@@ -39,10 +39,15 @@ def _indices(examples: Examples) -> list[int]:
 
 @check_of("datasets")
 def description(dataset: Dataset) -> None:
-    """What it describes is what it loads: shape, classes, captions, in both splits."""
+    """What it describes is what it loads: shape, classes, captions, in both splits; and never more than it counts."""
     spec = dataset.describe()
     for split, examples in _loaded(dataset).items():
         require(len(examples) > 0, f"the {split} split is empty")
+        count = dataset.count_examples(split)
+        require(
+            count is None or count >= len(examples),
+            f"the {split} split has {len(examples)} examples, and count_examples() is {count}",
+        )
         for i in _indices(examples):
             example, which = examples[i], f"{split}[{i}]"
             seen = tuple(example.image.shape)

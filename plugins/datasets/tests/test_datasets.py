@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from wb_datasets import decoding
+from wb_datasets import decoding, listing, walking
 from wb_datasets.cars import Cars
 from wb_datasets.cifar10 import CIFAR10, CLASSES
 from wb_datasets.design import BODIES, PAINTS, TIMES, caption, design
@@ -220,6 +220,148 @@ def test_what_is_not_there_is_told(tmp_path, resources, make):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="is a file"):
         make(str(tmp_path / "file")).describe()
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """Six images in each of two class folders."""
+    for name in ("audi", "bmw"):
+        for i in range(6):
+            picture(tmp_path / "data" / name / f"{i}.png", size=(16, 16))
+    return tmp_path / "data"
+
+
+def loaded(root, resources, split="train"):
+    return Folder(root=str(root), image_size=8).load(split, resources)
+
+
+def counted(root):
+    folder = Folder(root=str(root), image_size=8)
+    return folder.count_examples("train") + folder.count_examples("test")
+
+
+def test_links_to_folders_and_files_are_followed(classes, tmp_path, resources):
+    linked = tmp_path / "linked"
+    (linked / "bmw").mkdir(parents=True)
+    (linked / "audi").symlink_to(classes / "audi", target_is_directory=True)
+    for path in (classes / "bmw").iterdir():
+        (linked / "bmw" / path.name).symlink_to(path)
+    (tmp_path / "whole").symlink_to(linked, target_is_directory=True)
+    for split in ("train", "test"):
+        plain = loaded(classes, resources, split)
+        for root in (linked, tmp_path / "whole"):
+            assert loaded(root, resources, split).provenance.fingerprint == plain.provenance.fingerprint
+    assert Folder(root=str(linked)).describe().classes == ("audi", "bmw")
+    assert Cars(root=str(linked)).count_examples("train") == Folder(root=str(classes)).count_examples("train")
+
+
+def test_splits_may_be_links_and_a_broken_one_is_an_error(classes, tmp_path, resources):
+    split = tmp_path / "split"
+    split.mkdir()
+    (split / "train").symlink_to(classes, target_is_directory=True)
+    (split / "test").symlink_to(classes, target_is_directory=True)
+    assert (len(loaded(split, resources)), len(loaded(split, resources, "test"))) == (12, 12)
+    (split / "test").unlink()
+    (split / "test").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"split/test is a link that leads nowhere"):
+        Folder(root=str(split)).describe()
+
+
+@pytest.mark.parametrize("target", [".", "..", "../.."])
+def test_a_link_to_a_folder_that_contains_it_is_left_out_and_reported(classes, resources, target):
+    (classes / "audi" / "again").symlink_to(target, target_is_directory=True)
+    (classes / "loop").symlink_to(classes, target_is_directory=True)
+    train = loaded(classes, resources)
+    assert Folder(root=str(classes)).describe().classes == ("audi", "bmw")
+    assert counted(classes) == 12
+    for link in ("audi/again", "loop"):
+        assert f"left out {link}: a link to a folder that contains it" in train.provenance.notes
+
+
+def test_folders_that_link_to_one_another_come_to_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(walking, "_MOST_LINKS", 200)
+    for name in "abcdef":
+        picture(tmp_path / "data" / name / "0.png")
+    for name in "abcdef":
+        for other in "abcdef":
+            (tmp_path / "data" / name / other).symlink_to(tmp_path / "data" / other)
+    with pytest.raises(DataError, match="more than 200 links"):
+        counted(tmp_path / "data")
+
+
+def test_what_cannot_be_followed_is_reported(classes, resources):
+    (classes / "seat").symlink_to(classes / "nowhere")
+    (classes / "audi" / "itself").symlink_to("itself")
+    notes = loaded(classes, resources).provenance.notes
+    assert notes == ("left out audi/itself: a link that leads nowhere", "left out seat: a link that leads nowhere")
+
+
+@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+def test_classes_without_images_are_reported(classes, resources, on_bad_image):
+    (classes / "tesla").mkdir()
+    folder = Folder(root=str(classes), image_size=8, on_bad_image=on_bad_image)
+    assert folder.load("train", resources).provenance.notes == ("no image of class 'tesla'",)
+    if on_bad_image == "skip":
+        (classes / "kia").mkdir()
+        (classes / "kia" / "0.png").write_bytes(b"damaged")
+        (classes / "kia" / "1.png").write_bytes(b"damaged")
+        assert folder.load("train", resources).provenance.notes[0] == "no image of 2 classes: 'kia', 'tesla'"
+
+
+FOREIGN = [
+    "@eaDir/0.png/SYNOPHOTO_THUMB_M.png", "__MACOSX/audi/._0.png", "._0.png", "audi/._0.png", "audi/@eaDir/0.png/SYNOPHOTO_THUMB_S.jpg", ".ipynb_checkpoints/0.png",
+    "audi/.ipynb_checkpoints/0-checkpoint.png", "lost+found/0.png", ".thumbnails/normal/0.png", "$RECYCLE.BIN/S-1-5-21/$R0.png", "System Volume Information/0.png",
+    "__pycache__/0.png", "#recycle/0.png", "Thumbs.db", "desktop.ini", ".DS_Store", "audi/Thumbs.db",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [Folder, Cars])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_what_other_programs_store_next_to_images_is_left_out(classes, resources, make, split):
+    component = make(root=str(classes), image_size=16)
+    before = component.load(split, resources)
+    for name in FOREIGN:
+        picture(classes / "tmp.png").rename(other := classes / "tmp")
+        (classes / name).parent.mkdir(parents=True, exist_ok=True)
+        other.rename(classes / name)
+    after = component.load(split, resources)
+    assert component.describe().classes == ("audi", "bmw")
+    assert after.provenance.fingerprint == before.provenance.fingerprint
+    assert after.provenance.notes == (
+        *before.provenance.notes,
+        "left out #recycle and 9 more: stored by another program, not data",
+    )
+
+
+def test_an_image_next_to_class_folders_is_named(classes, tmp_path):
+    assert Folder(root=str(classes)).describe().why_no_classes == ""
+    picture(classes / "preview.png")
+    spec = Folder(root=str(classes)).describe()
+    assert spec.classes == ()
+    assert spec.why_no_classes.startswith(f"'preview.png' lies directly in {classes}, next to folders")
+    assert counted(classes) == 13
+    picture(tmp_path / "flat" / "0.png")
+    assert Folder(root=str(tmp_path / "flat")).describe().why_no_classes == ""
+
+
+@pytest.mark.parametrize("make", [Folder, Cars])
+def test_a_folder_without_an_image_is_an_error_before_it_is_loaded(tmp_path, make):
+    (tmp_path / "data" / "audi").mkdir(parents=True)
+    picture(tmp_path / "data" / "__MACOSX" / "0.png")
+    (tmp_path / "data" / "audi" / "0.heic").write_bytes(b"")
+    with pytest.raises(DataError, match=r"no images under .*0.heic: .heic files are not read.*left out __MACOSX"):
+        make(root=str(tmp_path / "data")).describe()
+
+
+def test_the_order_of_a_folders_images_and_its_split_are_what_they_were(tmp_path):
+    for i in range(12):
+        for name in (f"b/{i}.png", f"a/deeper/{i}.jpg", f"B/{i}.PNG"):
+            picture(tmp_path / "data" / name, size=(8, 8), format="png")
+    train, test = (list(listing.list_images(tmp_path / "data", split).files) for split in ("train", "test"))
+    assert train == sorted(train)
+    assert len(train) + len(test) == 36
+    names = [path.relative_to(tmp_path / "data").as_posix() for path in test]
+    assert names == ["B/7.PNG", "a/deeper/0.jpg", "a/deeper/7.jpg", "a/deeper/9.jpg", "b/4.png"]
 
 
 def test_photographs_say_that_they_are_photographs(tmp_path, resources):

@@ -31,13 +31,20 @@ class Cars(Dataset):
     )
 
     def describe(self) -> SampleSpec:
-        """Shape and classes; lists folders only."""
+        """Shape and classes; DataError where no photograph is found."""
         size = self.image_size
         if self.root is None:
             return SampleSpec(3, size, size, BODIES, captions=True)
         root = listing.existing(self.root)
         # The 196 class names of Stanford Cars are in a file that only `load` opens.
-        return SampleSpec(3, size, size, () if _stanford(root) else listing.class_names(root))
+        return SampleSpec(3, size, size) if _stanford(root) else listing.describe(root, size)
+
+    def count_examples(self, split: Split) -> int | None:
+        """The drawn cars or the files of photographs; None for Stanford Cars, whose lists only `load` opens."""
+        if self.root is None:
+            return len(DRAWN[split])
+        root = listing.existing(self.root)
+        return None if _stanford(root) else len(listing.list_images(root, split).files)
 
     def load(self, split: Split, resources: Resources) -> Examples:
         """Draw or decode once, then serve from the cache."""

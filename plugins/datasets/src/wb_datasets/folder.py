@@ -15,7 +15,8 @@ class Folder(Dataset):
     """Images under a folder, found recursively; the first folder level gives the classes.
 
     `root`/train and `root`/test are the splits where they exist; else a fixed tenth of the images, chosen by name, is the test split.
-    Images are decoded once: upright, centre square, antialiased to `image_size`.
+    Images are decoded once: upright, centre square, antialiased to `image_size`. Links are followed. Folders and files that other programs
+    store next to images (`__MACOSX`, `@eaDir`, `._*`, `lost+found`, hidden folders and the like) are left out.
     """
 
     root: LocalPath = Field(description="the folder of the images")
@@ -23,8 +24,12 @@ class Folder(Dataset):
     on_bad_image: images.OnBadImage = Field("error", description="damaged images: name them and stop, or skip them and say so")
 
     def describe(self) -> SampleSpec:
-        """Shape and classes; lists folders only."""
-        return SampleSpec(3, self.image_size, self.image_size, listing.class_names(listing.existing(self.root)))
+        """Shape and classes; DataError where no image is found."""
+        return listing.describe(listing.existing(self.root), self.image_size)
+
+    def count_examples(self, split: Split) -> int:
+        """The image files of a split, damaged ones included."""
+        return len(listing.list_images(listing.existing(self.root), split).files)
 
     def load(self, split: Split, resources: Resources) -> Examples:
         """The images of a split, from the cache once they have been decoded."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,8 +35,18 @@ def load(listing: Listing, size: int, on_bad_image: OnBadImage, source: str, res
 
     pixels, notes = store.kept_or_made(resources.cache / "images", key, len(names), size, make)
     labels = [listing.labels[i] for i in notes["kept"]] if listing.labels else None
-    told = (*notes["skipped"], *listing.notes)
+    told = (*_empty_classes(listing.classes, labels or ()), *notes["skipped"], *listing.notes)
     return store.StoredExamples(pixels, labels, None, Provenance(source, printable(str(listing.root.absolute())), key, told))
+
+
+def _empty_classes(classes: Sequence[str], labels: Collection[int]) -> list[str]:
+    """One line that names the classes of which there is not a single image."""
+    used = set(labels)
+    empty = [name for label, name in enumerate(classes) if label not in used]
+    if not empty:
+        return []
+    names = ", ".join(repr(name) for name in empty[:SHOWN]) + (f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else "")
+    return [f"no image of class {names}" if len(empty) == 1 else f"no image of {len(empty)} classes: {names}"]
 
 
 def _digests(listing: Listing, resources: Resources) -> list[str]:

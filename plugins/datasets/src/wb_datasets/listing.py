@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from wb_datasets.decoding import SUFFIXES
-from workbench.interfaces import DataError, Split
+from wb_datasets.walking import FOREIGN, Seen, is_foreign, is_loop, leads_nowhere, walk
+from workbench.interfaces import DataError, SampleSpec, Split
 
 TEST_SHARE = 0.1
 UNREAD = frozenset(
@@ -45,26 +45,24 @@ def existing(root: Path) -> Path:
     raise DataError(f"no folder {name}")
 
 
-def class_names(root: Path) -> tuple[str, ...]:
-    """The classes: folders directly under `root`, or under its train folder; none where images lie there directly."""
-    base = root / "train" if (root / "train").is_dir() else root
-    seen = [path for path in base.iterdir() if not path.name.startswith(".")]
-    if any(_is_named_like_one(path) and path.is_file() for path in seen):
-        return ()
-    return tuple(sorted(printable(path.name) for path in seen if path.is_dir()))
+def describe(root: Path, size: int) -> SampleSpec:
+    """Shape and classes of the images under `root`; DataError if there is not a single one to train on."""
+    base, _ = _base(root, "train")
+    if not any(_is_named_like_one(path) and left_out != FOREIGN for path, left_out in walk(base, root)):
+        list_images(root, "train")  # raises, and names what was left out
+    classes, why = _classes(root)
+    return SampleSpec(3, size, size, classes, why_no_classes=why)
 
 
 def list_images(root: Path, split: Split) -> Listing:
     """The images of a split: root/train and root/test where they exist, else a fixed tenth by file name is the test split."""
-    classes = class_names(root)
-    given = (root / "train").is_dir()
-    base = root / split if given else root
-    if given and not base.is_dir():  # a train folder alone: its own tenth is held out
-        base, given = root / "train", False
-    below = sorted(_visible(base))
-    named = [path for path in below if _is_named_like_one(path) and not _holds_files(path)]
+    classes, _ = _classes(root)
+    base, given = _base(root, split)
+    below = sorted(walk(base, root))
+    own = [path for path, left_out in below if left_out != FOREIGN]
+    named = [path for path in own if _is_named_like_one(path) and not _holds_files(path)]
     why = {path: reason for path in named if (reason := _why_not(path)) is not None}
-    notes = _unread(base, below)
+    notes = (*_unread(base, own), *_left_out(base, [seen for seen in below if seen.left_out and seen.path not in why]))
     if not named:
         hint = "".join(f"; {note}" for note in notes)
         raise DataError(f"no images under {base.absolute()} (looked for {', '.join(sorted(SUFFIXES))}){hint}")
@@ -84,11 +82,36 @@ def printable(name: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
 
 
-def _visible(base: Path) -> Iterator[Path]:
-    """Everything below; not what lies in hidden folders, where programs keep thumbnails and what was deleted."""
-    for path in base.rglob("*"):
-        if not any(part.startswith(".") for part in path.relative_to(base).parts[:-1]):
-            yield path
+def _base(root: Path, split: Split) -> tuple[Path, bool]:
+    """The folder that holds the images of a split, and whether it holds those of no other split."""
+    given = {name: _is_folder(root / name) for name in ("train", "test")}
+    if not given["train"]:
+        return root, False
+    return (root / split, True) if given[split] else (root / "train", False)  # a train folder alone: its own tenth is held out
+
+
+def _is_folder(path: Path) -> bool:
+    if leads_nowhere(path):
+        raise DataError(f"{path.absolute()} is a link that leads nowhere")
+    return path.is_dir()
+
+
+def _classes(root: Path) -> tuple[tuple[str, ...], str]:
+    """The classes: folders directly under `root`, or under its train folder; where images lie there directly, none, and why."""
+    base, _ = _base(root, "train")
+    seen = [path for path in base.iterdir() if not (path.name.startswith(".") or is_foreign(path.name))]
+    folders = [path for path in seen if path.is_dir() and not is_loop(path, root) and not is_loop(path, base)]
+    stray = sorted(printable(path.name) for path in seen if _is_named_like_one(path) and path.is_file())
+    if not stray:
+        return tuple(sorted(printable(path.name) for path in folders)), ""
+    if not folders:
+        return (), ""
+    more = f" and {len(stray) - 1} more images lie" if len(stray) > 1 else " lies"
+    where = printable(str(base.absolute()))
+    return (
+        (),
+        f"'{stray[0]}'{more} directly in {where}, next to folders, which are classes only where no image does: move it elsewhere",
+    )
 
 
 def _is_named_like_one(path: Path) -> bool:
@@ -125,6 +148,17 @@ def _unread(base: Path, below: list[Path]) -> tuple[str, ...]:
         f"convert them to JPEG or PNG"
         for kind in sorted(first)
     )
+
+
+def _left_out(base: Path, below: list[Seen]) -> list[str]:
+    """One line for all that belongs to other programs, and one for each folder or link that was not followed."""
+    names = [(printable(path.relative_to(base).as_posix()), left_out) for path, left_out in below]
+    foreign = [name for name, left_out in names if left_out == FOREIGN]
+    lines = [f"left out {name}: {left_out}" for name, left_out in names if left_out != FOREIGN]
+    if foreign:
+        more = f" and {len(foreign) - 1:,} more" if len(foreign) > 1 else ""
+        lines.append(f"left out {foreign[0]}{more}: {FOREIGN}, not data")
+    return lines
 
 
 def _label(name: Path, classes: tuple[str, ...], base: Path) -> int:
