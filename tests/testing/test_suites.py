@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from kit_mistakes.datasets import Sound
+from kit_mistakes.denoisers import Sound as SoundNetwork
 from kit_mistakes.samplers import GlobalGenerator, UndeclaredEvaluations
 from pydantic import Field
 
@@ -63,6 +65,25 @@ def test_a_declared_deviation_is_told_with_its_reason_and_must_exist():
     assert not outcomes["dtypes"].conforms
     with pytest.raises(ValueError, match="no check is called 'momets'"):
         list(examine(DDIM(), {"momets": "a slip"}))
+
+
+def test_a_dataset_never_loads_more_than_it_counts():
+    class CountsTooFew(Sound):
+        def count_examples(self, split):
+            return 1
+
+    outcomes = {each.check.name: each for each in examine(CountsTooFew())}
+    assert outcomes["description"].state == "failed"
+    assert "count_examples() is 1" in outcomes["description"].message
+
+
+def test_what_a_network_warns_about_is_sentences():
+    class WarnsWithText(SoundNetwork):
+        def warnings(self, spec):
+            return "too small"
+
+    outcomes = {each.check.name: each for each in examine(WarnsWithText())}
+    assert outcomes["shape"].message == "warnings() returns 'too small', not a sequence of sentences"
 
 
 def test_what_a_component_raises_is_told_as_a_failure():

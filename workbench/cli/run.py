@@ -73,7 +73,7 @@ def run(
     from workbench.cli.tracked import Tracked, tracked
     from workbench.engine import Stop, assemble, choose_device, describe_device, record_data, record_origins
     from workbench.home import cache_folder, wb_home
-    from workbench.recipe import relative_paths, warnings
+    from workbench.recipe import relative_paths, size_warnings, warnings
 
     # Ids and commands are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
@@ -92,6 +92,8 @@ def run(
         _tell_parts(console, parts)
         for line in _changed_data(folder, source, parts):
             warn(line)
+        for warning in size_warnings(recipe, len(parts.train)):
+            console.print(f"[yellow]warning:[/] {escape(warning)}")
         run_folder = folder or _new_run(home, recipe)
         with run_folder.writing():
             for line in record_data(run_folder, parts):

@@ -17,10 +17,10 @@ def validate(recipe: RecipePath, overrides: Set = None) -> None:
     [bold]wb validate recipes/cars_linear.toml[/]
     [bold]wb validate recipes/cars_photos.toml --set dataset.root=photos[/]
     """
-    from workbench.recipe import load, warnings
+    from workbench.recipe import count_images, load, size_warnings, warnings
 
     checked = load(Path(recipe), overrides or [])
-    for warning in warnings(checked):
+    for warning in [*warnings(checked), *size_warnings(checked, count_images(checked))]:
         typer.echo(f"{typer.style('warning:', fg='yellow')} {warning}", err=True)
     parts = f"{checked.dataset.use}, {checked.schedule.use}, {checked.denoiser.use}, {checked.parameterization}, {checked.sampler.use}"
     typer.echo(f"{recipe}: ok ({checked.name}: {parts}; {checked.train.steps} steps)")

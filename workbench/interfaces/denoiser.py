@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from workbench.interfaces.component import Component
@@ -34,6 +35,10 @@ class Denoiser(Component, ABC):
 
     def check(self, spec: SampleSpec) -> None:
         """Raise CombinationError where no network for `spec` can be built; called when a recipe is validated, so cheap."""
+
+    def warnings(self, spec: SampleSpec) -> Sequence[str]:
+        """Sentences about what works for `spec` and is rarely meant, shown by `wb validate` and `wb run`; cheap, as `check`."""
+        return ()
 
     @abstractmethod
     def build(self, spec: SampleSpec) -> nn.Module:

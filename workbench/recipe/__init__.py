@@ -9,6 +9,7 @@ from workbench.recipe.loading import dumps, load, load_stored, relative_paths, s
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
 from workbench.recipe.paths import network_evaluations, path_of
 from workbench.recipe.schema import schema
+from workbench.recipe.sizes import count_images, size_warnings
 from workbench.recipe.toml import text_of, value_of
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "changes_to",
     "check_sampler",
     "combinations",
+    "count_images",
     "decisive",
     "dumps",
     "load",
@@ -33,6 +35,7 @@ __all__ = [
     "relative_paths",
     "save",
     "schema",
+    "size_warnings",
     "slot_of",
     "text_of",
     "told_fields",

@@ -53,7 +53,7 @@ def check_sampler(slot: SamplerSlot, recipe: Recipe) -> list[Finding]:
 
 def warnings(recipe: Recipe) -> list[str]:
     """What is allowed and rarely meant."""
-    return [*_terminal_snr(recipe), *_input_scale(recipe), *_measured_otherwise(recipe)]
+    return [*_terminal_snr(recipe), *_input_scale(recipe), *_measured_otherwise(recipe), *_of_the_network(recipe)]
 
 
 def _terminal_snr(recipe: Recipe) -> Iterator[str]:
@@ -87,6 +87,13 @@ def _measured_otherwise(recipe: Recipe) -> Iterator[str]:
                 f"evaluate.sampler.{name} is {measured[name]!r:.8} and sampler.{name} is {own[name]!r:.8}: distances are measured on other "
                 f"images than the sampler draws. Leave out evaluate.sampler.{name} to measure those."
             )
+
+
+def _of_the_network(recipe: Recipe) -> Iterator[str]:
+    spec, _ = describe_dataset(recipe.dataset)
+    if spec is not None:
+        with asked("denoisers", recipe.denoiser.use, f"warnings() for images {list(spec.shape)}"):
+            yield from (f"denoiser: {sentence}" for sentence in recipe.denoiser.component.warnings(spec))
 
 
 def _parameterization(recipe: Recipe) -> Iterator[Finding]:

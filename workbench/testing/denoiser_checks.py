@@ -44,8 +44,14 @@ def _batch(spec: SampleSpec, images: int = 4) -> tuple[Tensor, Tensor, Tensor]:
 
 @check_of("denoisers")
 def shape(denoiser: Denoiser) -> None:
-    """The output has the input's shape and is finite, at every level from -20 to 20, for one image and for several."""
+    """The output has the input's shape and is finite, at every level from -20 to 20, for one image and for several.
+
+    Its warnings about the shape are sentences.
+    """
     spec = _spec(denoiser)
+    warnings = denoiser.warnings(spec)
+    sentences = not isinstance(warnings, str) and all(isinstance(each, str) for each in warnings)
+    require(sentences, f"warnings() returns {warnings!r:.80}, not a sequence of sentences")
     network = _built(denoiser, spec)
     for images in (1, 4):
         x, level, cond = _batch(spec, images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, final
 
 from pydantic import Field, model_validator
@@ -73,6 +74,16 @@ class UNet(Denoiser):
         # Two 3 x 3 convolutions in each block on both ways and in the middle; the up way's are larger.
         widths = [multiplier * self.channels for multiplier in self.multipliers]
         check_size("denoiser.channels", sum((2 * self.blocks + 1) * 18 * width**2 for width in widths))
+
+    def warnings(self, spec: SampleSpec) -> Sequence[str]:
+        """Names the resolutions with attention that never occur."""
+        side = spec.height // self.patch
+        sides = [side // 2**depth for depth in range(len(self.multipliers))]
+        absent = [each for each in self.attention if each not in sides]
+        if not absent:
+            return ()
+        never = " and ".join(map(str, absent))
+        return (f"attention = {list(self.attention)}: {never} never occurs, the resolutions are {', '.join(map(str, sides))}",)
 
     def build(self, spec: SampleSpec) -> nn.Module:
         """The network for samples of `spec`; CombinationError as `check`."""
