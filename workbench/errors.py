@@ -12,6 +12,7 @@ WorkbenchError
 ├── TrainingError          training cannot go on
 │   └── NonFiniteLoss      the loss became nan or infinite
 ├── OutOfMemory            memory does not hold what is computed at once
+├── DistanceError          a distance between generated and real images cannot be computed
 ├── SamplingError          a sampler or a network gave what is no image
 ├── ScaffoldError          a new plugin package or recipe cannot be made
 ├── CheckpointError        a run or checkpoint is missing or unreadable
@@ -34,6 +35,7 @@ __all__ = [
     "CombinationError",
     "ComponentError",
     "DataError",
+    "DistanceError",
     "JournalError",
     "LauncherError",
     "NonFiniteLoss",
@@ -129,6 +131,10 @@ class NonFiniteLoss(TrainingError):
 
 class OutOfMemory(WorkbenchError):
     """Memory does not hold what is computed at once."""
+
+
+class DistanceError(WorkbenchError):
+    """A distance between generated and real images cannot be computed; everything else about them can."""
 
 
 class SamplingError(WorkbenchError):

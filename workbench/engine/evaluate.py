@@ -14,6 +14,7 @@ from workbench.engine.drawing import draw
 from workbench.engine.progress import Progress, Stop
 from workbench.engine.reference import Reference
 from workbench.engine.sampling import Drawer, labels_like
+from workbench.errors import DistanceError, WeightsError
 from workbench.faults import point
 
 __all__ = ["evaluate"]
@@ -27,7 +28,8 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     """Sample, measure and picture `network`; the last evaluation of a run also shows how its images come about.
 
     The images of all evaluations of a run start from the same noise, so that a grid can be watched becoming better. Each batch becomes
-    features as soon as it is drawn; of the images only those that are shown are kept.
+    features as soon as it is drawn; of the images only those that are shown are kept. A distance that cannot be computed is missing from the
+    metrics, and the reason is a warning.
     """
     clock = parts.compute.clock
     started = clock()
@@ -38,7 +40,10 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     distances: list[Distances] = []
     for each in recipe.evaluate.features:
         yield Progress("evaluating", step, what=f"{each.use} features of the data")
-        distances.append(Distances(each.component, reference))
+        try:
+            distances.append(Distances(each.component, reference))
+        except (DistanceError, WeightsError) as error:
+            yield Progress("evaluating", step, warnings=(str(error),))
         if stop.requested:
             return
 
@@ -56,8 +61,12 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     grid = pictures.grid(shown, max(1, round(len(shown) ** 0.5)))
     yield Progress("evaluating", step, pictures={"samples": grid}, what="pictures")
     for measure, features in zip(distances, drawn.features, strict=True):
-        metrics, cards = measure(features, slot, drawer.evaluations, recipe.seed)
-        yield Progress("evaluating", step, metrics=metrics, cards=cards, what="distances")
+        try:
+            metrics, cards = measure(features, slot, drawer.evaluations, recipe.seed)
+        except DistanceError as error:
+            yield Progress("evaluating", step, warnings=(str(error),))
+        else:
+            yield Progress("evaluating", step, metrics=metrics, cards=cards, what="distances")
         if stop.requested:
             return
     if final:

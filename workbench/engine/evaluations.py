@@ -17,7 +17,7 @@ from torch import Tensor
 from workbench.engine import pictures
 from workbench.engine.batch_size import SIZES
 from workbench.engine.device import describe_device
-from workbench.engine.distances import Distances
+from workbench.engine.distances import LEAST, Distances
 from workbench.engine.drawing import Drawn, draw
 from workbench.engine.memory import DRAWING, fitting
 from workbench.engine.reference import Reference
@@ -25,7 +25,7 @@ from workbench.engine.run_spec import RunSpec, SplitRecord
 from workbench.engine.runs import RunFolder
 from workbench.engine.sampling import Drawer, labels_like
 from workbench.engine.trained import drawer_of, newest_checkpoint
-from workbench.errors import CheckpointError, CombinationError, DataError
+from workbench.errors import CheckpointError, CombinationError, DataError, DistanceError
 from workbench.files import replacing, write_json
 from workbench.interfaces import Examples, FeatureExtractor, Resources
 from workbench.recipe import Recipe, SamplerSlot, Slot, network_evaluations
@@ -81,7 +81,7 @@ class Evaluator:
 
     The data are read only if their features, or labels that are needed, are not cached; `warn` receives a line if they have changed
     since. Raises CheckpointError where there is no checkpoint, DataError if data that are needed are missing or do not mean what they
-    did, WeightsError where an extractor's weights are missing.
+    did, WeightsError where an extractor's weights are missing, DistanceError where the data are a single image.
     """
 
     def __init__(
@@ -101,6 +101,10 @@ class Evaluator:
         self.step, self.samples = checkpoint.state.step, measurement.samples
         self._run, self._recipe, self._spec, self._measurement, self._device = run, recipe, spec, measurement, device
         self._reference = self._cached_or_read(Resources(cache, progress), warn)
+        if len(self._reference) < LEAST:
+            raise DistanceError(
+                f"distances need at least {LEAST} real images, and run {run.id} has {len(self._reference)} training image"
+            )
         # All that a number depends on, but the sampler. Seconds depend on the device; not on the threads of one call more or less.
         self._key = {
             "schema": SCHEMA,

@@ -29,6 +29,7 @@ class Progress:
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by metric: what the number must be told with
     pictures: Mapping[str, Image] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)  # by file name: what is no single picture, e.g. an animation
+    warnings: tuple[str, ...] = ()  # what this step lacks, and why
     checkpoint: bool = False  # a checkpoint of this step has just been written
 
 

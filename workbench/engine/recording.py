@@ -35,6 +35,8 @@ def recorded(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn:
                 progress = replace(progress, metrics={**progress.metrics, **spent(run).metrics()})
                 _keep_weights(run, port)
             _keep(progress, run, journal, port)
+            for warning in progress.warnings:
+                warn(warning)
             if progress.phase in ("finished", "killed"):
                 status = "FINISHED" if progress.phase == "finished" else "KILLED"
             point("step done")

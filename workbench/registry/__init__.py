@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.registry.allowed import VARIABLE, allow_list, is_first_party
-from workbench.registry.asking import asked
+from workbench.registry.asking import asked, place_of
 from workbench.registry.discovery import GROUPS, Entry, Kind, find, installed, singular
 from workbench.registry.distributions import Damaged, damaged, distribution, entry_points
 from workbench.registry.origins import Origin, differences, origins
@@ -39,6 +39,7 @@ __all__ = [
     "is_first_party",
     "load",
     "origins",
+    "place_of",
     "plugins",
     "probe",
     "singular",

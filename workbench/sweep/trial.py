@@ -144,7 +144,10 @@ def _ended(run: RunFolder, recipe: Recipe) -> Outcome | None:
 
 def _complete(run: RunFolder, recipe: Recipe, seconds: float) -> Outcome:
     metrics, _ = run.final()
-    values = tuple(metrics[each.metric] for each in objectives(recipe))
+    wanted = [each.metric for each in objectives(recipe)]
+    if missing := [metric for metric in wanted if metric not in metrics]:
+        return Outcome("failed", run=run.id, seconds=seconds, error=f"it has no {' and no '.join(missing)}: see its warnings")
+    values = tuple(metrics[metric] for metric in wanted)
     if not all(map(math.isfinite, values)):
         return Outcome("failed", run=run.id, seconds=seconds, error=f"its metrics are not finite: {values}")
     return Outcome("complete", values, run.id, seconds)

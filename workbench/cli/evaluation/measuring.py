@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from workbench.cli.evaluation.bar import EvaluationBar
-from workbench.errors import SamplingError
+from workbench.errors import DistanceError, SamplingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,8 @@ def measured(
 ) -> list[Evaluation]:
     """What is kept of the combinations and, one after the other, what is not; each is recorded as soon as it is there.
 
-    A combination whose images are not finite is left out, with a word about it; SamplingError if nothing else is there.
+    A combination whose images are not finite, or whose distances cannot be computed, is left out with its reason; where no other is left,
+    the first reason is raised as SamplingError or DistanceError.
     """
     from workbench.recipe import variant
 
@@ -36,12 +37,12 @@ def measured(
     console.print(
         f"{len(slots)} combination{'s' if len(slots) > 1 else ''}: {len(slots) - new} kept from before, {new} to compute"
     )
-    found, failed = list["Evaluation"](), list[SamplingError]()
+    found, failed = list["Evaluation"](), list[SamplingError | DistanceError]()
     with EvaluationBar(console, new, sum(costs) * evaluator.samples) as bar:
         for name, slot, before, cost in zip(names, slots, kept, costs, strict=True):
             try:
                 evaluation = before or bar.follow(name, cost, lambda told, slot=slot: evaluator.measure(slot, told))  # type: ignore[misc]
-            except SamplingError as error:
+            except (SamplingError, DistanceError) as error:
                 console.print(f"[yellow]{escape(name)} is left out: {escape(str(error))}[/]")
                 failed.append(error)
                 continue
