@@ -11,8 +11,9 @@ ARROWS = {
     "random": set(),
     "faults": set(),
     "files": {"errors", "faults"},
-    "home": set(),
+    "home": {"errors"},
     "secrets": set(),
+    "sqlite": set(),
     "journal": {"errors", "faults"},
     "tensors": {"errors"},
     "interfaces": {"errors", "random", "tensors"},
@@ -34,9 +35,9 @@ ARROWS = {
         "recipe",
         "metrics",
     },
-    "tracking": {"errors", "faults", "files", "journal", "secrets", "interfaces"},
+    "tracking": {"errors", "faults", "files", "journal", "secrets", "sqlite", "interfaces"},
     "testing": {"errors", "random", "interfaces", "diffusion", "registry"},
-    "sweep": {"errors", "files", "home", "journal", "secrets", "interfaces", "registry", "recipe", "engine"},
+    "sweep": {"errors", "files", "home", "journal", "secrets", "sqlite", "interfaces", "registry", "recipe", "engine"},
 }
 ONLY_IN = {"mlflow": "tracking", "optuna": "sweep", "typer": "cli", "rich": "cli"}
 PLUGIN_API = {"interfaces", "diffusion", "testing"}

@@ -16,6 +16,7 @@ from workbench.errors import SweepError
 from workbench.files import write_json, write_text
 from workbench.journal import Journal
 from workbench.recipe import Recipe, dumps, load_stored
+from workbench.sqlite import sqlite_url
 
 __all__ = ["SweepFolder", "difference", "digest", "list_sweeps"]
 
@@ -76,7 +77,7 @@ class SweepFolder:
     @property
     def database(self) -> str:
         """Where trials are kept if nothing else was said: a file of the sweep's own, which Optuna's dashboard opens."""
-        return f"sqlite:///{self.path / 'optuna.db'}"
+        return sqlite_url(self.path / "optuna.db")
 
     def journal(self) -> Journal:
         """A connection to the journal of the sweep's own run in the tracking store, for one thread."""

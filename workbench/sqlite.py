@@ -1,0 +1,37 @@
+"""URLs of SQLite files, as SQLAlchemy reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+__all__ = ["absolute_url", "sqlite_path", "sqlite_url"]
+
+_ESCAPED = "%?#{}"  # `?` begins a query, `%` a code, and Optuna formats URLs with their braces
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database file, whatever its name holds."""
+    text = str(path)
+    if not any(sign in text for sign in _ESCAPED):
+        return f"sqlite:///{text}"
+    # With the driver named, MLflow does not create the parent folder a second time under its escaped name.
+    return "sqlite+pysqlite:///" + "".join(quote(sign) if sign in _ESCAPED else sign for sign in text)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL; None for other databases, for servers, and for a database in memory."""
+    scheme, separator, rest = url.partition(":///")
+    name = unquote(rest.partition("?")[0])
+    if not separator or scheme.partition("+")[0].lower() != "sqlite" or name in ("", ":memory:") or name.startswith("file:"):
+        return None
+    return Path(name)
+
+
+def absolute_url(url: str) -> str:
+    """The URL with a relative SQLite file resolved against the working directory; any other URL unchanged."""
+    path = sqlite_path(url)
+    if path is None or path.is_absolute():
+        return url
+    query = url.partition("?")[1:]
+    return sqlite_url(path.absolute()) + "".join(query)
