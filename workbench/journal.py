@@ -210,6 +210,29 @@ class Journal:
             [self.run, self.run],
         )
 
+    def refusals(self) -> int:
+        """How many numbers and records the store will never take."""
+        (count,) = self._rows(
+            "select (select count(*) from numbers where run = ? and refused is not null) "
+            "+ (select count(*) from records where run = ? and refused is not null)",
+            [self.run, self.run],
+        )[0]
+        return int(count)
+
+    def retry_refused(self) -> None:
+        """What was refused is to be sent again: a file may be back, a store may take more than it did."""
+        if not self.refusals():
+            return
+        with self._transaction() as connection:
+            # The status too: a run that is opened again is RUNNING until it arrives.
+            connection.execute("update records set sent = 0 where kind = 'status'")
+            connection.execute("update numbers set sent = 0, refused = null where refused is not null")
+            connection.execute("update records set sent = 0, refused = null where refused is not null")
+
+    def has_record(self, kind: str) -> bool:
+        """True if a record of this kind was written down, sent or not."""
+        return bool(self._rows("select 1 from records where run = ? and kind = ? limit 1", [self.run, kind]))
+
     def forget_sending(self) -> None:
         """Everything is to be sent again: to another store."""
         with self._transaction() as connection:

@@ -45,7 +45,7 @@ WHOLE = [
 ]  # fmt: skip
 AROUND = ["{}a", "a{}", "a{}a", "{}.toml", "{}/x", "x/{}", "{}.png", "-{}", "../{}", "{}{}"]
 # Where something may be written: the folders of runs and sweeps, and the tracking store.
-ALLOWED = ("runs", "sweeps", "cache", "mlflow/artifacts/", "mlflow/mlflow.db", "mlflow/creation.lock")
+ALLOWED = ("runs", "sweeps", "cache", "mlflow/artifacts/", "mlflow/mlflow.db", "mlflow/.creation.lock")
 
 
 def names(count: int) -> list[str]:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from workbench.errors import TrackingError
-from workbench.tracking import child_of, facts, local_store, open_run, recorded_run, tracking_uri
+from workbench.sqlite import sqlite_url
+from workbench.tracking import artifact_root, child_of, facts, local_store, open_run, recorded_run, tracking_uri
 
 
 @pytest.fixture(scope="session")
@@ -131,3 +132,25 @@ def test_a_child_stands_under_its_parent_whose_status_stays(tracker, home):
 def test_a_run_that_is_not_in_the_store_is_told(home):
     with pytest.raises(TrackingError, match="finding run 0123"):
         recorded_run(local_store(home), "0123", home)
+
+
+def test_artifacts_of_a_file_store_lie_next_to_its_database(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    store = tmp_path / "stores" / "what? #1" / "x.db"
+    uri = tracking_uri(sqlite_url(store), {}, None, tmp_path / "home")
+    tracker = open_run(uri, "elsewhere", "a run", tmp_path / "home")
+    tracker.artifact(Path(__file__))
+    assert (store.parent / "artifacts" / "elsewhere" / tracker.run_id / "artifacts" / Path(__file__).name).is_file()
+    tracker.client.create_experiment("made by others", artifact_location="file:///old/mlflow/artifacts/theirs")
+    open_run(uri, "elsewhere", "another run", tmp_path / "home")
+    assert tracker.client.get_experiment_by_name("made by others").artifact_location == "file:///old/mlflow/artifacts/theirs"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "stores"]
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_relative_store_is_the_same_from_every_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri("sqlite:///x.db", {}, None, tmp_path) == f"sqlite:///{tmp_path}/x.db"
+    assert artifact_root("http://host", tmp_path) is None
+    assert artifact_root("postgresql://host/name", tmp_path / "home") == tmp_path / "home" / "mlflow" / "artifacts"

@@ -160,4 +160,5 @@ def _store() -> Finding:
     from workbench.tracking.health import store_health
 
     health = store_health(os.environ, wb_home())
-    return Finding("ok" if health.sound else "broken", "store", health.where, health.told)
+    state: Literal["ok", "note", "broken"] = "broken" if not health.sound else "note" if health.remedy else "ok"
+    return Finding(state, "store", health.where, health.told, health.remedy)

@@ -48,7 +48,8 @@ def ui(
     [bold]wb ui --host 0.0.0.0 --expose[/]      for everybody who reaches this machine; there is no password
     """
     from workbench.home import wb_home
-    from workbench.tracking import check_uri, masked
+    from workbench.sqlite import sqlite_path
+    from workbench.tracking import artifact_root, check_uri, default_uri, masked, relocate_store
     from workbench.tracking import tracking_uri as resolve
     from workbench.tracking.quiet import prepare_environment
 
@@ -59,14 +60,18 @@ def ui(
     if uri.startswith(("http://", "https://")):
         typer.echo(f"the runs are on a server: open {masked(uri).rstrip('/')}{_charts(uri, home)}")
         return
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        raise TrackingError(f"no runs are recorded in {uri.removeprefix('sqlite:///')} yet: wb run recipes/cars_linear.toml")
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
+        raise TrackingError(f"no runs are recorded in {path} yet: wb run recipes/cars_linear.toml")
+    if uri == default_uri(home):
+        relocate_store(home)
     chosen = _free_port(host, port)
     if chosen != port:
         typer.echo(f"port {port} is in use, taking {chosen}")
     prepare_environment()
     typer.echo("starting the MLflow server ...")
-    command = server_command(str(home / "mlflow" / "artifacts"), host, chosen)
+    root = artifact_root(uri, home) or home / "mlflow" / "artifacts"
+    command = server_command(root.as_uri(), host, chosen)
     with _server(command, server_environment(uri, allowed_hosts(host, chosen))) as server:
         link = f"http://{_in_url(host)}:{chosen}{_charts(uri, home)}"  # read while the server starts, which takes seconds
         if _becomes_ready(server, (host, chosen)):

@@ -7,7 +7,19 @@ from workbench.tracking.facts import facts
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.outbox import Outbox
 from workbench.tracking.secrets import masked
-from workbench.tracking.store import LOCAL, check_uri, default_uri, local_store, open_run, tracking_uri, uri_again
+from workbench.tracking.store import (
+    LOCAL,
+    artifact_root,
+    check_uri,
+    default_uri,
+    is_same_store,
+    local_store,
+    open_run,
+    relocate_store,
+    store_name,
+    tracking_uri,
+    uri_again,
+)
 from workbench.tracking.view import open_view
 
 __all__ = [
@@ -16,16 +28,20 @@ __all__ = [
     "Drainer",
     "MlflowTracker",
     "Outbox",
+    "artifact_root",
     "check_uri",
     "child_of",
     "default_uri",
     "drained",
     "facts",
+    "is_same_store",
     "local_store",
     "masked",
     "open_run",
     "open_view",
     "recorded_run",
+    "relocate_store",
+    "store_name",
     "tracking_uri",
     "uri_again",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workbench.errors import TrackingError
+from workbench.tracking.deleted import check_active
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.quiet import mlflow_errors
 from workbench.tracking.secrets import masked
@@ -13,14 +15,15 @@ __all__ = ["child_of", "recorded_run"]
 
 
 def recorded_run(uri: str, run_id: str, home: Path) -> MlflowTracker:
-    """A run that is in the store, to add to; its status stays as it is. TrackingError where it is not there."""
+    """A run that is in the store, to add to; its status stays as it is. TrackingError where it is not there, or deleted."""
     if uri == default_uri(home):
         local_store(home)
     with mlflow_errors(f"finding run {run_id} in the tracking store {masked(uri)}"):
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient(tracking_uri=uri)
-        client.get_run(run_id)
+        if not check_active(client, uri, run_id):
+            raise TrackingError(f"finding run {run_id} in the tracking store {masked(uri)} failed: it is not there")
         return MlflowTracker(client, run_id)
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from workbench.errors import TrackingError
 from workbench.faults import point
 from workbench.journal import Journal, Number, Record
+from workbench.tracking.deleted import check_active
 from workbench.tracking.mlflow_tracker import BATCH, LONGEST
-from workbench.tracking.quiet import Refused, mlflow_errors
-from workbench.tracking.secrets import masked
-from workbench.tracking.store import open_run, run_by_tag
+from workbench.tracking.outbox import file_of
+from workbench.tracking.quiet import Refused, is_deletion, mlflow_errors
+from workbench.tracking.store import is_same_store, open_run, run_by_tag, store_name
 
 if TYPE_CHECKING:
     from workbench.tracking.mlflow_tracker import MlflowTracker
@@ -43,10 +44,21 @@ class Delivery:
         self._tracker: MlflowTracker | None = None
 
     def send(self, stopped: Callable[[], bool] = lambda: False) -> int:
-        """Send what is there; how much it was. TrackingError where the store is away, with all that had arrived acknowledged."""
+        """Send what is there; how much of it arrived. TrackingError where the store is away, with all that had arrived acknowledged."""
         if not self._journal.unsent():
             return 0
         tracker = self._connected()
+        refused = self._journal.refusals()
+        try:
+            sent = self._send(tracker, stopped)
+        except TrackingError as error:
+            if is_deletion(error):
+                check_active(tracker.client, self._uri, tracker.run_id)  # names what to do
+            raise
+        return sent - (self._journal.refusals() - refused)
+
+    def _send(self, tracker: MlflowTracker, stopped: Callable[[], bool]) -> int:
+        """Every kind of record in turn; how many were sent or refused."""
         sent = 0
         for kind, step in (
             ("param", self._texts),
@@ -66,12 +78,15 @@ class Delivery:
     def _connected(self) -> MlflowTracker:
         if self._tracker is None:
             known = self._journal.meta("tracking_store")
-            if known not in (None, masked(self._uri)):
+            if known is not None and not is_same_store(known, self._uri, self._home):
                 self._journal.forget_sending()
             run_id = self._journal.meta("tracking_run")
             tags = {"wb.run": self._journal.run}
-            self._tracker = open_run(self._uri, self._experiment, self._name(), self._home, run_id, tags=tags, once="wb.run")
-            self._journal.set_meta(tracking_run=self._tracker.run_id, tracking_store=masked(self._uri))
+            tracker = open_run(self._uri, self._experiment, self._name(), self._home, run_id, tags=tags, once="wb.run")
+            if run_id not in (None, tracker.run_id):  # the store no longer holds what it acknowledged
+                self._journal.forget_sending()
+            self._journal.set_meta(tracking_run=tracker.run_id, tracking_store=store_name(self._uri, self._home))
+            self._tracker = tracker
         return self._tracker
 
     def _name(self) -> str:
@@ -151,17 +166,20 @@ class Delivery:
         )
 
     def _images(self, tracker: MlflowTracker, kind: str) -> int:
-        return self._each(kind, lambda row: _send_image(tracker, self._journal.run, row))
+        return self._each(kind, lambda row: _send_image(tracker, self._journal.run, row, self._file(row)))
 
     def _artifacts(self, tracker: MlflowTracker, kind: str) -> int:
-        return self._each(kind, lambda row: tracker.artifact(Path(row.body["file"]), row.body["folder"]))
+        return self._each(kind, lambda row: tracker.artifact(self._file(row), row.body["folder"]))
+
+    def _file(self, row: Record) -> Path:
+        return file_of(self._journal, row.body["file"])
 
     def _each(self, kind: str, send: Callable[[Record], None]) -> int:
         """Send one record; those whose file is gone can never be sent."""
         rows = self._journal.unsent_records(kind, 1)
         for row in rows:
-            if "file" in row.body and not Path(row.body["file"]).is_file():
-                self._journal.refuse(row.id, f"{row.body['file']} is not there any more")
+            if "file" in row.body and not self._file(row).is_file():
+                self._journal.refuse(row.id, f"{self._file(row)} is not there any more")
                 continue
             try:
                 send(row)
@@ -177,14 +195,14 @@ class Delivery:
         return self._each("status", lambda row: tracker.finish(row.body["status"]))
 
 
-def _send_image(tracker: MlflowTracker, run: str, row: Record) -> None:
+def _send_image(tracker: MlflowTracker, run: str, row: Record, file: Path) -> None:
     """As `MlflowClient.log_image` names pictures, so that the UI shows them by step, under a name that is the same each time."""
     with mlflow_errors(f"sending the picture {row.key}"), tempfile.TemporaryDirectory() as folder:
         from PIL import Image
 
         name = f"{row.key.replace('/', '~')}+step+{row.step}+timestamp+{row.at}+{uuid.uuid5(uuid.NAMESPACE_OID, f'{run} {row.key} {row.step}')}"
         whole, small = Path(folder) / f"{name}.png", Path(folder) / f"{name}+compressed.webp"
-        shutil.copyfile(row.body["file"], whole)
+        shutil.copyfile(file, whole)
         with Image.open(whole) as image:
             shown = image.convert("RGB")
             shown.thumbnail((THUMBNAIL, THUMBNAIL))

@@ -9,37 +9,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import TrackingError
+from workbench.sqlite import sqlite_path
 from workbench.tracking.quiet import mlflow_errors
+from workbench.tracking.relocation import stale_locations
 from workbench.tracking.secrets import masked
-from workbench.tracking.store import database, default_uri, tracking_uri
+from workbench.tracking.store import artifacts, default_uri, tracking_uri
 
 __all__ = ["StoreHealth", "store_health"]
 
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """Where runs would be recorded, whether that will work, and why not."""
+    """Where runs would be recorded, whether that will work, and why not; `remedy` is the command that repairs what works meanwhile."""
 
     where: str
     sound: bool
     told: str
+    remedy: str = ""
 
 
 def store_health(environ: Mapping[str, str], home: Path) -> StoreHealth:
     """The health of the store that runs without options of their own go to; nothing is written."""
     uri = tracking_uri(None, environ, None, home)
-    if uri != default_uri(home):
+    path = sqlite_path(uri)
+    if path is None:
         return _elsewhere(uri)
-    path = database(home)
     if path.exists():
-        return _local(path)
+        return _file(path, artifacts(home) if uri == default_uri(home) else None)
     folder = next(each for each in path.parents if each.exists())
     if folder.is_dir() and os.access(folder, os.W_OK):
         return StoreHealth(str(path), True, "the first run makes it")
     return StoreHealth(str(path), False, f"cannot be made, since {folder} cannot be written: set WB_HOME to a folder of yours")
 
 
-def _local(path: Path) -> StoreHealth:
+def _file(path: Path, root: Path | None) -> StoreHealth:
+    """The health of a SQLite file; `root` is where the artifacts of the local store belong."""
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
         try:
@@ -48,7 +52,13 @@ def _local(path: Path) -> StoreHealth:
             connection.close()
     except sqlite3.Error as error:
         return StoreHealth(str(path), False, f"cannot be read ({error}): move it away, and the next run makes another")
-    return StoreHealth(str(path), True, f"{runs} {'run' if runs == 1 else 'runs'}")
+    told = f"{runs} {'run' if runs == 1 else 'runs'}"
+    stale = stale_locations(path, root) if root else []
+    if stale:
+        return StoreHealth(
+            str(path), True, f"{told}; this home has moved: {len(stale)} artifact locations still lead to {stale[0]}", "wb sync"
+        )
+    return StoreHealth(str(path), True, told)
 
 
 def _elsewhere(uri: str) -> StoreHealth:

@@ -15,13 +15,26 @@ from workbench.journal import Journal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "file_of"]
+
+
+def file_of(journal: Journal, noted: str) -> Path:
+    """The file that a journal notes: relative to the journal's folder, so that it is found after the folder has moved.
+
+    Journals of before note full paths: the part below a folder of the same name is looked for here first.
+    """
+    folder, path = journal.path.parent, Path(noted)
+    if path.is_absolute() and folder.name in path.parts:
+        below = path.parts[len(path.parts) - path.parts[::-1].index(folder.name) :]
+        if (moved := folder.joinpath(*below)).is_file():
+            return moved
+    return folder / path
 
 
 class Outbox:
     """A tracker that only writes down, at the speed of a disk.
 
-    Files are noted by their place and hash and must stay where they are until they are sent; pictures are kept under `pictures`.
+    Files are noted by their place and hash and must stay in their folder until they are sent; pictures are kept under `pictures`.
     """
 
     def __init__(self, journal: Journal, pictures: Path) -> None:
@@ -53,7 +66,7 @@ class Outbox:
 
     def picture(self, key: str, path: Path, step: int) -> None:
         """A picture that is in a file already."""
-        self._journal.put("image", key, {"file": str(path.absolute())}, step)
+        self._journal.put("image", key, {"file": self._noted(path)}, step)
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """A file, or a folder with all that is in it."""
@@ -63,11 +76,13 @@ class Outbox:
             with file.open("rb") as opened:
                 sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
             # With the hash in it: a file that has changed is another record, and is sent again.
-            self._journal.put(
-                "artifact", f"{place}/{file.name}", {"file": str(file.absolute()), "folder": place, "sha256": sha256}
-            )
+            self._journal.put("artifact", f"{place}/{file.name}", {"file": self._noted(file), "folder": place, "sha256": sha256})
 
     def finish(self, status: RunStatus) -> None:
         """How the run ended; sent last."""
         # With the time in it: a run that went on ends anew, be it as before.
         self._journal.put("status", "", {"status": status, "at": int(time.time() * 1000)})
+
+    def _noted(self, path: Path) -> str:
+        here, path = self._journal.path.parent.absolute(), path.absolute()
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)

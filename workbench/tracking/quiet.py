@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from workbench.errors import TrackingError
 from workbench.tracking.secrets import concealed
 
-__all__ = ["Refused", "mlflow_errors", "prepare_environment"]
+__all__ = ["Refused", "is_deletion", "mlflow_errors", "prepare_environment"]
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -57,4 +57,9 @@ def mlflow_errors(doing: str) -> Iterator[None]:
 def _is_refusal(error: Exception) -> bool:
     # A run that was deleted can be restored, so that what is sent to it is not refused for good.
     code = getattr(error, "error_code", "")
-    return code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST") and "'active' state" not in str(error)
+    return code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST") and not is_deletion(error)
+
+
+def is_deletion(error: Exception) -> bool:
+    """True if MLflow takes nothing because the run or its experiment is deleted."""
+    return "'active' state" in str(error)

@@ -41,9 +41,10 @@ class EvaluationRecord:
 
     def combination(self, name: str, evaluation: Evaluation) -> None:
         """A child run for a combination, unless it has one already."""
-        from workbench.tracking import masked
+        from workbench.tracking import is_same_store
 
-        if (evaluation.tracking or {}).get("uri") != masked(self._uri):
+        known = (evaluation.tracking or {}).get("uri")
+        if known is None or not is_same_store(known, self._uri, self._home):
             self._guarded(lambda: self._combination(name, evaluation))
 
     def pictures(self, pictures: Mapping[str, Path]) -> None:
@@ -58,7 +59,7 @@ class EvaluationRecord:
         return recorded_run(self._uri, self._parent_id, self._home)
 
     def _combination(self, name: str, found: Evaluation) -> None:
-        from workbench.tracking import child_of, masked
+        from workbench.tracking import child_of, store_name
 
         child = child_of(self._parent, name)
         status: RunStatus = "KILLED"
@@ -74,7 +75,7 @@ class EvaluationRecord:
             status = "FINISHED"
         finally:
             child.finish(status)
-        found.note_tracking(masked(self._uri), child.run_id)
+        found.note_tracking(store_name(self._uri, self._home), child.run_id)
 
     def _pictures(self, pictures: Mapping[str, Path]) -> None:
         from PIL import Image
