@@ -70,7 +70,7 @@ def run(
     from rich.markup import escape
 
     from workbench.cli.display import Display
-    from workbench.cli.tracked import Tracked, tracked
+    from workbench.cli.tracked import tracked
     from workbench.engine import Stop, assemble, choose_device, describe_device, record_data, record_origins
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import relative_paths, size_warnings, warnings
@@ -99,7 +99,7 @@ def run(
             for line in record_data(run_folder, parts):
                 warn(line)
             record_origins(run_folder, recipe)
-            record = tracked(run_folder, parts, source, tracking_uri, home, warn) if track else Tracked.none()
+            record = tracked(run_folder, parts, source, tracking_uri, home, warn, send=track)
             console.print(f"run [bold]{escape(run_folder.id)}[/]  in {escape(str(run_folder.path))}")
             status, unsent = "failed", 0
             try:

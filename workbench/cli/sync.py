@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.engine import RunFolder
+    from workbench.sweep.folder import SweepFolder
 
 __all__ = ["sync"]
-
-ENDS = ("finished", "killed", "failed")
 
 
 def sync(
@@ -34,13 +33,21 @@ def sync(
         str | None,
         typer.Option(metavar="URI", help="Send to this MLflow store instead of the one they began with.", show_default=False),
     ] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Send to this MLflow experiment instead of the one they began with.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Send what runs recorded while their tracking store was away.
+    """Send what runs and sweeps recorded while their tracking store was away, and repair the local store after its home has moved.
 
     Everything arrives once, however often this is called and whatever interrupts it. Runs that were not tracked can be sent too.
+    Exit code 1 if something was not sent; what cannot be sent is listed with the reason, and tried again by the next call.
 
     [bold]wb sync[/]                                            whatever waits
     [bold]wb sync latest --tracking-uri http://localhost:5000[/]
+    [bold]wb sync latest --experiment NAME[/]                   if the experiment was deleted
     """
     from rich.console import Console
     from rich.markup import escape
@@ -48,57 +55,67 @@ def sync(
     from workbench.engine import find_run, list_runs
     from workbench.errors import WorkbenchError
     from workbench.home import wb_home
+    from workbench.sweep.folder import list_sweeps
+    from workbench.tracking import relocate_store
 
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
-    folders = [find_run(home, each) for each in runs] if runs else [each for each in list_runs(home) if _waits(each)]
+    if moved := relocate_store(home):
+        console.print(f"this home has moved: {moved} artifact locations in its MLflow database lead here again")
+    # Sweeps first: their trials stand under them.
+    every: list[RunFolder | SweepFolder] = [*list_sweeps(home), *list_runs(home)]
+    folders = [find_run(home, each) for each in runs] if runs else [each for each in every if _waits(each)]
     left = 0
     for folder in folders:
         try:
-            left += _sent(folder, tracking_uri, home, console)
+            left += _send(folder, tracking_uri, experiment, home, console)
         except WorkbenchError as error:
             left += 1
-            console.print(f"{escape(folder.id)}  [red]not sent[/]  {escape(str(error))}")
+            console.print(f"{escape(folder.path.name)}  [red]not sent[/]  {escape(str(error))}")
     if not folders:
         console.print("nothing waits to be sent")
     if left:
         raise typer.Exit(1)
 
 
-def _waits(folder: RunFolder) -> bool:
-    """Whether a run that is, or once was, tracked has something that did not arrive."""
+def _waits(folder: RunFolder | SweepFolder) -> bool:
+    """True if a run or sweep that is, or once was, tracked has something that did not arrive."""
     if not (folder.path / "journal.sqlite").exists():
         return False
     with closing(folder.journal()) as journal:
-        return journal.meta("uri") is not None and journal.unsent() > 0
+        return journal.meta("uri") is not None and journal.unsent() + journal.refusals() > 0
 
 
-def _sent(folder: RunFolder, option: str | None, home: Path, console: Console) -> int:
+def _send(folder: RunFolder | SweepFolder, option: str | None, experiment: str | None, home: Path, console: Console) -> int:
+    """Send what one journal holds; how many of its records have not arrived."""
     from rich.markup import escape
 
-    from workbench.cli.tracked import place_of, remember
-    from workbench.recipe import decisive, load_stored
+    from workbench.cli.tracked import describe_afterwards, describe_end, place_of, remember
+    from workbench.engine import RunFolder
+    from workbench.recipe import load_stored
     from workbench.tracking import Outbox, drained
 
     recipe = load_stored(folder.recipe, None)
     with closing(folder.journal()) as journal:
         uri = place_of(folder, recipe, option, home, journal)
         remember(journal, uri, home)
-        outbox = Outbox(journal, folder.pictures)
-        if not journal.meta("described"):  # a run that was not tracked
-            outbox.params(decisive(recipe))
-            outbox.tags({"wb.recipe": recipe.name})
-            outbox.artifact(folder.recipe)
-            for picture in sorted(folder.pictures.glob("*_*.png")):
-                key, _, step = picture.stem.rpartition("_")
-                outbox.picture(key, picture, int(step))
-            journal.set_meta(described="yes", experiment=recipe.tracking.experiment)
-        status, events = folder.status(), journal.events()
-        if status != "RUNNING" and not (events and events[-1][0] in ENDS):
-            outbox.finish(status)  # nobody could say it: the process was killed
-            journal.event(status.lower(), int(folder.info().get("step", 0)))
+        if isinstance(folder, RunFolder):
+            outbox = Outbox(journal, folder.pictures)
+            if not journal.meta("described"):
+                describe_afterwards(folder, recipe, outbox)
+                journal.set_meta(described="yes", experiment=recipe.tracking.experiment)
+            describe_end(folder, journal, outbox)
+        if experiment not in (None, journal.meta("experiment")):
+            journal.set_meta(experiment=experiment)
+            journal.forget_sending()
+        if not isinstance(folder, RunFolder) or folder.status() != "RUNNING":
+            journal.retry_refused()
         sent = drained(journal, uri, journal.meta("experiment") or recipe.tracking.experiment, home)
-        left = journal.unsent()
-        console.print(f"{escape(folder.id)}  {sent:,} sent" + (f", [yellow]{left:,} left[/]" if left else ""))
+        left, refused = journal.unsent(), journal.refusals()
+        console.print(
+            f"{escape(folder.path.name)}  {sent:,} sent"
+            + (f", [yellow]{left:,} left[/]" if left else "")
+            + (f", [yellow]{refused:,} cannot be sent[/]" if refused else "")
+        )
         for kind, key, reason in journal.refused():
-            console.print(f"  [yellow]{kind} {escape(key)} was refused[/]: {escape(reason)}")
-        return left
+            console.print(f"  [yellow]{kind} {escape(key.lstrip('/'))}[/]: {escape(reason)}")
+        return left + refused

@@ -7,38 +7,34 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.interfaces import NullTracker, Tracker
-
 if TYPE_CHECKING:
     from workbench.engine import Parts, RunFolder
+    from workbench.interfaces import Tracker
     from workbench.journal import Journal
     from workbench.recipe import Recipe
-    from workbench.tracking import Drainer
+    from workbench.sweep.folder import SweepFolder
+    from workbench.tracking import Drainer, Outbox
 
-__all__ = ["Tracked", "place_of", "remember", "tracked"]
+__all__ = ["Tracked", "describe_afterwards", "describe_end", "place_of", "remember", "tracked"]
 
+ENDS = ("finished", "killed", "failed")
 
 # Importing MLflow takes seconds, in which a run would get to its first step more slowly.
 FIRST_STEP_SECONDS = 10.0
 
 
 class Tracked:
-    """A run's tracker, and what sends for it; without a journal, of a run that nobody wants recorded."""
+    """A run's tracker, and what sends for it; without a drainer, everything waits in the journal for `wb sync`."""
 
-    def __init__(self, tracker: Tracker, journal: Journal | None = None, drainer: Drainer | None = None) -> None:
+    def __init__(self, tracker: Tracker, journal: Journal, drainer: Drainer | None) -> None:
         self.tracker, self._journal, self._drainer = tracker, journal, drainer
 
-    @classmethod
-    def none(cls) -> Tracked:
-        """Of a run that stays in its folder."""
-        return cls(NullTracker())
-
     def close(self, seconds: float) -> int:
-        """Send what is left for `seconds` at most; how many records stay behind."""
-        if self._journal is None or self._drainer is None:
-            return 0
-        self._drainer.close(seconds)
-        left = self._journal.unsent()
+        """Send what is left for `seconds` at most; how many records that should have been sent were not."""
+        left = 0
+        if self._drainer is not None:
+            self._drainer.close(seconds)
+            left = self._journal.unsent() + self._journal.refusals()
         self._journal.close()
         return left
 
@@ -51,8 +47,10 @@ def tracked(
     home: Path,
     warn: Callable[[str], None],
     tags: Mapping[str, str] | None = None,
+    *,
+    send: bool = True,
 ) -> Tracked:
-    """Write down all that is known of a run before its first step, and begin to send.
+    """Write down all that is known of a run before its first step, and begin to send, unless `send` is false.
 
     `option` is the store that was asked for, `tags` are further ones. TrackingError only where the store is none that there could be; one
     that is away is waited for.
@@ -61,9 +59,10 @@ def tracked(
     from workbench.recipe import decisive
     from workbench.tracking import Drainer, Outbox, facts
 
-    recipe, journal = parts.recipe, folder.journal()
-    uri = place_of(folder, recipe, option, home, journal)
-    remember(journal, uri, home)
+    recipe, journal, drainer = parts.recipe, folder.journal(), None
+    uri = place_of(folder, recipe, option, home, journal) if send else ""
+    if send:
+        remember(journal, uri, home)
     tracker = Outbox(journal, folder.pictures)
     used = origins_of(recipe)
     hashes = {f"wb.hash.{origin.distribution}": origin.sha256 for origin in used}
@@ -90,10 +89,53 @@ def tracked(
         tracker.artifact(folder.recipe)
         # Last: where it is missing after a crash, all of this is said again.
         journal.set_meta(described="yes", experiment=recipe.tracking.experiment)
-    return Tracked(tracker, journal, Drainer(folder.journal, uri, recipe.tracking.experiment, home, warn, FIRST_STEP_SECONDS))
+    if send:
+        experiment = journal.meta("experiment") or recipe.tracking.experiment
+        drainer = Drainer(folder.journal, uri, experiment, home, warn, FIRST_STEP_SECONDS)
+    return Tracked(tracker, journal, drainer)
 
 
-def place_of(folder: RunFolder, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:
+def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> None:
+    """Write down, from its folder, what an earlier version with --no-track did not: all but versions and machine of that time."""
+    from workbench.engine import final_weights
+    from workbench.recipe import decisive
+
+    outbox.params(decisive(recipe))
+    components = folder.info().get("components", [])
+    outbox.tags(
+        {
+            "wb.recipe": recipe.name,
+            **({"mlflow.note.content": recipe.description} if recipe.description else {}),
+            **{f"wb.version.{each['distribution']}": each["version"] for each in components},
+            **{f"wb.hash.{each['distribution']}": each["sha256"] for each in components},
+        }
+    )
+    outbox.artifact(folder.recipe)
+    for path in sorted(folder.pictures.glob("*")):
+        key, _, step = path.stem.rpartition("_")
+        if path.suffix == ".png" and key and step.isdigit():
+            outbox.picture(key, path, int(step))
+        elif path.is_file():
+            outbox.artifact(path, "pictures")
+    if (folder.path / "cards.json").is_file():
+        outbox.artifact(folder.path / "cards.json")
+    for path in final_weights(folder) if folder.status() == "FINISHED" else []:
+        outbox.artifact(path, "checkpoint")
+
+
+def describe_end(folder: RunFolder, journal: Journal, outbox: Outbox) -> None:
+    """Write down how a run ended that could not do so itself: it was killed, or not tracked by an earlier version."""
+    status, events = folder.status(), journal.events()
+    if status == "RUNNING":
+        return
+    ended = bool(events) and events[-1][0] in ENDS
+    if not ended:
+        journal.event(status.lower(), int(folder.info().get("step", 0)))
+    if not ended or not journal.has_record("status"):
+        outbox.finish(status)
+
+
+def place_of(folder: RunFolder | SweepFolder, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:
     """The URI of the store that a run goes to: the one it has gone to so far, if nobody asks for another."""
     from workbench.tracking import check_uri, masked, uri_again
 
@@ -107,6 +149,6 @@ def place_of(folder: RunFolder, recipe: Recipe, option: str | None, home: Path, 
 
 def remember(journal: Journal, uri: str, home: Path) -> None:
     """Write down where a run goes, without a password."""
-    from workbench.tracking import LOCAL, default_uri, masked
+    from workbench.tracking import store_name
 
-    journal.set_meta(uri=LOCAL if uri == default_uri(home) else masked(uri))
+    journal.set_meta(uri=store_name(uri, home))

@@ -10,7 +10,7 @@ from workbench.engine.evaluate import evaluate
 from workbench.engine.evaluations import Evaluation, Evaluator, Measurement
 from workbench.engine.origins import changed_origins, origins_of, record_origins
 from workbench.engine.progress import Progress, Stop
-from workbench.engine.recording import recorded
+from workbench.engine.recording import final_weights, recorded
 from workbench.engine.run_spec import RunSpec, changed_data, read_run, record_data
 from workbench.engine.runs import RunFolder, create_run, find_run, list_runs, open_folder
 from workbench.engine.spent import Spent, spent
@@ -41,6 +41,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "evaluated_again",
+    "final_weights",
     "find_run",
     "latest",
     "list_runs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from workbench.engine.checkpoint import AVERAGE, STATE, newest
 from workbench.engine.progress import Progress
@@ -15,7 +16,7 @@ from workbench.files import inside, replacing, write_bytes, write_json
 from workbench.interfaces import NullTracker, RunStatus, Tracker
 from workbench.journal import Journal
 
-__all__ = ["recorded"]
+__all__ = ["final_weights", "recorded"]
 
 
 def recorded(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn: Callable[[str], None]) -> Iterator[Progress]:
@@ -83,9 +84,12 @@ def _keep(progress: Progress, run: RunFolder, journal: Journal, port: _Port) -> 
         run.update(step=progress.step)
 
 
-def _keep_weights(run: RunFolder, port: _Port) -> None:
-    """Hand the tracker what images are drawn with: the averaged weights. The optimizer's state stays in the folder."""
+def final_weights(run: RunFolder) -> list[Path]:
+    """The files with which images are drawn: the averaged weights of the newest checkpoint, without the optimizer's state."""
     folder = newest(run.checkpoints)
-    if folder is not None:
-        for name in (AVERAGE, STATE):
-            port.call(lambda name=name: port.tracker.artifact(folder / name, "checkpoint"))  # type: ignore[misc]
+    return [] if folder is None else [folder / AVERAGE, folder / STATE]
+
+
+def _keep_weights(run: RunFolder, port: _Port) -> None:
+    for path in final_weights(run):
+        port.call(lambda path=path: port.tracker.artifact(path, "checkpoint"))  # type: ignore[misc]

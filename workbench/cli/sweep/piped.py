@@ -37,11 +37,9 @@ def main(folder: str, device: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     def open_record(task: Task, run: RunFolder, parts: Parts) -> Tracked:
-        if not task.parent:
-            return Tracked.none()
         # The search is told once, by the run above: here it would hide what was chosen.
         parts = replace(parts, recipe=parts.recipe.model_copy(update={"sweep": None}))
-        return tracked(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name))
+        return tracked(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name), send=bool(task.parent))
 
     wire = Wire(sys.stdin, outgoing, lambda: stop.request(signal.SIGTERM))
     work(wire, sweep, choose_device(device), open_record, stop, warn)
@@ -50,7 +48,8 @@ def main(folder: str, device: str) -> None:
 def _tags(task: Task, name: str) -> Mapping[str, str]:
     from workbench.tracking import PARENT
 
-    return {PARENT: task.parent["run"], "wb.sweep": name, "wb.trial": str(task.number)}
+    parent = {PARENT: task.parent["run"]} if task.parent else {}
+    return {**parent, "wb.sweep": name, "wb.trial": str(task.number)}
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class SweepRecord:
     @classmethod
     def opened(cls, sweep: Opened, tracking: Tracking, option: str | None, home: Path, console: Console) -> SweepRecord:
         """The sweep's run, begun or gone on with; a store that is away is waited for."""
-        from workbench.tracking import LOCAL, Drainer, Outbox, check_uri, default_uri, masked, uri_again
+        from workbench.tracking import Drainer, Outbox, check_uri, store_name, uri_again
 
         name, settings = sweep.folder.name, sweep.recipe.sweep
         known = sweep.ledger.begun().parent
@@ -83,7 +83,8 @@ class SweepRecord:
                 )
             outbox.artifact(sweep.folder.recipe)
             journal.set_meta(described="yes", experiment=tracking.experiment)
-        parent = {"uri": LOCAL if uri == default_uri(home) else masked(uri), "run": journal.run}
+        parent = {"uri": store_name(uri, home), "run": journal.run}
+        journal.set_meta(uri=parent["uri"])
         if dict(known) != parent:
             sweep.ledger.change(parent=parent)
         drainer = Drainer(sweep.folder.journal, uri, tracking.experiment, home, warn)
@@ -162,10 +163,12 @@ def _left(sweep: Opened, journal: Journal, uri: str, experiment: str) -> int:
     journals = [journal, *(folder.journal() for folder in folders if (folder.path / "journal.sqlite").exists())]
     for each in journals:
         with closing(each):
+            if each.meta("uri") is None:
+                continue  # of an earlier call with --no-track
             try:
-                if each.meta("described") and each.unsent():
+                if each.unsent():
                     drained(each, uri, experiment, sweep.folder.home)
             except WorkbenchError:
                 pass  # counted
-            left += each.unsent()
+            left += each.unsent() + each.refusals()
     return left
