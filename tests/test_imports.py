@@ -12,6 +12,7 @@ ARROWS = {
     "faults": set(),
     "files": {"errors", "faults"},
     "home": {"errors"},
+    "instants": set(),
     "secrets": set(),
     "sqlite": set(),
     "journal": {"errors", "faults"},
@@ -26,6 +27,7 @@ ARROWS = {
         "faults",
         "files",
         "home",
+        "instants",
         "journal",
         "random",
         "tensors",
@@ -37,7 +39,7 @@ ARROWS = {
     },
     "tracking": {"errors", "faults", "files", "journal", "secrets", "sqlite", "interfaces"},
     "testing": {"errors", "random", "interfaces", "diffusion", "registry"},
-    "sweep": {"errors", "files", "home", "journal", "secrets", "sqlite", "interfaces", "registry", "recipe", "engine"},
+    "sweep": {"errors", "files", "home", "instants", "journal", "secrets", "sqlite", "interfaces", "registry", "recipe", "engine"},
 }
 ONLY_IN = {"mlflow": "tracking", "optuna": "sweep", "typer": "cli", "rich": "cli"}
 PLUGIN_API = {"interfaces", "diffusion", "testing"}

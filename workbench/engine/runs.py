@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import re
 import secrets
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 from workbench.errors import CheckpointError
 from workbench.files import alone, clear_debris, held, is_file, storage_errors, write_json
+from workbench.instants import instant_of, utc_now
 from workbench.interfaces import RunStatus
 from workbench.journal import Journal
 
@@ -145,11 +145,10 @@ class RunFolder:
 
 
 def create_run(home: Path, name: str) -> RunFolder:
-    """A new folder under `home`/runs, named after recipe and time; CheckpointError where `name` is none that a folder should have."""
+    """A new folder under `home`/runs, named after recipe and time in UTC; CheckpointError where `name` is none that a folder should have."""
     if not NAME.fullmatch(name):
         raise CheckpointError(f"{name!r:.80} cannot be the name of a run: letters, digits and . _ - only, and 80 of them at most")
-    now = datetime.datetime.now().astimezone()
-    run = RunFolder(home / "runs" / f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+    run = RunFolder(home / "runs" / f"{name}-{utc_now():%Y%m%d-%H%M%SZ}-{secrets.token_hex(2)}")
     with storage_errors(run.path):
         run.path.mkdir(parents=True)
     open_folder(run, name)
@@ -161,7 +160,7 @@ def open_folder(run: RunFolder, name: str) -> None:
     if (run.path / "run.json").exists():
         run.update(status="RUNNING")
         return
-    created = datetime.datetime.now().astimezone().isoformat()
+    created = utc_now().isoformat()
     write_json(
         run.path / "run.json", {"schema": SCHEMA, "id": run.id, "name": name, "created": created, "status": "RUNNING", "step": 0}
     )
@@ -173,7 +172,7 @@ def list_runs(home: Path) -> list[RunFolder]:
     for path in (home / "runs").glob("*/run.json"):
         with contextlib.suppress(CheckpointError):
             run = RunFolder(path.parent)
-            found.append((str(run.info().get("created")), run.id, run))
+            found.append((instant_of(run.info().get("created")), run.id, run))
     return [run for *_, run in sorted(found, key=lambda row: row[:2])]
 
 

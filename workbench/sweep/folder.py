@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import re
@@ -14,6 +13,7 @@ from typing import Any
 
 from workbench.errors import SweepError
 from workbench.files import write_json, write_text
+from workbench.instants import instant_of, utc_now
 from workbench.journal import Journal
 from workbench.recipe import Recipe, dumps, load_stored
 from workbench.sqlite import sqlite_url
@@ -105,7 +105,7 @@ class SweepFolder:
         """Begin a sweep: write down what it searches. `storage` is None for the sweep's own database."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.recipe, dumps(recipe))
-        created = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        created = utc_now().isoformat()
         info = {
             "schema": SCHEMA,
             "name": self.name,
@@ -142,7 +142,7 @@ def list_sweeps(home: Path) -> list[SweepFolder]:
     readable = []
     for folder in folders:
         try:
-            readable.append((str(folder.info().get("created")), folder.name, folder))
+            readable.append((instant_of(folder.info().get("created")), folder.name, folder))
         except SweepError:
             continue
     return [folder for *_, folder in sorted(readable, key=lambda row: row[:2])]

@@ -11,6 +11,7 @@ def list_sweeps() -> None:
     """List the sweeps of this WB_HOME, the oldest first."""
     from workbench.errors import WorkbenchError
     from workbench.home import wb_home
+    from workbench.instants import local_time
     from workbench.sweep.folder import list_sweeps as folders
     from workbench.sweep.ledger import Ledger
 
@@ -27,4 +28,4 @@ def list_sweeps() -> None:
                 told = f"{done} of {ledger.begun().trials} trials"
             except WorkbenchError as error:
                 told = str(error)
-        typer.echo(f"{typer.style(folder.name, bold=True)}  {info['created'][:16]}  {told}  {info['source']}")
+        typer.echo(f"{typer.style(folder.name, bold=True)}  {local_time(info.get('created'))}  {told}  {info['source']}")
