@@ -9,7 +9,7 @@ from workbench.engine.environment import Agreement, agreement_with
 from workbench.engine.evaluate import evaluate
 from workbench.engine.evaluations import Evaluation, Evaluator, Measurement
 from workbench.engine.origins import changed_origins, origins_of, record_origins
-from workbench.engine.progress import Progress, Stop
+from workbench.engine.progress import Progress, Stop, Stopped
 from workbench.engine.recording import final_weights, recorded
 from workbench.engine.run_spec import RunSpec, changed_data, read_run, record_data
 from workbench.engine.runs import RunFolder, create_run, find_run, list_runs, open_folder
@@ -30,6 +30,7 @@ __all__ = [
     "RunSpec",
     "Spent",
     "Stop",
+    "Stopped",
     "agreement_with",
     "assemble",
     "changed_data",

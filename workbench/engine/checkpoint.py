@@ -42,10 +42,15 @@ class TrainState:
     step: int = 0
     seconds: float = 0.0  # spent training, evaluations not counted
     evaluated: int = -1  # the step of the last evaluation
+    validated: int = -1  # the step of the last validation
     run: str = ""  # the run's id
     best: float | None = None  # the least validation loss
     best_step: int = -1
     recorded: int = 0  # numbers in the run's journal
+
+    def has_reached(self, steps: int, minutes: float | None) -> bool:
+        """True if so many steps have been made, or so many minutes spent."""
+        return self.step >= steps or (minutes is not None and self.seconds >= 60.0 * minutes)
 
 
 @dataclass(frozen=True)

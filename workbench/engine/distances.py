@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.memory import ran_out
+from workbench.engine.progress import NEVER, Stop, Stopped
 from workbench.engine.reference import Reference, extract
 from workbench.errors import DistanceError, WorkbenchError
 from workbench.interfaces import Examples, FeatureExtractor
@@ -27,10 +28,11 @@ LEAST = 2  # images for a covariance, and for a pair
 class Distances:
     """Fréchet and kernel distance to one reference under one extractor, whose network and real features are kept for the next call.
 
-    Raises DistanceError where the distances cannot be computed, WeightsError where the extractor's weights are missing or wrong.
+    Raises DistanceError where the distances cannot be computed, WeightsError where the extractor's weights are missing or wrong,
+    Stopped after a batch of images.
     """
 
-    def __init__(self, extractor: FeatureExtractor, reference: Reference) -> None:
+    def __init__(self, extractor: FeatureExtractor, reference: Reference, stop: Stop = NEVER) -> None:
         self._extractor, self._reference = extractor.on(reference.device), reference
         self._names = extractor.metric("fd"), extractor.metric("kid")
         self._failure: DistanceError | None = None  # of an extractor: the images that are being drawn are needed all the same
@@ -38,14 +40,18 @@ class Distances:
             raise self._error(f"they need at least {LEAST} real images, and there is {len(reference)}")
         try:
             self._function = self._extractor.build(reference.device)
-            self._real = reference.features(self._extractor, self._function)
+            self._real = reference.features(self._extractor, self._function, stop)
+        except Stopped:
+            raise
         except Exception as error:  # a third party's code may raise anything
             raise self._error_of(error) from error
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor, stop: Stop = NEVER) -> Tensor:
         """Features [n, d], float32 on the host, of uint8 images [n, c, h, w]; nan where the extractor fails."""
         try:
-            return extract(self._function, images, self._reference.device)
+            return extract(self._function, images, self._reference.device, stop)
+        except Stopped:
+            raise
         except Exception as error:  # a third party's code may raise anything
             failed = self._error_of(error)
             if not isinstance(failed, DistanceError):
@@ -102,10 +108,10 @@ class Distances:
         return DistanceError(f"{' and '.join(self._names)} cannot be computed: {reason}")
 
 
-def prepare_references(recipe: Recipe, examples: Examples, cache: Path, device: torch.device) -> None:
+def prepare_references(recipe: Recipe, examples: Examples, cache: Path, device: torch.device, stop: Stop = NEVER) -> None:
     """Compute the real images' features now, where they are not kept yet, so that evaluations find them."""
     reference = Reference.of(examples, recipe.evaluate.real, cache, device)
     for slot in recipe.evaluate.features:
         if not reference.kept(slot.component.on(device)):
             with suppress(DistanceError):  # an evaluation reports it
-                Distances(slot.component, reference)
+                Distances(slot.component, reference, stop)

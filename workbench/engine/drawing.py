@@ -12,6 +12,7 @@ from workbench.engine.batch_size import SIZES
 from workbench.engine.distances import Distances
 from workbench.engine.memory import DRAWING, fitting
 from workbench.engine.pictures import to_uint8
+from workbench.engine.progress import NEVER, Stop
 from workbench.engine.sampling import Drawer
 from workbench.recipe import SamplerSlot
 
@@ -53,11 +54,12 @@ def draw(
     labels: Callable[[range], Tensor | None],
     distances: Sequence[Distances],
     keep: int,
+    stop: Stop = NEVER,
 ) -> Iterator[Drawn]:
     """Draw `total` images and yield what there is after every batch, the same object each time.
 
     Memory holds one batch of images, `keep` of them, and all features. `batch_size` None is the drawer's own choice. Raises OutOfMemory
-    where it does not hold a batch.
+    where it does not hold a batch, Stopped in the middle of one.
     """
     drawn = Drawn(total)
     with fitting(DRAWING, batch_size or SIZES[-1]):  # which the drawer's choice may try
@@ -66,8 +68,8 @@ def draw(
         index = range(start, min(start + size, total))
         with fitting(DRAWING, min(size, total)):
             started = drawer.compute.clock()
-            images = to_uint8(drawer.images(slot, index, seed, labels(index)))
+            images = to_uint8(drawer.images(slot, index, seed, labels(index), stop))
             drawn.seconds += drawer.compute.clock() - started
-            features = [each.features(images) for each in distances]
+            features = [each.features(images, stop) for each in distances]
         drawn.add(images, features, keep)
         yield drawn

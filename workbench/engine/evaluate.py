@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from workbench.engine import pictures
 from workbench.engine.assembly import Parts
 from workbench.engine.distances import Distances
 from workbench.engine.drawing import draw
-from workbench.engine.progress import Progress, Stop
+from workbench.engine.progress import Progress, Stop, Stopped
 from workbench.engine.reference import Reference
 from workbench.engine.sampling import Drawer, labels_like
 from workbench.errors import DistanceError, WeightsError
@@ -29,8 +30,14 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
 
     The images of all evaluations of a run start from the same noise, so that a grid can be watched becoming better. Each batch becomes
     features as soon as it is drawn; of the images only those that are shown are kept. A distance that cannot be computed is missing from the
-    metrics, and the reason is a warning.
+    metrics, and the reason is a warning. When `stop` is requested, it ends within a move of the sampler or a batch of the extractor,
+    without the numbers that are not complete.
     """
+    with suppress(Stopped):
+        yield from _evaluated(parts, network, step, stop, final=final)
+
+
+def _evaluated(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: bool) -> Iterator[Progress]:
     clock = parts.compute.clock
     started = clock()
     point("evaluation begun")
@@ -41,21 +48,19 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     for each in recipe.evaluate.features:
         yield Progress("evaluating", step, what=f"{each.use} features of the data")
         try:
-            distances.append(Distances(each.component, reference))
+            distances.append(Distances(each.component, reference, stop))
         except (DistanceError, WeightsError) as error:
             yield Progress("evaluating", step, warnings=(str(error),))
-        if stop.requested:
-            return
 
     labels = partial(labels_like, reference.labels() if recipe.train.condition else None, recipe.seed)
     drawing = clock()
     keep = max(recipe.evaluate.grid, recipe.evaluate.neighbours)
-    for drawn in draw(drawer, slot, recipe.evaluate.samples, recipe.evaluate.batch_size, recipe.seed, labels, distances, keep):
+    samples, size = recipe.evaluate.samples, recipe.evaluate.batch_size
+    for drawn in draw(drawer, slot, samples, size, recipe.seed, labels, distances, keep, stop):
         pace = drawn.count / (clock() - drawing)
         left = (drawn.total - drawn.count) / pace
         yield Progress("evaluating", step, drawn.count, drawn.total, "sampling", images_per_second=pace, seconds_left=left)
-        if stop.requested:
-            return
+        stop.check()
 
     shown = drawn.shown[: recipe.evaluate.grid]
     grid = pictures.grid(shown, max(1, round(len(shown) ** 0.5)))
@@ -67,10 +72,9 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
             yield Progress("evaluating", step, warnings=(str(error),))
         else:
             yield Progress("evaluating", step, metrics=metrics, cards=cards, what="distances")
-        if stop.requested:
-            return
+        stop.check()
     if final:
-        yield _closing_pictures(parts, drawer, drawn.shown, labels, step)
+        yield _closing_pictures(parts, drawer, drawn.shown, labels, step, stop)
     told = {
         "eval/sampling_seconds": drawn.seconds,
         "eval/samples_per_second": drawn.count / drawn.seconds,
@@ -80,15 +84,16 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
     yield Progress("evaluating", step, metrics=told, what="pictures")
 
 
-def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, labels: Labels, step: int) -> Progress:
+def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, labels: Labels, step: int, stop: Stop) -> Progress:
     # The recipe's own sampler: how the images come about is what it is about.
     index = range(ANIMATED)
-    states = [(t, x.cpu()) for t, x in drawer.states(parts.recipe.sampler, index, parts.recipe.seed, labels(index))]
+    walk = drawer.states(parts.recipe.sampler, index, parts.recipe.seed, labels(index), stop)
+    states = [(t, x.cpu()) for t, x in walk]
     shown = {
         "denoising": pictures.strip(states, STRIP_IMAGES),
         "noising": pictures.noising(parts),
         "sampler": pictures.grid(pictures.to_uint8(states[-1][1]), 4),
     }
     if parts.recipe.evaluate.neighbours:
-        shown["neighbours"] = pictures.neighbours(samples[: parts.recipe.evaluate.neighbours], parts)
+        shown["neighbours"] = pictures.neighbours(samples[: parts.recipe.evaluate.neighbours], parts, stop=stop)
     return Progress("evaluating", step, pictures=shown, files={"denoising.gif": pictures.animation(states, 4)}, what="pictures")

@@ -20,6 +20,7 @@ from workbench.engine.device import describe_device
 from workbench.engine.distances import LEAST, Distances
 from workbench.engine.drawing import Drawn, draw
 from workbench.engine.memory import DRAWING, fitting
+from workbench.engine.progress import NEVER, Stop
 from workbench.engine.reference import Reference
 from workbench.engine.run_spec import RunSpec, SplitRecord
 from workbench.engine.runs import RunFolder
@@ -77,7 +78,7 @@ class Evaluation:
 
 
 class Evaluator:
-    """Draws and measures with the averaged weights of a run's newest checkpoint.
+    """Draws and measures with the averaged weights of a run's newest checkpoint, until `stop` is requested: then Stopped is raised.
 
     The data are read only if their features, or labels that are needed, are not cached; `warn` receives a line if they have changed
     since. Raises CheckpointError where there is no checkpoint, DataError if data that are needed are missing or do not mean what they
@@ -94,12 +95,14 @@ class Evaluator:
         cache: Path,
         progress: Callable[[str, int, int], None] = lambda *_: None,
         warn: Callable[[str], None] = lambda _: None,
+        stop: Stop = NEVER,
     ) -> None:
         if not measurement.features:
             raise CombinationError("evaluate.features", "nothing to measure with: name a feature extractor (wb list features)")
         checkpoint = newest_checkpoint(run)
         self.step, self.samples = checkpoint.state.step, measurement.samples
-        self._run, self._recipe, self._spec, self._measurement, self._device = run, recipe, spec, measurement, device
+        self._run, self._recipe, self._spec, self._measurement = run, recipe, spec, measurement
+        self._device, self._stop = device, stop
         self._reference = self._cached_or_read(Resources(cache, progress), warn)
         if len(self._reference) < LEAST:
             raise DistanceError(
@@ -187,7 +190,7 @@ class Evaluator:
 
     def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> Drawn:
         number, seed, size = self._measurement.samples, self._measurement.seed, self._recipe.evaluate.batch_size
-        stream = draw(self._drawer, slot, number, size, seed, self._labels, self._distances, SHOWN)
+        stream = draw(self._drawer, slot, number, size, seed, self._labels, self._distances, SHOWN, self._stop)
         for drawn in stream:
             progress(drawn.count)
         return drawn
@@ -214,7 +217,7 @@ class Evaluator:
 
     @functools.cached_property
     def _distances(self) -> list[Distances]:
-        return [Distances(slot.component, self._reference) for slot in self._measurement.features]
+        return [Distances(slot.component, self._reference, self._stop) for slot in self._measurement.features]
 
     def _key_of(self, slot: SamplerSlot) -> dict[str, Any]:
         # With the hash of its code: whoever works on a sampler wants to see what the change did.

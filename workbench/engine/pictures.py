@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.engine.assembly import Parts
+from workbench.engine.progress import NEVER, Stop
 from workbench.random import Stream
 
 if TYPE_CHECKING:
@@ -84,20 +85,21 @@ def noising(parts: Parts, images: int = 4) -> Image:
     return grid(_rows(states), STRIP_COLUMNS)
 
 
-def neighbours(samples: Tensor, parts: Parts, count: int = 6) -> Image:
+def neighbours(samples: Tensor, parts: Parts, count: int = 6, stop: Stop = NEVER) -> Image:
     """Each sample (left) beside the training images nearest to it: a copy of one of them would be memorisation."""
-    found = nearest(samples, parts, count)
+    found = nearest(samples, parts, count, stop)
     rows = [torch.cat([sample[None], to_uint8(parts.train.images(row))]) for sample, row in zip(samples, found, strict=True)]
     return grid(torch.cat(rows), count + 1)
 
 
-def nearest(samples: Tensor, parts: Parts, count: int) -> list[list[int]]:
+def nearest(samples: Tensor, parts: Parts, count: int, stop: Stop = NEVER) -> list[list[int]]:
     """Indices of the training images with the least squared distance to uint8 samples [n, c, h, w], the nearest first."""
     flat = samples.float().flatten(1)  # [n, d]
     count = min(count, len(parts.train))
     best = torch.full((len(flat), 0), 0.0)
     where = torch.zeros((len(flat), 0), dtype=torch.int64)
     for start in range(0, len(parts.train), 1024):
+        stop.check()
         index = torch.arange(start, min(start + 1024, len(parts.train)))
         distances = torch.cdist(flat, to_uint8(parts.train.images(index.tolist())).float().flatten(1))
         best, where = torch.cat([best, distances], 1), torch.cat([where, index.expand(len(flat), -1)], 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Phase", "Progress", "Stop"]
+__all__ = ["NEVER", "Phase", "Progress", "Stop", "Stopped"]
 
 Phase = Literal["training", "evaluating", "finished", "killed"]
 
@@ -33,6 +33,10 @@ class Progress:
     checkpoint: bool = False  # a checkpoint of this step has just been written
 
 
+class Stopped(Exception):
+    """Work was left because a stop is requested."""
+
+
 class Stop:
     """A wish to stop, made by a signal handler and heard after the current step; `within` another one, whose wish it shares."""
 
@@ -48,3 +52,11 @@ class Stop:
     def request(self, signal: int | None = None) -> None:
         """Stop as soon as nothing would be lost; `signal` is the one that asked for it."""
         self._requested, self.signal = True, signal
+
+    def check(self) -> None:
+        """Raise Stopped if a stop is requested: for work that takes long and whose result is not needed then."""
+        if self.requested:
+            raise Stopped
+
+
+NEVER = Stop()  # for work that only the end of the process stops

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.engine.pictures import to_uint8
+from workbench.engine.progress import NEVER, Stop
 from workbench.errors import WeightsError
 from workbench.files import replacing
 from workbench.interfaces import Examples, FeatureExtractor
@@ -48,13 +49,13 @@ class Reference:
     def __len__(self) -> int:
         return self.size if self.wanted is None else min(self.wanted, self.size)
 
-    def features(self, extractor: FeatureExtractor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    def features(self, extractor: FeatureExtractor, function: Callable[[Tensor], Tensor], stop: Stop = NEVER) -> Tensor:
         """Features [n, d] by the extractor's `function`, kept under a key of data, extractor with its precision, and number."""
 
         def compute() -> Tensor:
             examples, chosen = self.load(), self._chosen()
             blocks = (to_uint8(examples.images(chosen[i : i + 64])) for i in range(0, len(chosen), 64))
-            return torch.cat([extract(function, block, self.device) for block in blocks])
+            return torch.cat([extract(function, block, self.device, stop) for block in blocks])
 
         return _cached(self._features_path(extractor), "features", compute)
 
@@ -107,6 +108,10 @@ def _cached(path: Path, name: str, make: Callable[[], Tensor]) -> Tensor:
     return made
 
 
-def extract(function: Callable[[Tensor], Tensor], images: Tensor, device: torch.device) -> Tensor:
+def extract(function: Callable[[Tensor], Tensor], images: Tensor, device: torch.device, stop: Stop = NEVER) -> Tensor:
     """Features [n, d], float32 on the host, of uint8 images [n, c, h, w]."""
-    return torch.cat([function(batch) for batch in images.split(BATCH.get(device.type, 64))])
+    features = []
+    for batch in images.split(BATCH.get(device.type, 64)):
+        stop.check()
+        features.append(function(batch))
+    return torch.cat(features)

@@ -12,6 +12,7 @@ from workbench.engine.assembly import Parts
 from workbench.engine.batch_size import fastest_batch_size
 from workbench.engine.compute import Compute
 from workbench.engine.guard import Guarded, check_finite
+from workbench.engine.progress import NEVER, Stop
 from workbench.interfaces import PosteriorMean, SampleSpec
 from workbench.random import Stream
 from workbench.recipe import SamplerSlot, path_of
@@ -39,26 +40,31 @@ class Drawer:
         with self.compute.unchanged(self._module):
             return fastest_batch_size(self._network, self._name, self._spec, self.compute, total)
 
-    def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Tensor:
+    def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None, stop: Stop = NEVER) -> Tensor:
         """Images [b, c, h, w], float32, with the global indices `index`; `labels` [b] int64 if conditional.
 
-        Raises SamplingError, naming sampler or network, where they are not finite or a step does not keep the shape.
+        Raises SamplingError, naming sampler or network, where they are not finite or a step does not keep the shape; Stopped after
+        the current move of the sampler.
         """
         posterior = self._posterior(slot, labels)
         counted = Counted(posterior)
         with self.compute.unchanged(self._module):
-            for _, images in self._walk(slot, counted, index, seed):  # noqa: B007 - the last ones are wanted
+            for _, images in self._walk(slot, counted, index, seed, stop):  # noqa: B007 - the last ones are wanted
                 pass
         self.evaluations = counted.evaluations * (2 if isinstance(posterior, Guided) else 1)
         check_finite(images, slot.use, posterior, lambda watched: self._walk(slot, watched, index, seed))
         return images
 
-    def states(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:
+    def states(
+        self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None, stop: Stop = NEVER
+    ) -> Iterator[tuple[float, Tensor]]:
         """(t, x_t) along the way."""
-        yield from self._walk(slot, self._posterior(slot, labels), index, seed)
+        yield from self._walk(slot, self._posterior(slot, labels), index, seed, stop)
 
-    def _walk(self, slot: SamplerSlot, posterior: PosteriorMean, index: range, seed: int) -> Iterator[tuple[float, Tensor]]:
-        yield from trajectory(
+    def _walk(
+        self, slot: SamplerSlot, posterior: PosteriorMean, index: range, seed: int, stop: Stop = NEVER
+    ) -> Iterator[tuple[float, Tensor]]:
+        for state in trajectory(
             Clamped(posterior) if slot.clamp else posterior,
             Guarded(inner=slot.component, name=slot.use),
             path_of(slot, self._objective.schedule),
@@ -66,7 +72,9 @@ class Drawer:
             shape=self._spec.shape,
             seed=seed,
             device=self._device,
-        )
+        ):
+            stop.check()
+            yield state
 
     def _posterior(self, slot: SamplerSlot, labels: Tensor | None) -> PosteriorMean:
         network = NetworkPosterior(self._network, self._objective.schedule, self._objective.parameterization)

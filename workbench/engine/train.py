@@ -20,7 +20,7 @@ from workbench.engine.evaluate import evaluate
 from workbench.engine.finite import Watch
 from workbench.engine.gradients import gradients_of
 from workbench.engine.memory import TRAINING, fitting
-from workbench.engine.progress import Progress, Stop
+from workbench.engine.progress import Progress, Stop, Stopped
 from workbench.engine.rate import learning_rate
 from workbench.engine.validation import bucket_of, validation_losses
 from workbench.errors import NonFiniteLoss
@@ -62,27 +62,36 @@ def train(
         state.recorded = recorded()
         return checkpoints.save(folder, state, network, average.network, optimizer, about)
 
-    def validated() -> Progress:
-        with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
-            losses = validation_losses(parts, average.network)
+    def validated() -> Iterator[Progress]:
+        try:
+            with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
+                losses = validation_losses(parts, average.network, stop)
+        except Stopped:  # made up for when the run is resumed
+            return
         if state.best is None or losses["val/loss"] < state.best:
             state.best, state.best_step = losses["val/loss"], state.step
-        return pace.progress(parts, losses)
+        state.validated = state.step
+        yield pace.progress(parts, losses)
 
     def evaluated() -> Iterator[Progress]:
         yield from evaluate(parts, average.network, state.step, stop)
         if not stop.requested:  # one that was stopped is made up for when the run goes on
             state.evaluated = state.step
 
-    if _evaluation_is_due(parts, state):
-        yield from evaluated()
+    def measured() -> Iterator[Progress]:
+        if _validation_is_due(settings, state):
+            yield from validated()
+        if _evaluation_is_due(parts, state) and not stop.requested:
+            yield from evaluated()
 
     pace = _Pace(state, settings.batch_size, parts.compute.clock)
+    yield from measured()
+
     with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
         like = batches.at(state.step) if parts.compute.replayed else None
         gradients = gradients_of(parts.objective, computed, network, like)
     batch_of = batches.at if parts.device.type == "cpu" else ahead(batches.at)
-    while state.step < settings.steps and not _out_of_time(parts, state) and not stop.requested:
+    while not state.has_reached(settings.steps, settings.max_minutes) and not stop.requested:
         with pace, fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
             batch = batch_of(state.step)
             rate = learning_rate(settings, state.step)
@@ -103,10 +112,7 @@ def train(
             numbers = {"train/loss": float(losses.mean()), "train/gradient_norm": float(norm), "train/learning_rate": rate}
             clock = {"train/images_per_second": pace.images_per_second, "train/minutes": state.seconds / 60.0}
             yield pace.progress(parts, numbers | clock)
-        if settings.validate_every and state.step % settings.validate_every == 0:
-            yield validated()
-        if _evaluation_is_due(parts, state):
-            yield from evaluated()
+        yield from measured()
         if state.step % settings.checkpoint_every == 0:
             kept = keep()
             yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
@@ -116,8 +122,8 @@ def train(
         keep()
         yield Progress("training", state.step, state.step, settings.steps, checkpoint=True)
     if not stop.requested:
-        if not (settings.validate_every and state.step % settings.validate_every == 0):
-            yield validated()
+        if state.validated < state.step:
+            yield from validated()
         yield from evaluate(parts, average.network, state.step, stop, final=True)
     peak = {"train/peak_memory_mib": peak_memory(parts.device) / 2**20}
     yield Progress("killed" if stop.requested else "finished", state.step, state.step, settings.steps, metrics=peak)
@@ -134,9 +140,10 @@ def _optimizer(parts: Parts) -> torch.optim.Optimizer:
     )
 
 
-def _out_of_time(parts: Parts, state: TrainState) -> bool:
-    limit = parts.recipe.train.max_minutes
-    return limit is not None and state.seconds >= 60.0 * limit
+def _validation_is_due(settings: Train, state: TrainState) -> bool:
+    """True if the weights after this many steps are to be validated before the run continues, and have not been."""
+    every = settings.validate_every
+    return bool(every) and state.step > 0 and state.step % every == 0 and state.validated < state.step
 
 
 def _evaluation_is_due(parts: Parts, state: TrainState) -> bool:

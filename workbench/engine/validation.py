@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from workbench.diffusion import Objective
 from workbench.engine.assembly import Parts
+from workbench.engine.progress import NEVER, Stop
 from workbench.random import Stream
 
 __all__ = ["BUCKETS", "bucket_of", "validation_losses"]
@@ -19,10 +20,10 @@ PER_BATCH = 64
 
 
 @torch.no_grad()
-def validation_losses(parts: Parts, network: nn.Module) -> dict[str, float]:
+def validation_losses(parts: Parts, network: nn.Module, stop: Stop = NEVER) -> dict[str, float]:
     """The unweighted loss of F over all times and per bucket of t.
 
-    The same images, times and noise at every call, so that two values differ only by the weights.
+    The same images, times and noise at every call, so that two values differ only by the weights. Raises Stopped after a batch.
     """
     # Unweighted and on plain times, so that the number means the same whatever the objective.
     objective = Objective(parts.objective.schedule, parts.objective.parameterization)
@@ -32,6 +33,7 @@ def validation_losses(parts: Parts, network: nn.Module) -> dict[str, float]:
     size = min(PER_BATCH, parts.recipe.train.batch_size)  # what training found memory for
     losses = {}
     for k, (low, high) in enumerate(BUCKETS):
+        stop.check()
         t = high - (high - low) * _unit(parts.recipe.seed, k, count)
         each = [
             _losses(parts, network, objective, index[start : start + size], t[start : start + size], k, labels)

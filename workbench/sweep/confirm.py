@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from workbench.engine import Evaluator, Measurement, Progress, RunFolder, Stop, read_run
+from workbench.engine import Evaluator, Measurement, Progress, RunFolder, Stop, Stopped, read_run
 from workbench.home import cache_folder
 from workbench.recipe import Recipe
 from workbench.sweep.folder import SweepFolder
@@ -49,7 +49,7 @@ def measured_again(
     values, total = [], len(task.seeds) * task.samples
     for k, seed in enumerate(task.seeds):
         measurement = Measurement(task.samples, seed, recipe.evaluate.real, recipe.evaluate.features)
-        evaluator = Evaluator(trained, recipe, spec, measurement, device, cache)
+        evaluator = Evaluator(trained, recipe, spec, measurement, device, cache, stop=stop)
         slot = recipe.evaluation_sampler
 
         def show(done: int, k: int = k) -> None:
@@ -57,8 +57,10 @@ def measured_again(
             progress(Progress("evaluating", 0, k * task.samples + done, total, what))
 
         show(0)
-        evaluation = evaluator.kept(slot) or evaluator.measure(slot, show)
-        values.append(float(evaluation.metrics[metric]))
-        if stop.requested:
+        try:
+            stop.check()
+            evaluation = evaluator.kept(slot) or evaluator.measure(slot, show)
+        except Stopped:
             return None
+        values.append(float(evaluation.metrics[metric]))
     return values

@@ -16,6 +16,7 @@ from workbench.engine import (
     Progress,
     RunFolder,
     Stop,
+    Stopped,
     assemble,
     evaluated_again,
     latest,
@@ -84,7 +85,7 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
             cache = cache_folder(folder.home)
             with alone(cache / "preparing.lock"):  # decoded images, features and measured choices are made once for all workers
                 parts = assemble(recipe, device, cache)
-                prepare_references(recipe, parts.train, cache, device)
+                prepare_references(recipe, parts.train, cache, device, stop)
             for line in record_data(run, parts):
                 hooks.warn(line)
             if _too_large(parts):
@@ -94,6 +95,9 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
             stack.callback(record.close, SENDING_SECONDS)
             tracker = record.tracker
             ending = _run(task, folder, run, parts, tracker, hooks, stop)
+        except Stopped:
+            run.update(status="KILLED")
+            return None
         except Exception:  # whichever component is at fault, the other trials go on
             text = traceback.format_exc()
             _keep_traceback(run, tracker, text)
