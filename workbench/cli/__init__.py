@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
 
@@ -20,12 +19,14 @@ from workbench.cli.run import run
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.show import show
+from workbench.cli.signals import exit_on_signals
+from workbench.cli.streams import lasting_streams
 from workbench.cli.sweep import sweep, sweep_worker
 from workbench.cli.sync import sync
 from workbench.cli.ui import ui
 from workbench.cli.validate import validate
 from workbench.cli.weights import weights
-from workbench.errors import WorkbenchError
+from workbench.errors import StorageError, WorkbenchError
 
 __all__ = ["app", "main"]
 
@@ -67,23 +68,31 @@ def _root(
 
 
 def main() -> None:
-    """The command `wb`: exit code 0, 2 for what the user can mend, 130 and 143 after Ctrl-C and SIGTERM."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    """The command `wb`: exit code 0, 2 for what the user can mend, 128 + signal after Ctrl-C, SIGTERM and SIGHUP."""
+    with lasting_streams() as missing_output, exit_on_signals():
+        code = _exit_code()
+        sys.stdout.flush()
+        if code == 0 and (reason := missing_output()) is not None:
+            report(StorageError(f"standard output cannot be written: {reason.strerror}"), sys.argv[1:])
+            code = 2
+    sys.exit(code)
+
+
+def _exit_code() -> int | str | None:
     try:
         app()
+    except SystemExit as end:
+        return end.code or 0
     except WorkbenchError as error:
         report(error, sys.argv[1:])
-        sys.exit(2)
+        return 2
     except (MemoryError, RuntimeError) as error:
         from workbench.engine.memory import out_of_memory, ran_out
 
         if not ran_out(error):
             raise
         report(out_of_memory(error), sys.argv[1:])
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has left, e.g. `wb list | head`
-        sys.exit(0)
+        return 130
+    return 0

@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.signals import hangup_signals
 from workbench.errors import TrackingError
 
 __all__ = ["allowed_hosts", "server_command", "server_environment", "ui"]
@@ -174,8 +175,9 @@ def _is_desktop() -> bool:
 
 @contextmanager
 def _server(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A running server, which Ctrl-C and SIGTERM end. Its processes are a group, of which none is left behind."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """A running server, which Ctrl-C, SIGTERM and SIGHUP end. Its processes are a group, of which none is left behind."""
+    for number in (signal.SIGTERM, *hangup_signals()):
+        signal.signal(number, signal.default_int_handler)
     server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         yield server

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.markup import escape
+
+from workbench.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +54,7 @@ def go(
         parent=record.parent,
         tell=tell,
     )
-    with _signals(stop, console), Live(sweep, console) as live:
+    with _stopping(stop, console), Live(sweep, console) as live:
         for moment in coordinate(
             source, _starter(sweep, workers, device, record.environment), workers, stop, sweep.ledger.seconds / 3.0
         ):
@@ -89,7 +90,7 @@ def watch(
 
     if sweep.desk.tally().finished:
         return "done"
-    with _signals(stop, console), Live(sweep, console) as live:
+    with _stopping(stop, console), Live(sweep, console) as live:
         launched = launcher.launch(command, environment, workers, sweep.folder.logs)
         console.print(f"started {', '.join(each.name for each in launched)}")
         until = math.inf
@@ -143,7 +144,7 @@ def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Conso
         f"{draws * len(tasks)} draws of {samples:,} images"
     )
     source = Again(tasks, lambda text: console.print(escape(text)))
-    with _signals(stop, console), Live(sweep, console, DrawCounts(source)) as live:
+    with _stopping(stop, console), Live(sweep, console, DrawCounts(source)) as live:
         for moment in coordinate(source, _starter(sweep, workers, device), workers, stop, 3600.0):
             live.show(moment.workers)
     if not stop.requested and len(source.values) > 1:
@@ -180,20 +181,10 @@ def tell_end(sweep: Opened, console: Console, *, stopped: bool) -> None:
         console.print(f"all trials: [bold]wb sweep show {name}[/], pictures and curves: [bold]wb ui[/]")
 
 
-@contextmanager
-def _signals(stop: Stop, console: Console) -> Iterator[None]:
-    def request(number: int, frame: object) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.request(number)
-        console.print("[yellow]stopping: trials are kept where they are; once more to leave at once[/]")
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _stopping(stop: Stop, console: Console) -> AbstractContextManager[None]:
+    return stop_on_signals(
+        stop, lambda: console.print("[yellow]stopping: trials are kept where they are; once more to leave at once[/]")
+    )
 
 
 def _starter(sweep: Opened, workers: int, device: str, extra: Mapping[str, str] | None = None) -> Callable[[int], Process]:

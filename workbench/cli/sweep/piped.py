@@ -22,6 +22,7 @@ def main(folder: str, device: str) -> None:
     outgoing = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
+    from workbench.cli.signals import hangup_signals
     from workbench.cli.tracked import Tracked, tracked
     from workbench.engine import Parts, RunFolder, Stop, choose_device
     from workbench.sweep.folder import SweepFolder
@@ -29,7 +30,8 @@ def main(folder: str, device: str) -> None:
     from workbench.sweep.worker import work
 
     stop = Stop()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.request(number))
+    for number in (signal.SIGTERM, *hangup_signals()):
+        signal.signal(number, lambda number, frame: stop.request(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sweep = SweepFolder(Path(folder))
 
