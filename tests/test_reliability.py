@@ -1,5 +1,6 @@
 """The short part of the chaos suite: kills at random and at every named point, full disks, stops. `make chaos` is the long one."""
 
+import os
 import random
 import signal
 import sys
@@ -111,7 +112,7 @@ def test_a_full_disk_is_one_clear_message_and_costs_nothing_that_was_there(wb, h
     check(run, expected)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_run_within_seconds_and_its_status_is_true(wb, home, expected, tmp_path, number, code):
     name = f"signal-{number}"
     child = wb("run", written_recipe(tmp_path, name, STEPS), "--no-track", to_end=False)
@@ -129,11 +130,42 @@ def test_a_signal_ends_a_run_within_seconds_and_its_status_is_true(wb, home, exp
     check(run, expected)
 
 
+def test_a_run_whose_reader_leaves_continues_to_its_end(nursery, home, expected, tmp_path):
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    with closing(
+        Path.open(pipe.resolve(), "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))
+    ) as reader:
+        child = nursery.start(["run", str(written_recipe(tmp_path, "reader", STEPS)), "--no-track"], pipe)
+        while not reader.read(1):
+            assert child.poll() is None
+            time.sleep(0.01)
+    assert child.wait() == 0
+    check(run_of(home, "reader"), expected)
+
+
+def test_a_finished_run_is_trained_longer(wb, home, expected, tmp_path):
+    assert wb("run", written_recipe(tmp_path, "longer", STEPS // 2), "--no-track") == 0, wb.log()
+    run = run_of(home, "longer")
+    assert wb("run", "--resume", run.id, "--no-track") == 2
+    assert (
+        f"has finished at step {STEPS // 2}. Train it longer: `wb run --resume {run.id} --set train.steps={STEPS}`"
+        in " ".join(wb.log().split())
+    )
+    assert wb("run", "--resume", run.id, "--set", f"train.steps={STEPS}", "--no-track") == 0, wb.log()
+    assert f"train.steps {STEPS // 2} -> {STEPS}" in wb.log()
+    assert "determinism: bit" in wb.log()
+    assert outcome_of(run).tensors == expected.tensors
+    assert (run.status(), finished_times(run)) == ("FINISHED", 2)
+    assert wb("run", tmp_path / "longer.toml", "--set", f"train.steps={STEPS}", "--resume", "auto") == 0
+    assert f"nothing to do: run {run.id} of this recipe has finished already" in wb.log()
+
+
 def test_resume_auto_goes_on_with_the_newest_unfinished_run_of_the_recipe(wb, home, expected, tmp_path):
     recipe = written_recipe(tmp_path, "auto", STEPS)
     assert wb("run", recipe, "--no-track", WB_FAULT="checkpoint named:2") == -9
     assert wb("run", recipe, "--resume", "auto", "--no-track") == 0
-    assert "going on from step 20" in wb.log()
+    assert "resuming from step 20" in wb.log()
     check(run_of(home, "auto"), expected)
 
 
@@ -167,6 +199,21 @@ def test_a_run_without_a_server_is_sent_later(wb, home, tmp_path):
         assert journal.unsent() == 0
     assert stored.info.status == "FINISHED"
     assert len(client.get_metric_history(stored.info.run_id, "train/loss")) == STEPS // 5
+
+
+@pytest.mark.long
+def test_a_run_that_is_trained_longer_continues_in_the_same_run_of_mlflow(wb, home, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert wb("run", written_recipe(tmp_path, "tracked", 20), "--tracking-uri", uri) == 0, wb.log()
+    run = run_of(home, "tracked")
+    assert wb("run", "--resume", run.id, "--set", "train.steps=40") == 0, wb.log()
+    client = MlflowClient(uri)
+    (stored,) = client.search_runs([client.get_experiment_by_name("workbench").experiment_id])
+    assert (stored.info.run_name, stored.info.status) == (run.id, "FINISHED")
+    assert stored.data.tags["wb.changed.train.steps"] == "20 -> 40 at step 20"
+    assert [metric.step for metric in client.get_metric_history(stored.info.run_id, "train/loss")] == [*range(5, 41, 5)]
 
 
 def test_the_environment_decides_how_far_runs_agree(wb, home, tmp_path):

@@ -23,6 +23,7 @@ MARKS = ("<!-- chaos: begin -->", "<!-- chaos: end -->")
 # Each prints its findings as JSON and ends with 0 if nothing was lost.
 PARTS = {
     "resume": "--kills 50",
+    "leaving": "--times 20",
     "corruption": "--flips 200",
     "server": "--kills 20 --longest 60",
     "disk": "",

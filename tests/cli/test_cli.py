@@ -127,7 +127,10 @@ def test_repeating_a_run_gives_the_same_images(home, tmp_path):
 
 def test_a_finished_run_is_not_gone_on_with(home):
     done = wb("run", "--resume", runs(home)[0].name, home=home, check=False)
-    assert (done.returncode, "has finished; repeat it with" in " ".join(done.stderr.split())) == (2, True)
+    assert (done.returncode, "has finished at step 4. Train it longer: `wb run --resume" in " ".join(done.stderr.split())) == (
+        2,
+        True,
+    )
 
 
 def test_sample_draws_what_is_asked_for(home, tmp_path):
@@ -214,7 +217,7 @@ def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(recipe, t
         [*command, "--resume", "auto"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     for line in process.stdout:
-        if line.startswith("going on"):
+        if line.startswith("resuming from"):
             assert str(info["step"]) in line
             break
     else:

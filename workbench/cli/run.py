@@ -12,15 +12,14 @@ import typer
 
 from workbench.cli.arguments import Device, Set
 from workbench.cli.completion import complete_recipe_or_run, complete_run
-from workbench.errors import CheckpointError, RecipeError
-from workbench.files import is_file
+from workbench.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.cli.display import Display
     from workbench.cli.tracked import Tracked
-    from workbench.engine import Checkpoint, Parts, RunFolder, Stop
+    from workbench.engine import Checkpoint, Parts, Plan, RunFolder, Stop
     from workbench.recipe import Recipe
 
 __all__ = ["run"]
@@ -45,7 +44,7 @@ def run(
         str | None,
         typer.Option(
             metavar="RUN|auto",
-            help="Go on with a run; `auto`: with the newest unfinished one of this recipe.",
+            help="Resume a run, also a finished one with --set train.steps=N; `auto`: the newest unfinished one of this recipe.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -57,13 +56,14 @@ def run(
 ) -> None:
     """Train what a recipe describes, evaluate it, and record both.
 
-    Ctrl-C stops after the current step with a checkpoint. Whatever ends a run, it goes on from its last checkpoint with --resume, and
-    where the tracking store is away, what it records waits in the run's folder: wb sync sends it.
+    Ctrl-C, SIGTERM and a closed terminal stop the run with a checkpoint. Whatever ends a run, --resume continues it from its last
+    checkpoint. Where the tracking store is away, what the run records waits in its folder: wb sync sends it.
 
     [bold]wb run recipes/cars_linear.toml[/]
     [bold]wb run recipes/cars_linear.toml --set train.steps=100 --set evaluate.samples=64[/]
-    [bold]wb run recipes/cars_linear.toml --resume auto[/]      go on if it was interrupted
-    [bold]wb run --resume latest[/]                             go on with a certain run
+    [bold]wb run recipes/cars_linear.toml --resume auto[/]      resume it if it was interrupted
+    [bold]wb run --resume latest[/]                             resume one run
+    [bold]wb run --resume latest --set train.steps=20000[/]     train a finished run longer
     [bold]wb run latest[/]                                      repeat a run exactly
     """
     from rich.console import Console
@@ -71,13 +71,18 @@ def run(
 
     from workbench.cli.display import Display
     from workbench.cli.tracked import tracked
-    from workbench.engine import Stop, assemble, choose_device, describe_device, record_data, record_origins
+    from workbench.engine import Stop, assemble, choose_device, describe_device, plan_run, record_data, record_origins
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import relative_paths, size_warnings, warnings
 
     # Ids and commands are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
-    recipe, folder, source = _what(target, overrides or [], resume, home)
+    plan = plan_run(home, target, overrides or [], resume)
+    for note in plan.notes:
+        console.print(escape(note))
+    if plan.done:
+        return
+    recipe, folder, source = plan.recipe, plan.folder, plan.source
     for warning in [*warnings(recipe), *relative_paths(recipe, source), *_changed_since(folder, source)]:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     chosen = choose_device(device)
@@ -98,12 +103,13 @@ def run(
         with run_folder.writing():
             for line in record_data(run_folder, parts):
                 warn(line)
+            plan.apply()
             record_origins(run_folder, recipe)
             record = tracked(run_folder, parts, source, tracking_uri, home, warn, send=track)
             console.print(f"run [bold]{escape(run_folder.id)}[/]  in {escape(str(run_folder.path))}")
             status, unsent = "failed", 0
             try:
-                status = _go(parts, run_folder, record, stop, display, console, warn)
+                status = _go(parts, run_folder, plan, record, stop, display, console, warn)
             finally:
                 unsent = record.close(SENDING_SECONDS if status == "finished" else STOPPED_SECONDS)
     _tell_end(console, run_folder, status)
@@ -113,50 +119,6 @@ def run(
         )
     if status == "killed":
         sys.exit(128 + (stop.signal or signal.SIGINT))
-
-
-def _what(target: str | None, overrides: list[str], resume: str | None, home: Path) -> tuple[Recipe, RunFolder | None, Path]:
-    """The recipe to run, the folder to go on in if there is one, and the file the recipe came from."""
-    from workbench.engine import find_run
-    from workbench.recipe import load
-
-    if resume is not None and resume != "auto":
-        if overrides or target:
-            raise CheckpointError(
-                "--resume RUN goes on with the run as it is: leave out the recipe and --set, or use --resume auto"
-            )
-        folder = find_run(home, resume)
-        if folder.status() == "FINISHED":
-            raise CheckpointError(
-                f"run {folder.id} has finished; repeat it with `wb run {folder.id}`, draw with `wb sample {folder.id}`"
-            )
-        return load(folder.recipe), folder, folder.recipe
-    if target is None:
-        raise CheckpointError(
-            "nothing to run: name a recipe, for example `wb run recipes/cars_linear.toml` (all of them: wb recipes)"
-        )
-    path = Path(target)
-    if not target.endswith(".toml") and not is_file(path):
-        path = find_run(home, target).recipe
-    recipe = load(path, overrides)
-    return recipe, _unfinished(home, recipe) if resume == "auto" else None, path
-
-
-def _unfinished(home: Path, recipe: Recipe) -> RunFolder | None:
-    """The newest run of the same recipe that has a checkpoint and has not finished."""
-    from workbench.engine import list_runs, newest
-    from workbench.recipe import load
-
-    for folder in reversed(list_runs(home)):
-        info = folder.info()
-        if info.get("name") != recipe.name or info["status"] == "FINISHED" or newest(folder.checkpoints) is None:
-            continue
-        try:
-            if load(folder.recipe) == recipe:
-                return folder
-        except RecipeError:
-            continue
-    return None
 
 
 def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
@@ -210,6 +172,7 @@ def _tell_parts(console: Console, parts: Parts) -> None:
 def _go(
     parts: Parts,
     folder: RunFolder,
+    plan: Plan,
     record: Tracked,
     stop: Stop,
     display: Display,
@@ -218,16 +181,12 @@ def _go(
 ) -> str:
     from workbench.engine import latest, recorded, train
 
-    def request(number: int, frame: object) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.request(number)
-        console.print("[yellow]stopping after this step; once more to stop at once[/]")
+    def report_stop() -> None:
+        console.print("[yellow]stopping with a checkpoint; once more to stop at once[/]")
 
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     phase = "killed"
-    try:
-        resume = latest(folder.checkpoints, warn)
+    with stop_on_signals(stop, report_stop):
+        resume = plan.checkpoint(latest(folder.checkpoints, warn))
         if resume is not None:
             _tell_resumed(console, parts, folder, resume, warn)
             folder.update(status="RUNNING")
@@ -235,9 +194,6 @@ def _go(
         for moment in recorded(steps, folder, record.tracker, warn):
             display.show(moment)
             phase = moment.phase
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return phase
 
 
@@ -246,7 +202,7 @@ def _tell_resumed(console: Console, parts: Parts, folder: RunFolder, resume: Che
     from workbench.engine import agreement_with
 
     agreed = agreement_with(resume, parts)
-    console.print(f"going on from step {resume.state.step}; determinism: {agreed.told()}")
+    console.print(f"resuming from step {resume.state.step}; determinism: {agreed.told()}")
     folder.update(determinism={"level": agreed.level, "reasons": list(agreed.reasons)})
     lost = resume.state.recorded - folder.recorded()
     if lost > 0:
@@ -260,7 +216,7 @@ def _tell_end(console: Console, folder: RunFolder, status: str) -> None:
     from workbench.engine import spent
 
     if status == "killed":
-        console.print(f"stopped at step {folder.info()['step']}; go on with: [bold]wb run --resume {escape(folder.id)}[/]")
+        console.print(f"stopped at step {folder.info()['step']}; resume it: [bold]wb run --resume {escape(folder.id)}[/]")
         return
     told = spent(folder)
     console.print(

@@ -67,7 +67,8 @@ def tracked(
     used = origins_of(recipe)
     hashes = {f"wb.hash.{origin.distribution}": origin.sha256 for origin in used}
     if journal.meta("described"):
-        tracker.tags(hashes)
+        tracker.tags(hashes | _changed(folder))
+        tracker.artifact(folder.recipe)  # sent again where it has changed
     else:
         tracker.params(decisive(recipe))
         tracker.tags(
@@ -93,6 +94,15 @@ def tracked(
         experiment = journal.meta("experiment") or recipe.tracking.experiment
         drainer = Drainer(folder.journal, uri, experiment, home, warn, FIRST_STEP_SECONDS)
     return Tracked(tracker, journal, drainer)
+
+
+def _changed(folder: RunFolder) -> dict[str, str]:
+    """Tags of the recipe fields that changed when the run was resumed: a store does not let params change."""
+    return {
+        f"wb.changed.{key}": f"{old} -> {new} at step {entry['step']}"
+        for entry in folder.info().get("changes", [])
+        for key, (old, new) in entry["changed"].items()
+    }
 
 
 def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> None:

@@ -11,6 +11,7 @@ from workbench.engine.evaluations import Evaluation, Evaluator, Measurement
 from workbench.engine.origins import changed_origins, origins_of, record_origins
 from workbench.engine.progress import Progress, Stop, Stopped
 from workbench.engine.recording import final_weights, recorded
+from workbench.engine.resume import Change, Plan, differences, plan_run
 from workbench.engine.run_spec import RunSpec, changed_data, read_run, record_data
 from workbench.engine.runs import RunFolder, create_run, find_run, list_runs, open_folder
 from workbench.engine.spent import Spent, spent
@@ -19,12 +20,14 @@ from workbench.engine.trained import drawer_of, evaluated_again
 
 __all__ = [
     "Agreement",
+    "Change",
     "Checkpoint",
     "Cost",
     "Evaluation",
     "Evaluator",
     "Measurement",
     "Parts",
+    "Plan",
     "Progress",
     "RunFolder",
     "RunSpec",
@@ -38,6 +41,7 @@ __all__ = [
     "choose_device",
     "create_run",
     "describe_device",
+    "differences",
     "drawer_of",
     "estimate",
     "evaluate",
@@ -49,6 +53,7 @@ __all__ = [
     "newest",
     "open_folder",
     "origins_of",
+    "plan_run",
     "prepare_references",
     "read_run",
     "record_data",

@@ -65,15 +65,16 @@ class Agreement:
 
 
 def recipe_hash(parts: Parts) -> str:
-    """SHA-256 of the resolved recipe as TOML, without names, words and places that change no number.
+    """SHA-256 of the resolved recipe as TOML, without what changes no number: names, texts, places, and when training ends.
 
-    Data may be moved: their fingerprint is compared, see `environment`.
+    Data may be moved: their fingerprint is compared, see `environment`. Where the learning rate decays, it depends on the number of steps.
     """
-    component = parts.recipe.dataset.component
+    component, train = parts.recipe.dataset.component, parts.recipe.train
     places = {name: None for name in type(component).model_fields if isinstance(getattr(component, name), Path)}
     dataset = parts.recipe.dataset.model_copy(update={"component": component.model_copy(update=places)})
-    plain = parts.recipe.model_copy(update={"name": "x", "description": "", "sweep": None, "dataset": dataset})
-    return hashlib.sha256(dumps(plain).encode()).hexdigest()
+    length = {"max_minutes": None, "steps": train.steps if train.decay == "cosine" else 1}
+    plain = {"name": "x", "description": "", "sweep": None, "dataset": dataset, "train": train.model_copy(update=length)}
+    return hashlib.sha256(dumps(parts.recipe.model_copy(update=plain)).encode()).hexdigest()
 
 
 def environment(parts: Parts) -> dict[str, str]:

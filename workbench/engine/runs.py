@@ -195,6 +195,8 @@ def find_run(home: Path, text: str) -> RunFolder:
             f"{text!r:.80} is the beginning of {len(started)} runs: {', '.join(run.id for run in started[-4:])}"
         )
     known = (
-        f"runs there: {', '.join(run.id for run in runs[-4:])}" if runs else "there are none yet: wb run recipes/cars_linear.toml"
+        f"runs there: {', '.join(run.id for run in runs[-4:])}"
+        if runs
+        else "there are none yet: wb run recipes/cars_linear.toml (where they are elsewhere, set WB_HOME to the folder that holds runs/)"
     )
     raise CheckpointError(f"no run {text!r:.80} in {home / 'runs'}; {known}")

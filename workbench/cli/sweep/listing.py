@@ -15,9 +15,10 @@ def list_sweeps() -> None:
     from workbench.sweep.folder import list_sweeps as folders
     from workbench.sweep.ledger import Ledger
 
-    found = folders(wb_home())
+    home = wb_home()
+    found = folders(home)
     if not found:
-        typer.echo("no sweeps yet: wb sweep --trials 50")
+        typer.echo(f"no sweeps in {home} yet: wb sweep --trials 50 (where they are elsewhere, set WB_HOME)")
     for folder in found:
         info = folder.info()
         told = f"in {info['storage']}"

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.cli.streams import lasting_streams
+
 if TYPE_CHECKING:
     from workbench.sweep.wire import Task
 
@@ -55,4 +57,5 @@ def _tags(task: Task, name: str) -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with lasting_streams():
+        main(*sys.argv[1:])

@@ -61,7 +61,10 @@ def found_of(name: str, storage: str | None) -> Summary:
     home = wb_home()
     folder = SweepFolder.of(home, name)
     if not folder.exists():
-        known = ", ".join(each.name for each in list_sweeps(home)) or "none yet: wb sweep --trials 50"
+        known = (
+            ", ".join(each.name for each in list_sweeps(home))
+            or "none yet: wb sweep --trials 50 (where they are elsewhere, set WB_HOME)"
+        )
         raise SweepError(f"no sweep '{name}' in {home / 'sweeps'}; there: {known}")
     url = storage_of(storage)
     if url is None and folder.info()["storage"] is not None:
