@@ -39,7 +39,19 @@ ARROWS = {
     },
     "tracking": {"errors", "faults", "files", "journal", "secrets", "sqlite", "interfaces"},
     "testing": {"errors", "random", "interfaces", "diffusion", "registry"},
-    "sweep": {"errors", "files", "home", "instants", "journal", "secrets", "sqlite", "interfaces", "registry", "recipe", "engine"},
+    "sweep": {
+        "errors",
+        "files",
+        "home",
+        "instants",
+        "journal",
+        "secrets",
+        "sqlite",
+        "interfaces",
+        "registry",
+        "recipe",
+        "engine",
+    },
 }
 ONLY_IN = {"mlflow": "tracking", "optuna": "sweep", "typer": "cli", "rich": "cli"}
 PLUGIN_API = {"interfaces", "diffusion", "testing"}
