@@ -2,6 +2,7 @@
 
 import os
 import random
+import select
 import signal
 import sys
 import time
@@ -133,13 +134,11 @@ def test_a_signal_ends_a_run_within_seconds_and_its_status_is_true(wb, home, exp
 def test_a_run_whose_reader_leaves_continues_to_its_end(nursery, home, expected, tmp_path):
     pipe = tmp_path / "log"
     os.mkfifo(pipe)
-    with closing(
-        Path.open(pipe.resolve(), "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))
-    ) as reader:
-        child = nursery.start(["run", str(written_recipe(tmp_path, "reader", STEPS)), "--no-track"], pipe)
-        while not reader.read(1):
-            assert child.poll() is None
-            time.sleep(0.01)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    child = nursery.start(["run", str(written_recipe(tmp_path, "reader", STEPS)), "--no-track"], pipe)
+    while not select.select([reader], [], [], 0.01)[0] or not os.read(reader, 1):
+        assert child.poll() is None
+    os.close(reader)
     assert child.wait() == 0
     check(run_of(home, "reader"), expected)
 

@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 NAME = "cars_linear"
 SMALL = [
     "denoiser={use='small_cnn', channels=8, depth=1}", "dataset.image_size=16", "sampler={use='ddim', steps=2}", "train.steps=4", "train.batch_size=4",
-    "train.warmup=0", "train.log_every=1", "train.validate_every=4", "train.checkpoint_every=100", "train.precision=fp32", "train.fast_path=off",
+    "train.warmup=0", "train.decay=constant", "train.log_every=1", "train.validate_every=4", "train.checkpoint_every=100", "train.precision=fp32", "train.fast_path=off",
     "evaluate.samples=2", "evaluate.real=4", "evaluate.grid=2", "evaluate.neighbours=0", "evaluate.every=2", "evaluate.at_start=false", "evaluate.features=[]",
 ]  # fmt: skip
 
