@@ -56,3 +56,13 @@ def site(tmp_path, monkeypatch):
     yield Site(folder)
     monkeypatch.undo()
     forget()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """A home whose database holds nothing, to be copied: creating one takes seconds."""
+    from workbench.tracking import local_store
+
+    home = tmp_path_factory.mktemp("empty_store")
+    local_store(home)
+    return home

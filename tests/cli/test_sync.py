@@ -11,7 +11,7 @@ from workbench.cli import main
 from workbench.engine import create_run, list_runs
 from workbench.recipe import load, save
 from workbench.sweep.folder import SweepFolder
-from workbench.tracking import PARENT, Outbox, default_uri, local_store
+from workbench.tracking import PARENT, Outbox, default_uri
 
 RECIPE = """
 name = "tiny"
@@ -38,7 +38,7 @@ def call(home, *words):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(empty_store, tmp_path_factory):
     """A home with a store and a finished run that was not tracked."""
     folder = tmp_path_factory.mktemp("wb")
     home, images = folder / "home", folder / "images"
@@ -48,7 +48,7 @@ def trained(tmp_path_factory):
     (folder / "tiny.toml").write_text(RECIPE.format(images=images.as_posix()))
     assert call(home, "run", folder / "tiny.toml", "--no-track") == 0
     assert not (home / "mlflow").exists()
-    local_store(home)
+    shutil.copytree(empty_store / "mlflow", home / "mlflow")
     return home
 
 

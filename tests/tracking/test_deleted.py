@@ -1,6 +1,7 @@
 """What was deleted in the store is named, with what to do; what waits can be sent afterwards."""
 
 import shlex
+import shutil
 import warnings
 from contextlib import closing
 
@@ -12,10 +13,8 @@ from workbench.tracking import Outbox, drained, local_store, recorded_run
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("home #1")
-    local_store(folder)
-    return folder
+def home(empty_store, tmp_path_factory):
+    return shutil.copytree(empty_store, tmp_path_factory.mktemp("copy") / "home #1")
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ EXPERIMENT = "moving"
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(empty_store, tmp_path_factory):
     """A home with a run whose journal was sent and later received more, which waits."""
-    home = tmp_path_factory.mktemp("template") / "old"
+    home = shutil.copytree(empty_store, tmp_path_factory.mktemp("template") / "old")
     with closing(journal_of(home)) as journal:
         outbox = Outbox(journal, journal.path.parent / "pictures")
         outbox.image("samples", Image.new("RGB", (8, 8), "red"), 1)
