@@ -22,6 +22,12 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny(repository: Path) -> Path:
+    """The recipe of the tests: a run of it takes a second."""
+    return repository / "tests" / "tiny.toml"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data and weights; tests that want it are skipped where it is absent."""
     folder = Path(os.environ.get("WB_TEST_DATA", ROOT.parent / "shared"))

@@ -19,23 +19,7 @@ import pytest
 CANARY = "Zaunkoenig7Gimpel"
 SERVER = f"http://wren:{CANARY}@127.0.0.1:1/"
 DATABASE = f"postgresql://wren:{CANARY}@127.0.0.1:1/birds"
-TINY = """
-name = "tiny"
-parameterization = "v"
-dataset = { use = "cars", image_size = 16 }
-schedule = { use = "linear", steps = 100 }
-denoiser = { use = "small_cnn", channels = 8, depth = 1 }
-sampler = { use = "ddim", steps = 2 }
-[train]
-steps = 4
-batch_size = 4
-validate_every = 0
-[evaluate]
-samples = 4
-at_start = false
-features = []
-grid = 4
-neighbours = 0
+SWEEP = """
 [sweep]
 metric = "val/loss"
 pruner = "none"
@@ -44,6 +28,7 @@ trials = 1
 [sweep.space]
 "train.learning_rate" = { low = 1e-5, high = 1e-2, log = true }
 """
+RECIPE = (Path(__file__).parent / "tiny.toml").read_text() + SWEEP
 # The canary as it is, and as it is in what was encoded: base64 at each of the three places it may begin, UTF-16 and hexadecimal.
 NEEDLES = (
     CANARY.encode(),
@@ -124,7 +109,7 @@ class Cage:
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder, folder / "home"
         self.recipe = folder / "recipe.toml"
-        self.recipe.write_text(TINY)
+        self.recipe.write_text(RECIPE)
         self.output, self.children = "", 0
 
     def wb(self, *words, seconds=300, **environment):
@@ -152,7 +137,7 @@ class Cage:
         assert heard == []
         self.recipe.unlink(missing_ok=True)  # the user's own file may hold it
         assert heard_in(self.folder) == []
-        self.recipe.write_text(TINY)
+        self.recipe.write_text(RECIPE)
         return process.returncode
 
     @property
@@ -168,7 +153,7 @@ def cage(tmp_path):
 
 
 def with_tracking(line):
-    return TINY + textwrap.dedent(f"\n[tracking]\n{line}\n")
+    return RECIPE + textwrap.dedent(f"\n[tracking]\n{line}\n")
 
 
 # Words after `wb`, what the environment has, the exit code, and what is told.

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "chaos"))
-from nursery import Nursery
 from runs import environment, finished_times, outcome_of, run_of, written_recipe
 
+from tests.fork_server import ForkServer
 from workbench.faults import POINTS
 
 STEPS = 40
@@ -28,17 +28,17 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def nursery(home):
-    with closing(Nursery(environment(home))) as made:
+def server(home):
+    with closing(ForkServer(environment(home))) as made:
         yield made
 
 
 @pytest.fixture
-def wb(nursery, tmp_path):
+def wb(server, tmp_path):
     """Start `wb`; with `to_end`, wait for its exit code. `wb.log()` is what was printed."""
 
     def start(*words, to_end=True, **environ):
-        child = nursery.start([str(word) for word in words], tmp_path / "log", **environ)
+        child = server.start([str(word) for word in words], tmp_path / "log", **environ)
         return child.wait() if to_end else child
 
     start.log = lambda: (tmp_path / "log").read_text()
@@ -46,10 +46,10 @@ def wb(nursery, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def expected(nursery, home, tmp_path_factory):
+def expected(server, home, tmp_path_factory):
     """What a run that was left alone has come to."""
     folder = tmp_path_factory.mktemp("alone")
-    child = nursery.start(["run", str(written_recipe(folder, "alone", STEPS)), "--no-track"], folder / "log")
+    child = server.start(["run", str(written_recipe(folder, "alone", STEPS)), "--no-track"], folder / "log")
     assert child.wait(300.0) == 0, (folder / "log").read_text()
     return outcome_of(run_of(home, "alone"))
 

@@ -12,8 +12,9 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
-from nursery import Nursery
+from fork_server import ForkServer
 from runs import environment, outcome_of, run_of, told, written_recipe
 
 STEPS = 40
@@ -34,28 +35,28 @@ def main() -> int:
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         home, log = Path(folder) / "home", Path(folder) / "log"
-        with closing(Nursery(environment(home))) as nursery:
-            alone = nursery.start(["run", str(written_recipe(Path(folder), "alone", STEPS)), "--no-track"], log)
+        with closing(ForkServer(environment(home))) as server:
+            alone = server.start(["run", str(written_recipe(Path(folder), "alone", STEPS)), "--no-track"], log)
             if alone.wait(600.0) != 0:
                 raise SystemExit(log.read_text())
             expected = outcome_of(run_of(home, "alone"))
             cases: list[tuple[str, dict[str, object]]] = [(point, {"WB_FAULT": f"{point}=full"}) for point in POINTS]
             cases += [(f"files of {limit} bytes at most", {"largest_file": limit}) for limit in LIMITS]
             for k, (case, how) in enumerate(cases):
-                wrong += [f"{case}: {each}" for each in _case(nursery, home, Path(folder), f"full-{k}", how, expected)]
+                wrong += [f"{case}: {each}" for each in _case(server, home, Path(folder), f"full-{k}", how, expected)]
         wrong += _small_disk(Path(folder))
     return told({"points": len(POINTS) + len(LIMITS) + 1}, wrong)
 
 
-def _case(nursery, home, folder, name, how, expected):  # type: ignore[no-untyped-def]
+def _case(server, home, folder, name, how, expected):  # type: ignore[no-untyped-def]
     log = folder / f"{name}.log"
-    code = nursery.start(["run", str(written_recipe(folder, name, STEPS)), "--no-track"], log, **how).wait()
+    code = server.start(["run", str(written_recipe(folder, name, STEPS)), "--no-track"], log, **how).wait()
     text = log.read_text().replace("\n    ", " ")
     if code != 2 or "Traceback" in text or text.count("error:") != 1 or not any(reason in text for reason in REASONS):
         return [f"exit code {code}, said: {text[-500:]}"]
     run = run_of(home, name)
     words = ["run", "--resume", run.id, "--no-track"] if run else ["run", str(folder / f"{name}.toml"), "--no-track"]
-    if nursery.start(words, log).wait() != 0:
+    if server.start(words, log).wait() != 0:
         return [f"does not go on: {log.read_text()[-500:]}"]
     run = run_of(home, name)
     return outcome_of(run).differences(expected) + [f"left: {path.name}" for path in home.rglob(".writing_*")]
@@ -70,8 +71,8 @@ def _small_disk(folder: Path) -> list[str]:
         return []
     try:
         log = folder / "small.log"
-        with closing(Nursery(environment(disk))) as nursery:
-            code = nursery.start(["run", str(written_recipe(folder, "small", STEPS)), "--no-track"], log).wait()
+        with closing(ForkServer(environment(disk))) as server:
+            code = server.start(["run", str(written_recipe(folder, "small", STEPS)), "--no-track"], log).wait()
         text = log.read_text().replace("\n    ", " ")
         fine = code == 2 and "Traceback" not in text and text.count("error:") == 1 and any(reason in text for reason in REASONS)
         return [] if fine else [f"a disk of 1 MiB: exit code {code}, said: {text[-500:]}"]

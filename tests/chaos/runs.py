@@ -17,11 +17,8 @@ from pathlib import Path
 from workbench.engine import RunFolder, list_runs
 
 WB = [sys.executable, "-m", "workbench"]
-RECIPE = """
-name = "NAME"
-parameterization = "v"
-dataset = { use = "cars", image_size = 16 }
-schedule = { use = "linear", steps = 100 }
+TINY = Path(__file__).parents[1] / "tiny.toml"
+SETTINGS = """
 denoiser = { use = "unet", channels = 16, multipliers = [1, 2], blocks = 1, attention = [8], dropout = 0.1 }
 sampler = { use = "ddpm", steps = 5 }
 [train]
@@ -35,7 +32,7 @@ log_every = 5
 samples = 16
 batch_size = 8
 every = 50
-features = []
+at_start = true
 grid = 16
 neighbours = 4
 real = 200
@@ -73,7 +70,7 @@ def written_recipe(folder: Path, name: str, steps: int) -> Path:
     """The recipe of all these runs, as a file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
-    path.write_text(RECIPE.replace("NAME", name).replace("STEPS", str(steps)))
+    path.write_text(f"extends = '{TINY}'\nname = '{name}'\n" + SETTINGS.replace("STEPS", str(steps)))
     return path
 
 

@@ -16,29 +16,21 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from runs import WB, finished_times
+from runs import TINY, WB, finished_times
 
 from workbench.engine import RunFolder
 
-RECIPE = """
+SETTINGS = """
 name = "chaos"
-parameterization = "v"
-dataset = { use = "cars", image_size = 16 }
-schedule = { use = "linear", steps = 100 }
 denoiser = { use = "small_cnn", channels = 16, depth = 2 }
 sampler = { use = "ddim", steps = 4 }
 [train]
 steps = STEPS
 batch_size = 16
-validate_every = 0
 checkpoint_every = 20
 log_every = 10
 [evaluate]
 samples = 16
-at_start = false
-features = []
-grid = 4
-neighbours = 0
 [sweep]
 metric = "val/loss"
 pruner = "none"
@@ -57,7 +49,7 @@ def main() -> int:
         home = Path(options.home or folder)
         home.mkdir(parents=True, exist_ok=True)
         recipe = home / "chaos.toml"
-        recipe.write_text(RECIPE.replace("STEPS", str(options.steps)))
+        recipe.write_text(f"extends = '{TINY}'\n" + SETTINGS.replace("STEPS", str(options.steps)))
         killed = _under_fire(options, recipe, home, rng)
         found = _counted(home, options)
     told = {**killed, **found}

@@ -12,20 +12,14 @@ from pathlib import Path
 
 import pytest
 
-TINY = [
-    "--set", "dataset.image_size=16", "--set", "denoiser={use='small_cnn', channels=8, depth=1}", "--set", "sampler={use='ddim', steps=2}",
-    "--set", "train.steps=4", "--set", "train.batch_size=4", "--set", "evaluate.samples=4", "--set", "evaluate.every=0", "--set", "evaluate.features=[]",
-    "--set", "evaluate.at_start=false", "--set", "evaluate.sampler={use='ddim', steps=2}", "--set", "train.validate_every=0", "--set", "evaluate.neighbours=1",
-]  # fmt: skip
+from tests.fork_server import run_wb
+
 VERBS = ["run", "sample", "compare", "recipes", "validate", "explain", "schema", "list", "show", "weights", "ui", "doctor"]
 
 
-def wb(*words, home=None, cwd=None, check=True, **kwargs):
+def wb(*words, home=None, cwd=None, check=True):
     environ = {**os.environ, "NO_COLOR": "1", "COLUMNS": "140", **({"WB_HOME": str(home)} if home else {})}
-    done = subprocess.run(
-        [sys.executable, "-c", "from workbench.cli import main; main()", *map(str, words)],
-        capture_output=True, text=True, env=environ, cwd=cwd, timeout=300, check=False, **kwargs,
-    )  # fmt: skip
+    done = run_wb(words, environ, cwd)
     assert "Traceback" not in done.stderr, done.stderr
     if check:
         assert done.returncode == 0, done.stderr + done.stdout
@@ -38,11 +32,11 @@ def recipe(request):
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory, recipe):
+def home(tmp_path_factory, tiny):
     """A home with two finished runs."""
     folder = tmp_path_factory.mktemp("wb")
-    wb("run", recipe, *TINY, home=folder)
-    wb("run", recipe, *TINY, "--set", "seed=1", "--set", "name=second", home=folder)
+    wb("run", tiny, "--set", "evaluate.neighbours=1", home=folder)
+    wb("run", tiny, "--set", "evaluate.neighbours=1", "--set", "seed=1", "--set", "name=second", home=folder)
     return folder
 
 
@@ -181,15 +175,14 @@ def wait_for_step_beyond(step, home):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(recipe, tmp_path, number, code):
+def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(tiny, tmp_path, number, code):
     environ = {**os.environ, "WB_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     command = [
         sys.executable,
         "-c",
         "from workbench.cli import main; main()",
         "run",
-        str(recipe),
-        *TINY,
+        str(tiny),
         "--set",
         "train.steps=100000",
         "--set",
@@ -331,10 +324,11 @@ def test_explain_shows_guidance_and_what_it_costs_where_evaluation_inherits_it(r
     assert re.search(r"^evaluate.sampler .* 15 steps, guidance 3, NFE 30$", told, re.MULTILINE)
 
 
-def test_validate_takes_less_than_three_seconds(recipe):
-    started = time.perf_counter()
-    assert "ok (cars_linear" in wb("validate", recipe).stdout
-    assert time.perf_counter() - started < 3.0
+def test_validate_takes_less_than_three_seconds_of_computing(recipe):
+    command = [sys.executable, "-m", "workbench", "validate", str(recipe)]
+    started = cpu_seconds()
+    assert "ok (cars_linear" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert cpu_seconds() - started < 3.0
 
 
 def test_the_schema_is_written_where_recipes_look_for_it(tmp_path):
@@ -359,7 +353,7 @@ def test_completion_offers_recipes_runs_and_components(home, recipe, monkeypatch
     from workbench.cli import completion
 
     monkeypatch.setenv("WB_HOME", str(home))
-    assert runs(home)[0].name in completion.complete_run("cars")
+    assert runs(home)[0].name in completion.complete_run("ti")
     assert completion.complete_run("lat") == ["latest"]
     assert completion.complete_component("dd") == ["ddpm", "ddim"] or set(completion.complete_component("dd")) == {"ddpm", "ddim"}
     monkeypatch.chdir(recipe.parent.parent)

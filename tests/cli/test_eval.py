@@ -12,26 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.fork_server import run_wb
 from workbench.cli import main
 from workbench.engine import RunFolder
 
-TINY = [
-    "dataset.image_size=16", "denoiser={use='small_cnn', channels=8, depth=1}", "train={steps=4, batch_size=4, validate_every=0}",
-    "evaluate={samples=6, batch_size=4, real=8, at_start=false, neighbours=0, features=['efficientnet_lite0']}", "evaluate.sampler={use='ddim', steps=2}",
-]  # fmt: skip
+MEASURED = ["evaluate.samples=6", "evaluate.batch_size=4", "evaluate.real=8", "evaluate.features=['efficientnet_lite0']"]
 GRID = ["--sampler", "ddim,ddpm", "--eta", "0,1", "--steps", "1,3"]
 NAMES = [f"{variant} {steps} steps" for variant in ("ddim eta=0", "ddim eta=1", "ddpm") for steps in (1, 3)]
 
 
 @pytest.fixture(scope="module")
-def trained(repository, tmp_path_factory):
+def trained(tiny, tmp_path_factory):
     """A home with one finished run, recorded in MLflow."""
     home = tmp_path_factory.mktemp("wb")
-    words = ["run", str(repository / "recipes" / "cars_linear.toml"), *(word for text in TINY for word in ("--set", text))]
-    code = "from workbench.cli import main; main()"
-    subprocess.run(
-        [sys.executable, "-c", code, *words], env={**os.environ, "WB_HOME": str(home)}, check=True, capture_output=True
-    )
+    words = ["run", tiny, *(word for text in MEASURED for word in ("--set", text))]
+    run_wb(words, {**os.environ, "WB_HOME": str(home)}).check_returncode()
     return home
 
 

@@ -2,19 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests.fork_server import run_wb
 from workbench.registry.content import content_hash
 
 
 def wb(*words, code=0):
-    done = subprocess.run(
-        [sys.executable, "-c", "from workbench.cli import main; main()", *words],
-        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "160"},
-    )  # fmt: skip
+    done = run_wb(words, {**os.environ, "NO_COLOR": "1", "COLUMNS": "160"})
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == code, done.stdout + done.stderr
     return done

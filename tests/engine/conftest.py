@@ -12,40 +12,26 @@ from workbench.recipe import load
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-TINY = [
+# A U-Net in float32, of which much is recorded.
+SETTINGS = [
     "parameterization=eps",
-    "objective.weight=simple",
-    "dataset.image_size=16",
     "denoiser={use='unet', channels=8, multipliers=[1, 2], blocks=1, attention=[]}",
-    "sampler={use='ddim', steps=3}",
-    "train.steps=6",
-    "train.batch_size=8",
-    "train.warmup=2",
-    "train.log_every=1",
-    "train.validate_every=3",
-    "train.checkpoint_every=2",
-    "train.precision=fp32",
-    "evaluate.samples=4",
-    "evaluate.grid=4",
+    "train={steps=6, batch_size=8, warmup=2, log_every=1, validate_every=3, checkpoint_every=2, precision='fp32'}",
     "evaluate.neighbours=2",
     "evaluate.real=4",
-    "evaluate.every=0",
-    "evaluate.at_start=false",
-    "evaluate.features=[]",
-    "evaluate.sampler={use='ddim', steps=2}",
 ]
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
+def cache():
     """Decoded data, made once for all tests."""
-    return tmp_path_factory.mktemp("cache")
+    return Path(os.environ["WB_CACHE"])
 
 
 @pytest.fixture
-def parts_of(repository, cache):
+def parts_of(tiny, cache):
     def make(*overrides, device="cpu"):
-        return assemble(load(repository / "recipes" / "cars_linear.toml", [*TINY, *overrides]), torch.device(device), cache)
+        return assemble(load(tiny, [*SETTINGS, *overrides]), torch.device(device), cache)
 
     return make
 

@@ -19,10 +19,9 @@ from workbench.interfaces import NullTracker
 from workbench.recipe import load
 
 CPU = torch.device("cpu")
-TINY = [
-    "dataset.image_size=16",
-    "denoiser={use='small_cnn', channels=8, depth=1}",
-    "train={steps=4, batch_size=4, precision='fp32', validate_every=0, log_every=1}",
+SETTINGS = [
+    "train.precision=fp32",
+    "train.log_every=1",
     "evaluate={samples=20, real=24, every=2, at_start=true, grid=5, neighbours=3, features=['efficientnet_lite0']}",
     "evaluate.sampler={use='ddim', eta=1.0, steps=3}",
     "seed=3",
@@ -30,8 +29,8 @@ TINY = [
 
 
 @pytest.fixture(scope="module")
-def parts(repository, tmp_path_factory):
-    return assemble(load(repository / "recipes" / "cars_linear.toml", TINY), CPU, tmp_path_factory.mktemp("cache"))
+def parts(tiny, cache):
+    return assemble(load(tiny, SETTINGS), CPU, cache)
 
 
 @pytest.fixture(scope="module")

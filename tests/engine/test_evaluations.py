@@ -15,24 +15,17 @@ from workbench.recipe import Axis, combinations, load, save
 from workbench.registry import installed
 
 CPU = torch.device("cpu")
-TINY = [
-    "dataset.image_size=16",
-    "denoiser={use='small_cnn', channels=8, depth=1}",
-    "train={steps=4, batch_size=4, precision='fp32', validate_every=0}",
+SETTINGS = [
+    "train.precision=fp32",
     # Two batches, the last one smaller; a seed that is not the default.
-    "evaluate={samples=12, batch_size=8, real=20, every=0, at_start=false, neighbours=0, features=['efficientnet_lite0']}",
+    "evaluate={samples=12, batch_size=8, real=20, at_start=false, neighbours=0, features=['efficientnet_lite0']}",
     "evaluate.sampler={use='ddim', eta=0.5, steps=3}",
     "seed=3",
 ]
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-def trained_with(repository, cache, home, *overrides):
-    recipe = load(repository / "recipes" / "cars_linear.toml", [*TINY, *overrides])
+def trained_with(tiny, cache, home, *overrides):
+    recipe = load(tiny, [*SETTINGS, *overrides])
     run = create_run(home, recipe.name)
     save(recipe, run.recipe)
     stream = train(assemble(recipe, CPU, cache), run.checkpoints)
@@ -41,16 +34,16 @@ def trained_with(repository, cache, home, *overrides):
 
 
 @pytest.fixture(scope="session")
-def trained(repository, cache, tmp_path_factory):
+def trained(tiny, cache, tmp_path_factory):
     """A finished run, with its own final evaluation."""
-    return trained_with(repository, cache, tmp_path_factory.mktemp("home"))
+    return trained_with(tiny, cache, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
-def conditional(repository, cache, tmp_path_factory):
+def conditional(tiny, cache, tmp_path_factory):
     """A finished run of a network that was given labels; guidance and clamping are set for the recipe's sampler only."""
     settings = ("train.condition=true", "sampler.guidance=2", "sampler.clamp=false")
-    return trained_with(repository, cache, tmp_path_factory.mktemp("home"), *settings)
+    return trained_with(tiny, cache, tmp_path_factory.mktemp("home"), *settings)
 
 
 def evaluator_of(run, cache, **changes):
@@ -105,8 +98,8 @@ def change_average(run, change):
     replace(newest.manifest, files={**newest.manifest.files, path.name: written}).write(newest.folder)
 
 
-def test_other_weights_are_measured_anew(repository, cache, tmp_path):
-    run = trained_with(repository, cache, tmp_path, "evaluate.features=[]")
+def test_other_weights_are_measured_anew(repository, tiny, cache, tmp_path):
+    run = trained_with(tiny, cache, tmp_path, "evaluate.features=[]")
     features = load(repository / "recipes" / "cars_linear.toml").evaluate.features
     (slot,) = slots_of(run, "ddim", steps="1")
     before = evaluator_of(run, cache, features=features).measure(slot)
@@ -160,8 +153,8 @@ def test_rows_of_images_start_from_equal_noise(trained, cache):
         assert a.tobytes() == b.tobytes()
 
 
-def test_images_that_are_not_finite_are_an_error_and_nothing_is_kept(repository, cache, tmp_path):
-    run = trained_with(repository, cache, tmp_path, "evaluate.features=[]")
+def test_images_that_are_not_finite_are_an_error_and_nothing_is_kept(repository, tiny, cache, tmp_path):
+    run = trained_with(tiny, cache, tmp_path, "evaluate.features=[]")
     change_average(run, lambda value: torch.full_like(value, float("nan")))
     features = load(repository / "recipes" / "cars_linear.toml").evaluate.features
     evaluator = evaluator_of(run, cache, features=features)

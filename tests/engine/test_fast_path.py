@@ -234,19 +234,17 @@ def test_compiled_blocks_compute_what_the_network_does():
         pytest.param(True, marks=[pytest.mark.long, pytest.mark.skipif(not can_build(), reason="there is no C++ compiler here")]),
     ],
 )
-def test_the_same_training_ends_alike_with_and_without_the_fast_path(repository, tmp_path, compiled):
+def test_the_same_training_ends_alike_with_and_without_the_fast_path(tiny, cache, tmp_path, compiled):
     overrides = [
-        "dataset.image_size=16",
         "denoiser={use='unet', channels=16, multipliers=[1, 2], blocks=1, attention=[8], heads=4}",
         "train={steps=120, batch_size=16, learning_rate=2e-3, warmup=10, ema=0.9, precision='fp32', validate_every=0}",
-        "evaluate={samples=2, grid=2, real=2, neighbours=0, at_start=false, features=[], sampler={use='ddim', steps=1}}",
-        "sampler={use='ddim', steps=1}",
+        "sampler.steps=1",
     ]
-    recipe = load_recipe(repository / "recipes" / "cars_linear.toml", overrides)
+    recipe = load_recipe(tiny, overrides)
     always, kernels = Always(), Kernels(tmp_path / "kernels", builds=compiled)
 
     def final(choices):
-        parts = assemble(recipe, torch.device("cpu"), tmp_path / "cache")
+        parts = assemble(recipe, torch.device("cpu"), cache)
         parts = replace(parts, compute=Compute(parts.device, "fp32", choices, kernels))
         moments = list(train(parts, tmp_path / str(choices is None)))
         return next(moment.metrics["val/loss"] for moment in reversed(moments) if "val/loss" in moment.metrics)
@@ -259,7 +257,7 @@ def test_the_same_training_ends_alike_with_and_without_the_fast_path(repository,
     assert always.used == dict.fromkeys(names, expected)
 
     # The trained network draws the same images in bfloat16, to about a grey level of 8 bits.
-    parts = assemble(recipe, torch.device("cpu"), tmp_path / "cache")
+    parts = assemble(recipe, torch.device("cpu"), cache)
     load_average(latest(tmp_path / "True"), parts.network)
     slot = slot_of("samplers", {"use": "ddim", "steps": 50}, {})
 

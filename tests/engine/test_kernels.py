@@ -1,6 +1,7 @@
 """Kernels are compiled once, kept, not run where they are damaged or a stranger's, and done without where they cannot be had."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,6 @@ from workbench.engine.cost import estimate
 from workbench.engine.evaluate import evaluate
 from workbench.engine.fast import Choices, FastPath, Kernels, kernels
 from workbench.engine.sampling import Drawer
-from workbench.recipe import load as load_recipe
 from workbench.recipe import save
 
 
@@ -50,10 +50,11 @@ def test_kernels_are_asked_for_once_and_only_by_those_who_may(tmp_path, monkeypa
     assert told == [(kernels.TOLD, 0, 1), (kernels.TOLD, 1, 1)]
 
 
-def test_nothing_is_compiled_for_what_is_not_trained(parts_of, tmp_path, monkeypatch):
+def test_nothing_is_compiled_for_what_is_not_trained(parts_of, cache, tmp_path, monkeypatch):
     run, short, long = create_run(tmp_path, "tiny"), parts_of(), parts_of("train.steps=1000").recipe
     save(short.recipe, run.recipe)
     list(train(short, run.checkpoints))
+    shutil.copytree(cache / "images", tmp_path / "cache" / "images")
     asked = []
     monkeypatch.setattr(kernels, "can_build", lambda: True)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
@@ -114,15 +115,9 @@ def test_a_run_that_goes_on_without_a_kernel_it_had_computes_as_torch_does():
 
 
 @pytest.mark.long
-def test_compiling_is_no_time_of_training_or_evaluation(tmp_path, monkeypatch, repository):
-    overrides = [
-        "dataset.image_size=16",
-        "denoiser={use='unet', channels=8, multipliers=[1], blocks=1, attention=[]}",
-        "train={steps=1, batch_size=2, precision='fp32', validate_every=0, log_every=1}",
-        "evaluate={samples=2, grid=2, real=2, neighbours=0, at_start=false, features=[], sampler={use='ddim', steps=1}}",
-    ]
-    recipe = load_recipe(repository / "recipes" / "cars_linear.toml", overrides)
-    parts = assemble(recipe, torch.device("cpu"), tmp_path / "cache")
+def test_compiling_is_no_time_of_training_or_evaluation(tmp_path, monkeypatch, parts_of):
+    denoiser = "denoiser={use='unet', channels=8, multipliers=[1], blocks=1, attention=[]}"
+    parts = parts_of(denoiser, "train.steps=1", "train.batch_size=2", "evaluate.neighbours=0", "sampler.steps=1")
     monkeypatch.setattr(kernels, "can_build", lambda: True)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: time.sleep(1.0))
 

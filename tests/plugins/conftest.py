@@ -1,10 +1,10 @@
 """The command, as a process of its own."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+
+from tests.fork_server import run_wb
 
 
 @pytest.fixture
@@ -14,10 +14,7 @@ def wb():
 
 
 def run(*words, code=0, **environ):
-    done = subprocess.run(
-        [sys.executable, "-c", "from workbench.cli import main; main()", *map(str, words)],
-        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environ},
-    )  # fmt: skip
+    done = run_wb(words, {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environ})
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == code, done.stdout + done.stderr
     return done

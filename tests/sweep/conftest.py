@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+from tests.fork_server import run_wb
 from workbench.recipe import load
 from workbench.sweep.desk import Desk
 from workbench.sweep.ledger import Ledger
@@ -16,25 +16,8 @@ from workbench.sweep.opening import LOCAL_SECONDS
 from workbench.sweep.space import axes_of
 from workbench.sweep.study import Search
 
-WB = [sys.executable, "-m", "workbench"]
-
-TINY = """
-name = "tiny"
-parameterization = "v"
-dataset = { use = "cars", image_size = 16 }
-schedule = { use = "linear", steps = 100 }
-denoiser = { use = "small_cnn", channels = 8, depth = 1 }
-sampler = { use = "ddim", steps = 2 }
-[train]
-steps = 4
-batch_size = 4
-validate_every = 0
-[evaluate]
-samples = 4
-at_start = false
-features = []
-grid = 4
-neighbours = 0
+TINY = (Path(__file__).parents[1] / "tiny.toml").read_text()
+SWEEP = """
 [sweep]
 metric = "val/loss"
 pruner = "none"
@@ -47,7 +30,7 @@ SPACE = '[sweep.space]\n"train.learning_rate" = { low = 1e-5, high = 1e-2, log =
 def write(tmp_path):
     """Writes a recipe: the tiny one, with more lines of [sweep], and a space."""
 
-    def written(sweep="", space=SPACE, base=TINY, name="tiny.toml"):
+    def written(sweep="", space=SPACE, base=TINY + SWEEP, name="tiny.toml"):
         path = tmp_path / name
         path.write_text(base + textwrap.dedent(sweep) + textwrap.dedent(space))
         return path
@@ -61,7 +44,7 @@ def wb(tmp_path):
 
     def run(*words, check=True, env=None):
         environ = {**os.environ, "NO_COLOR": "1", "WB_HOME": str(tmp_path / "home"), **(env or {})}
-        done = subprocess.run([*WB, *map(str, words)], capture_output=True, text=True, env=environ, timeout=300, check=False)
+        done = run_wb(words, environ)
         if check:
             assert done.returncode == 0, done.stdout + done.stderr
         return done
