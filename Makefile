@@ -6,7 +6,7 @@ PLUGINS := schedules denoisers samplers datasets features launchers
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: constraints cars test long peers chaos chaos-sweep fuzz bench bench-quality lint format setup ui clean help
+.PHONY: constraints cars test quick long peers chaos chaos-sweep fuzz bench bench-quality lint format setup ui clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -15,16 +15,27 @@ cars: setup  ## train a DDPM on drawn cars (minutes on two CPU cores)
 	$(BIN)/wb run recipes/cars_linear.toml
 
 # Two processes of one thread each: twice two threads on two cores would wait for one another.
-test: setup  ## every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+FAST := tests/diffusion tests/metrics tests/recipe tests/registry tests/test_docs.py tests/test_imports.py tests/test_public.py \
+	plugins/samplers plugins/schedules
+
+test: setup  ## the tests; ARGS="-k sampler" and the like are passed to pytest
+	$(PYTEST) $(ARGS)
+
+quick: setup  ## style, types and the fast tests, in a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PYTEST) -m "not slow and not long and not chaos" $(FAST) $(ARGS)
 
 peers: $(VENV)/.peers  ## compare with diffusers and k-diffusion, which this installs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/peers plugins/diffusers
 
 long: setup  ## the tests that `make test` leaves out because they take longer
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long --numprocesses 2
+	$(PYTEST) -m long $(ARGS)
 
-chaos: setup  ## kill, cut, fill and lie to runs, into docs/reliability.md (half an hour)
+chaos: setup  ## the tests of failures, then kill, cut, fill and lie to runs, into docs/reliability.md (an hour)
+	$(PYTEST) -m chaos
 	$(BIN)/python tests/chaos/all.py $(CHAOS)
 
 fuzz: setup  ## fuzz the reading of recipes, guided by coverage (ten minutes)

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Child", "ForkServer", "run_wb"]
+__all__ = ["Child", "ForkServer", "run_wb", "shared_server"]
 
 
 def run_wb(

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -15,6 +16,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.fork_server import shared_server
 
 CANARY = "Zaunkoenig7Gimpel"
 SERVER = f"http://wren:{CANARY}@127.0.0.1:1/"
@@ -64,12 +67,10 @@ def rows_of(path: Path) -> bytes:
 
 
 class Watch:
-    """Reads the command lines of all processes that come from the one that `command` started, until it is left."""
+    """Reads the command lines of all processes that come from process `root`, until it is left."""
 
-    def __init__(self, root: int, command: list[str]) -> None:
+    def __init__(self, root: int) -> None:
         self._root, self._left = root, threading.Event()
-        # Not read from /proc: for a moment after the start there is nothing to read there yet.
-        self._typed = b"".join(word.encode() + b"\0" for word in command)
         self.lines: dict[int, bytes] = {}
         self._thread = threading.Thread(target=self._run)
 
@@ -91,9 +92,7 @@ class Watch:
                 if process != self._root and self._descends(process, parents):
                     with contextlib.suppress(OSError):
                         line = Path(f"/proc/{process}/cmdline").read_bytes()
-                        # Before it has become another program, a new process still has its parent's command line.
-                        if line != self._typed:
-                            self.lines[process] = self.lines.get(process, b"") + line
+                        self.lines[process] = self.lines.get(process, b"") + line
 
     def _descends(self, process, parents):
         while process in parents:
@@ -114,7 +113,9 @@ class Cage:
 
     def wb(self, *words, seconds=300, **environment):
         """Run it, listen, and return its exit code; what the user typed is known to the user, what it starts is not."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "WB_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if name == "WB_CACHE" or not name.startswith(("MLFLOW_", "WB_"))
+        }
         given = {
             **kept,
             "WB_HOME": str(self.home),
@@ -122,13 +123,12 @@ class Cage:
             "OMP_NUM_THREADS": "1",
             **environment,
         }
-        command = [sys.executable, "-m", "workbench", *map(str, words)]
-        process = subprocess.Popen(command, env=given, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        with Watch(process.pid, command) as watch:
-            try:
-                out, err = process.communicate(timeout=seconds)
-            finally:
-                process.kill()
+        with tempfile.TemporaryDirectory() as elsewhere:
+            logs = Path(elsewhere) / "out", Path(elsewhere) / "errors"
+            child = shared_server().start(list(map(str, words)), *logs, self.folder, given)
+            with Watch(child.pid) as watch:
+                code = child.wait(seconds)
+            out, err = (log.read_bytes() for log in logs)
         self.output += f"{out.decode()}\n{err.decode()}"
         self.children += len(watch.lines)
         assert not sings(out), out.decode()
@@ -138,7 +138,7 @@ class Cage:
         self.recipe.unlink(missing_ok=True)  # the user's own file may hold it
         assert heard_in(self.folder) == []
         self.recipe.write_text(RECIPE)
-        return process.returncode
+        return code
 
     @property
     def told(self):
@@ -212,7 +212,6 @@ FAILING = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("words", "environment", "code", "told"), FAILING.values(), ids=list(FAILING))
 def test_a_password_is_in_nothing_that_a_failure_leaves(words, environment, code, told, cage):
     assert cage.wb(*words, **environment) == code
@@ -220,7 +219,7 @@ def test_a_password_is_in_nothing_that_a_failure_leaves(words, environment, code
     assert "Traceback" not in cage.output
 
 
-@pytest.mark.long  # MLflow's server asks a database that is away for two minutes
+@pytest.mark.chaos  # MLflow's server asks a database that is away for two minutes
 def test_a_server_whose_database_is_away_keeps_its_password(cage):
     assert cage.wb("ui", "--tracking-uri", DATABASE, "--port", "5990", seconds=590) == 2
     assert "MLflow server ended" in cage.told
@@ -257,7 +256,7 @@ def test_a_recipe_without_a_password_is_not_refused(uri, cage):
     assert cage.wb("validate", "recipe.toml") == 0
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 def test_a_run_whose_server_is_away_and_all_that_may_come_after_it_keep_the_password(cage):
     away = {"MLFLOW_TRACKING_URI": SERVER}
     assert cage.wb("run", "recipe.toml", **away) == 0
@@ -270,7 +269,7 @@ def test_a_run_whose_server_is_away_and_all_that_may_come_after_it_keep_the_pass
     assert heard_in(cage.home) == []
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 def test_a_sweep_whose_server_is_away_keeps_the_password_from_its_workers_command_lines_and_logs(cage):
     cage.wb("sweep", "recipe.toml", seconds=600, MLFLOW_TRACKING_URI=SERVER)
     assert cage.children >= 1
@@ -296,7 +295,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 def test_a_server_that_refuses_the_password_and_quotes_it_does_not_get_it_printed(cage):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
         server.seen = []
@@ -342,7 +341,7 @@ def mlflow_server(folder):
         process.wait()
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 def test_a_run_that_arrives_leaves_the_password_neither_here_nor_there(cage):
     with mlflow_server(cage.folder / "server") as place:
         given = {"MLFLOW_TRACKING_URI": f"http://wren:{CANARY}@{place}"}
@@ -364,6 +363,6 @@ def test_what_is_listened_with_does_hear(tmp_path):
         connection.execute("insert into t values (?)", ("x" * 4070 + CANARY + "x" * 9000,))
         connection.commit()
     assert heard_in(tmp_path) == [f"the name of {tmp_path / CANARY}.png", "a.db", "coded", "plain"]
-    with Watch(os.getpid(), []) as watch:
+    with Watch(os.getpid()) as watch:
         subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", CANARY], check=True)
     assert any(sings(line) for line in watch.lines.values())

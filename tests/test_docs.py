@@ -88,7 +88,7 @@ def test_the_documented_orders_are_those_that_are_measured(repository):
     assert [line.split(" | ")[:-1] for line in documented.splitlines()] == orders, "python docs/make_orders.py"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_documented_errors_of_paths_are_those_that_are_measured(repository):
     made = module(repository / "docs" / "make_paths.py")
     documented = made.PAGE.read_text().partition(made.MARKS[0])[2].partition(made.MARKS[1])[0].splitlines()[2:]

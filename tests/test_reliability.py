@@ -20,6 +20,8 @@ from workbench.faults import POINTS
 STEPS = 40
 # Where a run that is not tracked does not come by: tests/tracking/test_sending.py does.
 SENDING = ("records sent", "records acknowledged")
+# One of each kind is in `make test`, the others are in `make chaos`.
+EACH_TIME = ("checkpoint file written", "checkpoint named", "journal before commit", "step done", "evaluation begun", "run ended")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def check(run, expected):
     assert not list(run.path.rglob(".writing_*"))
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.chaos) for seed in (1, 2, 3, 4))])
 def test_a_run_that_is_killed_at_random_ends_bit_for_bit_where_the_other_does(wb, home, expected, tmp_path, seed):
     name = f"random-{seed}"
     child = wb("run", written_recipe(tmp_path, name, STEPS), "--no-track", to_end=False)
@@ -77,7 +79,10 @@ def test_a_run_that_is_killed_at_random_ends_bit_for_bit_where_the_other_does(wb
     check(run_of(home, name), expected)
 
 
-@pytest.mark.parametrize("point", [point for point in POINTS if point not in SENDING])
+@pytest.mark.parametrize(
+    "point",
+    [pytest.param(point, marks=() if point in EACH_TIME else pytest.mark.chaos) for point in POINTS if point not in SENDING],
+)
 def test_a_run_that_dies_at_a_named_point_ends_where_the_other_does(wb, home, expected, tmp_path, point):
     name = f"dies-{POINTS.index(point)}"
     count = {"file written": 9, "journal before commit": 4, "journal committed": 5, "step done": 7, "run ended": 1}.get(point, 2)
@@ -89,7 +94,7 @@ def test_a_run_that_dies_at_a_named_point_ends_where_the_other_does(wb, home, ex
     check(run, expected)
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     "moment",
     [
@@ -113,7 +118,14 @@ def test_a_full_disk_is_one_clear_message_and_costs_nothing_that_was_there(wb, h
     check(run, expected)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGHUP, 129),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.chaos),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.chaos),
+    ],
+)
 def test_a_signal_ends_a_run_within_seconds_and_its_status_is_true(wb, home, expected, tmp_path, number, code):
     name = f"signal-{number}"
     child = wb("run", written_recipe(tmp_path, name, STEPS), "--no-track", to_end=False)
@@ -182,7 +194,7 @@ def test_a_run_has_one_writer(wb, home, tmp_path):
     assert run.info()["status"] == "RUNNING"  # nobody could write it
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 def test_a_run_without_a_server_is_sent_later(wb, home, tmp_path):
     recipe = written_recipe(tmp_path, "later", STEPS)
     assert wb("run", recipe, MLFLOW_TRACKING_URI="http://127.0.0.1:9") == 0, wb.log()

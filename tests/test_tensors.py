@@ -342,32 +342,43 @@ def test_more_bytes_than_were_allowed_are_not_read(tmp_path):
         read_tensors(tmp_path / "a", most_bytes=size - 1)
 
 
+# Reads one file after another, each in a process that may take so many bytes more.
 READ = """
-import resource, sys
+import json, os, resource, sys
 from pathlib import Path
 from workbench.errors import WeightsError
 from workbench.tensors import read_tensors
 
 read_tensors(Path(sys.argv[1]))  # imports what it needs
-taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv[3]), taken + int(sys.argv[3])))
-try:
-    print(sorted(read_tensors(Path(sys.argv[2]))))
-except WeightsError as error:
-    print(error)
+for line in sys.stdin:
+    path, more = json.loads(line)
+    if (pid := os.fork()) == 0:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + more, taken + more))
+        try:
+            print(sorted(read_tensors(Path(path))), flush=True)
+        except WeightsError as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
 """
 
 
-@pytest.fixture
-def read_within(tmp_path):
-    """What a process says that may take so many bytes more for reading a file."""
-    save_file({"a": torch.zeros(3)}, tmp_path / "small")
+@pytest.fixture(scope="module")
+def read_within(tmp_path_factory):
+    """What a process prints that may take so many bytes more for reading a file."""
+    small = tmp_path_factory.mktemp("small") / "small"
+    save_file({"a": torch.zeros(3)}, small)
+    words = [sys.executable, "-c", READ, small]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
-    def read(path, more):
-        words = [sys.executable, "-c", READ, tmp_path / "small", path, str(more)]
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        def read(path, more):
+            process.stdin.write(json.dumps([str(path), more]) + "\n")
+            process.stdin.flush()
+            return process.stdout.readline()
 
-    return read
+        yield read
+        process.stdin.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does it")

@@ -65,7 +65,7 @@ def python(code, *folders, cwd, words=()):
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_wheels_of_all_distributions_work_outside_the_checkout(repository, core, plugins, tmp_path):
     def wb(*words):
         return python("sys.argv[0] = 'wb'; from workbench.cli import main; main()", core, plugins, cwd=tmp_path, words=words)
@@ -81,7 +81,7 @@ def test_wheels_of_all_distributions_work_outside_the_checkout(repository, core,
     assert [str(core) in each or str(plugins) in each for each in where.split()] == [True, True]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_wheel_and_an_editable_install_of_the_same_source_have_the_same_hash(repository, core, plugins, tmp_path):
     with_components = [name for name in PLUGINS if name != "launchers"]  # no run depends on who started it
     sources = {name: tmp_path / "sources" / name for name in with_components}

@@ -19,11 +19,11 @@ from workbench.engine import RunFolder, list_runs
 WB = [sys.executable, "-m", "workbench"]
 TINY = Path(__file__).parents[1] / "tiny.toml"
 SETTINGS = """
-denoiser = { use = "unet", channels = 16, multipliers = [1, 2], blocks = 1, attention = [8], dropout = 0.1 }
+denoiser = { use = "unet", channels = 16, multipliers = [1], blocks = 1, attention = [], dropout = 0.1 }
 sampler = { use = "ddpm", steps = 5 }
 [train]
 steps = STEPS
-batch_size = 16
+batch_size = 8
 warmup = 10
 validate_every = 20
 checkpoint_every = 10

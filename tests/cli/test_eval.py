@@ -5,14 +5,14 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.fork_server import run_wb
+from tests.fork_server import run_wb, shared_server
 from workbench.cli import main
 from workbench.engine import RunFolder
 
@@ -209,22 +209,24 @@ def test_a_store_without_the_run_is_told_once_and_the_evaluation_goes_on(wb, hom
 
 
 def test_an_interrupted_call_keeps_what_is_finished_and_goes_on(home):
-    code = "from workbench.cli import main; main()"
-    words = ["eval", "latest", "--no-track", "--steps", "1,10000"]
-    environ = {**os.environ, "WB_HOME": str(home), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([sys.executable, "-c", code, *words], env=environ, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("1/2"):
-            break
-    process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=60)[0]
-    assert process.returncode == 130
+    code, told = interrupted(home, "1/2")
+    assert code == 130
     assert "stopped: 1 of 2 new combinations are kept; the same command goes on" in told
     assert len(files_of(home)) == 1
-    process = subprocess.Popen([sys.executable, "-c", code, *words], env=environ, stdout=subprocess.PIPE, text=True)
-    assert "1 kept from before, 1 to compute" in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    interrupted(home, "2 combinations: 1 kept from before, 1 to compute")
+
+
+def interrupted(home, words):
+    """Interrupt an evaluation once it has printed these words; its exit code and output."""
+    log, environ = home / "log", {**os.environ, "WB_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    log.write_text("")
+    child = shared_server().start(["eval", "latest", "--no-track", "--steps", "1,10000"], log, environ=environ)
+    until = time.monotonic() + 60.0
+    while words not in log.read_text():
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    return child.wait(), log.read_text()
 
 
 MISTAKES = [

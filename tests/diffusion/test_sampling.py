@@ -25,11 +25,15 @@ from workbench.testing import Constant, GaussianOracle, OracleNetwork, every_sam
 
 MEAN, STD = 0.7, 0.5
 SAMPLERS = [*every_sampler(), DDIM(eta=0.5), DDIM(eta=1.0), DDPM(variance="beta"), DPMpp2MSDE(eta=0.5), UniPC(order=3)]
+# Samplers see posterior means, whatever the network predicts: two of them are enough for the other parameterizations.
+PAIRS = [
+    *(("v", sampler) for sampler in SAMPLERS),
+    *((name, sampler) for name in PARAMETERIZATIONS if name != "v" for sampler in (DDIM(), DDPM())),
+]
 
 
 @pytest.mark.parametrize("schedule", every_schedule(), ids=repr)
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
-@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+@pytest.mark.parametrize(("name", "sampler"), PAIRS, ids=repr)
 def test_every_sampler_schedule_and_parameterization_reaches_the_exact_moments(schedule, sampler, name):
     parameterization = PARAMETERIZATIONS[name]
     try:
@@ -75,9 +79,12 @@ def test_an_image_is_bit_equal_whatever_batch_it_is_sampled_in(sampler, schedule
         assert torch.equal(drawn(chosen), whole[chosen])
 
 
-@pytest.mark.parametrize("steps", [1, 7, 50, 299, 300])
-@pytest.mark.parametrize("spacing", ["uniform", "quadratic", "trailing"])
-def test_any_number_of_steps_starts_at_noise_and_ends_at_the_data(steps, spacing):
+@pytest.mark.parametrize(
+    ("spacing", "steps"),
+    [(spacing, steps) for spacing in ("uniform", "quadratic", "trailing") for steps in (1, 7, 50)]
+    + [("trailing", steps) for steps in (299, 300)],  # which fit 300 trained times, evenly or not
+)
+def test_any_number_of_steps_starts_at_noise_and_ends_at_the_data(spacing, steps):
     schedule = Linear(steps=300)
     path = Path.trailing(steps, 300) if spacing == "trailing" else getattr(Path, spacing)(steps)
     point = torch.tensor([0.25], dtype=torch.float64)

@@ -237,7 +237,7 @@ def test_compiled_blocks_compute_what_the_network_does():
 def test_the_same_training_ends_alike_with_and_without_the_fast_path(tiny, cache, tmp_path, compiled):
     overrides = [
         "denoiser={use='unet', channels=16, multipliers=[1, 2], blocks=1, attention=[8], heads=4}",
-        "train={steps=120, batch_size=16, learning_rate=2e-3, warmup=10, ema=0.9, precision='fp32', validate_every=0}",
+        "train={steps=50, batch_size=16, learning_rate=2e-3, warmup=10, ema=0.9, precision='fp32', validate_every=0}",
         "sampler.steps=1",
     ]
     recipe = load_recipe(tiny, overrides)

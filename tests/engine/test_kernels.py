@@ -21,6 +21,7 @@ from workbench.engine.sampling import Drawer
 from workbench.recipe import save
 
 
+@pytest.mark.long
 @needs_compiler
 def test_kernels_that_are_there_are_not_built_again(kernels_folder, monkeypatch):
     built(kernels_folder, "norm_silu_float32")
@@ -91,6 +92,7 @@ def test_without_a_compiler_a_network_computes_without_kernels(tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @needs_compiler
 def test_damaged_and_strangers_kernels_are_not_run(kernels_folder, tmp_path, monkeypatch):
     built(kernels_folder, "norm_silu_float32")

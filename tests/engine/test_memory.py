@@ -135,6 +135,7 @@ from workbench.engine import find_run, latest
 from workbench.home import wb_home
 torch.set_num_threads(1)
 torch.ones(64, 64).matmul(torch.ones(64, 64))  # the libraries behind it are loaded now
+torch.optim.AdamW([torch.zeros(1)])  # and torch's compiler, which takes seconds
 used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 told = []
 for words, mebibytes in json.load(sys.stdin):
@@ -215,6 +216,7 @@ def one_message(done):
     return " ".join(line.strip() for line in done["err"].splitlines())
 
 
+@pytest.mark.long
 def test_a_batch_too_large_to_train_on_ends_the_run_with_one_message(told):
     message = one_message(told["large batch"])
     assert message.startswith("error: train.batch_size = 8000 did not fit into memory (needs ")
@@ -222,6 +224,7 @@ def test_a_batch_too_large_to_train_on_ends_the_run_with_one_message(told):
     assert told["large batch"]["left"] == ["FAILED", None]
 
 
+@pytest.mark.long
 def test_a_batch_too_large_to_draw_ends_the_run_and_it_goes_on_where_there_is_more(told):
     message = one_message(told["large drawing"])
     assert "evaluate.batch_size = 2000 did not fit into memory (needs " in message
@@ -231,6 +234,7 @@ def test_a_batch_too_large_to_draw_ends_the_run_and_it_goes_on_where_there_is_mo
     assert told["resumed"]["left"] == ["FINISHED", 4]
 
 
+@pytest.mark.long
 def test_a_trained_network_draws_in_batches_that_fit(told, home):
     message = one_message(told["large sample"])
     assert "evaluate.batch_size = 2400 did not fit into memory (needs " in message
@@ -239,6 +243,7 @@ def test_a_trained_network_draws_in_batches_that_fit(told, home):
     assert (home / "5.png").read_bytes() == (home / "16.png").read_bytes()
 
 
+@pytest.mark.long
 def test_a_network_too_large_to_be_built_is_one_message_too(told):
     assert one_message(told["large network"]).startswith("error: there is not enough memory (needs ")
     assert told["large network"]["left"] is None

@@ -11,16 +11,6 @@ from workbench.diffusion import fork_group_norm_silu, group_norm_silu
 from workbench.diffusion.normalization import composed
 from workbench.engine.fast import Choices, FastPath, norm_silu
 
-BUILT = [
-    pytest.param(dtype, silu, marks=[needs_compiler, *([] if first else [pytest.mark.long])])
-    for first, dtype, silu in [
-        (True, torch.float32, True),
-        (False, torch.float32, False),
-        (False, torch.bfloat16, True),
-        (False, torch.bfloat16, False),
-    ]
-]
-
 
 def assert_norms_are_those_of_float64(function, truth, dtype):
     for batch, channels, groups, side in [(3, 24, 6, 8), (1, 8, 1, 1), (2, 48, 12, 5), (2, 192, 32, 16)]:
@@ -56,7 +46,10 @@ def test_norm_with_and_without_silu_and_its_gradients_are_those_of_float64(dtype
     assert_norms_are_those_of_float64(ours, TRUTHS[silu], dtype)
 
 
-@pytest.mark.parametrize(("dtype", "silu"), BUILT)
+@pytest.mark.long
+@needs_compiler
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("silu", [True, False])
 def test_compiled_norms_and_their_gradients_are_those_of_float64(kernels_folder, dtype, silu):
     ours = partial(norm_silu.norm_silu, built(kernels_folder, norm_silu.family(dtype, silu=silu)))
     assert_norms_are_those_of_float64(ours, TRUTHS[silu], dtype)
@@ -83,6 +76,7 @@ def test_gradients_of_a_norm_and_of_the_branch_beside_it_come_together(kernels_f
     assert max(errors(ours, truth)) < (1e-5 if dtype == torch.float32 else 1e-2)
 
 
+@pytest.mark.long
 @needs_compiler
 def test_an_image_is_bit_equal_whatever_the_batch(kernels_folder):
     found = built(kernels_folder, norm_silu.family(torch.float32))
@@ -118,6 +112,7 @@ def test_norm_and_silu_take_the_fast_path_by_their_name():
     assert beside is x
 
 
+@pytest.mark.long
 @needs_compiler
 def test_what_is_not_a_number_stays_none(kernels_folder):
     # A loss that is not finite ends a run: no kernel may hide what leads to it.

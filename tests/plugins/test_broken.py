@@ -145,6 +145,7 @@ def test_a_hidden_component_is_told_as_hidden(wb, broken, tmp_path):
     )
 
 
+@pytest.mark.long
 def test_the_doctor_names_each_and_comes_to_an_end(wb, broken):
     found = json.loads(wb("doctor", "--seconds", "2", "--json", code=1).stdout)
     told = {row["name"]: (row["state"], row["told"]) for row in found if row["about"] == "plugin" and row["state"] == "broken"}

@@ -43,7 +43,7 @@ def refused(project, recipe):
     return " ".join(told.errors.split())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(RECIPES)), mutations=MUTATIONS)
 def test_a_mutated_recipe_is_right_or_refused_with_its_place(project, name, mutations):
     told, written = checked(project, apply(RECIPES[name], mutations))

@@ -112,7 +112,7 @@ def test_a_lease_that_is_renewed_stays(desk):
         assert other.next("other") is None
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 def test_two_machines_without_a_common_coordinator_finish_a_sweep_under_fire(server):
     command = [sys.executable, str(ROOT / "tests" / "chaos" / "sweep.py"), "--trials", "8", "--workers", "1", "--steps", "60",
                "--kills", "2", "--coordinator-kills", "1", "--every", "3", "--storage", server]  # fmt: skip

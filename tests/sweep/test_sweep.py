@@ -22,7 +22,7 @@ class Mine(Denoiser):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path, found):
     path = write()
     done = wb("sweep", path, "--trials", 4, "--workers", 2, "--no-track")

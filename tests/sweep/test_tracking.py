@@ -10,7 +10,7 @@ import pytest
 WB = [sys.executable, "-m", "workbench"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_trials_stand_under_their_sweep_with_what_was_chosen(write, tmp_path):
     from mlflow.tracking import MlflowClient
 

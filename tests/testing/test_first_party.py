@@ -33,7 +33,8 @@ def cases(kind):
         if entry.distribution.startswith(OURS) and entry.name not in ELSEWHERE:
             for fields in SETTINGS.get(entry.name, [{}]):
                 for check in checks(kind):
-                    yield pytest.param(entry, fields, check, id=f"{entry.name}{fields or ''}-{check.name}")
+                    marks = pytest.mark.long if entry.name == "cars" else ()  # whose checks draw 9,000 cars each
+                    yield pytest.param(entry, fields, check, id=f"{entry.name}{fields or ''}-{check.name}", marks=marks)
 
 
 def conforms(entry, fields, check):

@@ -83,7 +83,7 @@ def test_a_server_that_is_not_there_is_told_without_its_password(tmp_path):
     assert "127.0.0.1:9" in str(caught.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_four_processes_that_start_at_once_on_an_empty_home_all_record_their_run(tmp_path):
     code = f"""
 from pathlib import Path

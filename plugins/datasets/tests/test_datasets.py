@@ -1,6 +1,8 @@
 """Datasets: drawn cars, folders, photographs, CIFAR-10."""
 
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,7 +71,8 @@ def test_captions_say_what_is_there():
     assert all(caption(design(0, index)).startswith(("a ", "an ")) for index in range(50))
 
 
-def test_the_drawn_cars_load_as_described(resources):
+def test_the_drawn_cars_load_as_described():
+    resources = Resources(Path(os.environ["WB_CACHE"]))  # where other tests find them drawn
     cars = Cars(image_size=16)
     spec, train, test = cars.describe(), cars.load("train", resources), cars.load("test", resources)
     assert (len(train), len(test), spec.shape, spec.classes) == (8000, 1000, (3, 16, 16), BODIES)
@@ -90,7 +93,8 @@ def test_the_drawn_cars_load_as_described(resources):
     assert torch.equal(pickle.loads(pickle.dumps(test))[5].image, test[5].image)
 
 
-def test_the_second_load_draws_nothing(resources, monkeypatch):
+def test_the_second_load_draws_nothing(monkeypatch):
+    resources = Resources(Path(os.environ["WB_CACHE"]))
     first = Cars(image_size=16).load("test", resources)
     monkeypatch.setattr("wb_datasets.painting.paint", lambda *_: pytest.fail("drawn again"))
     assert torch.equal(Cars(image_size=16).load("test", resources).images([3]), first.images([3]))

@@ -21,7 +21,7 @@ def wait(condition, seconds=90.0):
         time.sleep(0.1)
 
 
-@pytest.fixture(params=["slurm", "ray"])
+@pytest.fixture(params=["slurm", pytest.param("ray", marks=pytest.mark.long)])
 def launcher(request):
     """Slurm's on submitit's local executor, Ray's on a local Ray."""
     if request.param == "slurm":
