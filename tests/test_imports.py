@@ -21,7 +21,7 @@ ARROWS = {
     "diffusion": {"errors", "random", "interfaces"},
     "registry": {"errors", "files", "interfaces"},
     "metrics": {"errors", "interfaces"},
-    "recipe": {"errors", "files", "secrets", "interfaces", "registry", "diffusion"},
+    "recipe": {"errors", "files", "secrets", "sqlite", "interfaces", "registry", "diffusion"},
     "engine": {
         "errors",
         "faults",

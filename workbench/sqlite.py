@@ -28,10 +28,10 @@ def sqlite_path(url: str) -> Path | None:
     return Path(name)
 
 
-def absolute_url(url: str) -> str:
-    """The URL with a relative SQLite file resolved against the working directory; any other URL unchanged."""
+def absolute_url(url: str, folder: Path | None = None) -> str:
+    """The URL with a relative SQLite file resolved against `folder` or the working directory; any other URL unchanged."""
     path = sqlite_path(url)
     if path is None or path.is_absolute():
         return url
     query = url.partition("?")[1:]
-    return sqlite_url(path.absolute()) + "".join(query)
+    return sqlite_url((folder or Path.cwd()).absolute() / path) + "".join(query)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from workbench.cli import main
-from workbench.cli.tracked import Tracked
+from workbench.cli.tracked import tracked
 from workbench.engine import Evaluator, Measurement, RunFolder, RunSpec, Stop, read_run
 from workbench.errors import CheckpointError
 from workbench.recipe import load
@@ -92,7 +92,7 @@ def run_of(place, name="classes"):
 
 def drawn(place, *words):
     """The bytes of what is drawn."""
-    code, said = call("sample", "classes", "-n", "2", "--out", place / "drawn.png", *words)
+    code, said = call("sample", "classes", "-n", "2", "--out", place / "drawn.png", "--force", *words)
     assert code == 0, said
     return (place / "drawn.png").read_bytes()
 
@@ -185,12 +185,14 @@ def test_a_trial_that_is_resumed_reports_changed_data_and_refuses_other_classes(
     path = place / "sweep.toml"
     path.write_text((place / "recipe.toml").read_text() + space)
     folder, task, stop = SweepFolder.of(place / "home", "search"), Task("trial", 0, "search-t0000"), Stop()
-    folder.create(load(path), "sweep.toml", None)
+    folder.create(load(path, ["evaluate.features=[]"]), "sweep.toml", None)
     stop.request()  # each attempt ends with a checkpoint before its first step
     warnings = []
 
     def attempt():
-        hooks = Hooks(lambda run, parts: Tracked.none(), warn=warnings.append)
+        hooks = Hooks(
+            lambda run, parts: tracked(run, parts, path, None, place / "home", warnings.append, send=False), warn=warnings.append
+        )
         return run_trial(task, folder, torch.device("cpu"), hooks, stop)
 
     assert (attempt(), warnings) == (None, [])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench.engine import Evaluator, Measurement, assemble, create_run, prepare_references, recorded, train
+from workbench.engine import Evaluator, Measurement, RunSpec, assemble, create_run, prepare_references, recorded, train
 from workbench.errors import DistanceError
 from workbench.interfaces import ExtractorCard, FeatureExtractor, NullTracker
 from workbench.recipe import Slot, load
@@ -99,7 +99,14 @@ def test_training_on_one_image_ends_without_distances(parts, tmp_path):
     assert {"samples_00000002.png", "denoising.gif", "neighbours_00000002.png"} <= {path.name for path in run.pictures.iterdir()}
     prepare_references(made.recipe, made.train, made.cache, CPU)
     with pytest.raises(DistanceError, match="need at least 2 real images"):
-        Evaluator(run, made.recipe, Measurement(4, 0, None, made.recipe.evaluate.features), CPU, made.cache)
+        Evaluator(
+            run,
+            made.recipe,
+            RunSpec.of(made.spec, made.train, made.test),
+            Measurement(4, 0, None, made.recipe.evaluate.features),
+            CPU,
+            made.cache,
+        )
 
 
 def test_what_one_extractor_cannot_measure_another_does(parts, tmp_path):

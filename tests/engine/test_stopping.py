@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from workbench.engine import Evaluator, Measurement, Stop, Stopped, create_run, evaluate, latest, prepare_references, train
+from workbench.engine import (
+    Evaluator,
+    Measurement,
+    RunSpec,
+    Stop,
+    Stopped,
+    create_run,
+    evaluate,
+    latest,
+    prepare_references,
+    train,
+)
 from workbench.engine.pictures import nearest
 from workbench.engine.validation import validation_losses
 from workbench.recipe import save
@@ -80,7 +91,9 @@ def test_measuring_a_combination_ends_within_a_move(parts_of, tmp_path):
     list(train(parts, run.checkpoints))
     stop = Stop()
     measurement = Measurement(8, 0, 4, parts.recipe.evaluate.features)
-    evaluator = Evaluator(run, parts.recipe, measurement, CPU, parts.cache, stop=stop)
+    evaluator = Evaluator(
+        run, parts.recipe, RunSpec.of(parts.spec, parts.train, parts.test), measurement, CPU, parts.cache, stop=stop
+    )
     stop.request()
     with pytest.raises(Stopped):
         evaluator.measure(parts.recipe.evaluation_sampler)

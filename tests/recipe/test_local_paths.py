@@ -11,7 +11,8 @@ from wb_features.inception import Inception
 from workbench.errors import RecipeError, WeightsError
 from workbench.interfaces import LocalPath
 from workbench.recipe import dumps, load, relative_paths, save
-from workbench.recipe.places import absolute_store, place_paths
+from workbench.recipe.places import place_paths
+from workbench.sqlite import absolute_url, sqlite_path
 
 RECIPE = """name = "paths"
 parameterization = "v"
@@ -131,9 +132,19 @@ def test_weights_and_stores_in_files_are_relative_to_the_recipe_too(project):
     assert changed.tracking.uri == f"sqlite:///{project / 'elsewhere' / 'store.db'}"
 
 
+def test_a_store_next_to_a_recipe_in_a_folder_of_any_name_is_the_one_that_is_opened(project):
+    recipe = load(
+        write(
+            project / "a%20?b#c" / "w.toml",
+            RECIPE.replace("photos", "../recipes/photos") + '[tracking]\nuri = "sqlite:///store.db"\n',
+        )
+    )
+    assert sqlite_path(recipe.tracking.uri) == project / "a%20?b#c" / "store.db"
+
+
 @pytest.mark.parametrize("uri", ["sqlite:////tmp/a.db", "sqlite:///:memory:", "http://localhost:5000", "postgresql://host/name"])
 def test_other_stores_are_left_as_they_are(uri, tmp_path):
-    assert absolute_store(uri, tmp_path) == uri
+    assert absolute_url(uri, tmp_path) == uri
 
 
 def test_weights_that_are_missing_are_named_by_their_absolute_path(project, monkeypatch):

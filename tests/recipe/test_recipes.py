@@ -304,7 +304,8 @@ def test_a_windows_path_in_single_quotes_or_with_slashes_is_one(write):
         assert "no folder" in problems(write(GOOD.replace('"cars"', f'"cars"\nroot = {root}')))[0].message
     for root in ("C:\\temp\\new", '"C:\\temp\\new"', '"C:\\Users"'):  # in a shell's quotes too
         (problem,) = problems(write(GOOD), f"dataset.root={root}")
-        assert f"no folder {root.strip(chr(34))!r}" in problem.message
+        assert problem.message.startswith("no folder '")
+        assert problem.message.endswith(f"{root.strip(chr(34))}'")
 
 
 def test_locating_a_mistake_takes_no_longer_than_the_file_is(write):

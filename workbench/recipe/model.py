@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler, SampleSpec
 from workbench.interfaces.paths import RelativeTo
-from workbench.recipe.places import absolute_store
 from workbench.recipe.search import Sweep
 from workbench.recipe.section import Section
 from workbench.registry import Kind
 from workbench.secrets import has_secret
+from workbench.sqlite import absolute_url
 
 __all__ = [
     "INHERITED",
@@ -183,7 +182,7 @@ class Evaluate(Section):
 class Tracking(Section):
     """[tracking]: where the run is recorded."""
 
-    uri: Annotated[str, RelativeTo(absolute_store)] | None = Field(
+    uri: Annotated[str, RelativeTo(absolute_url)] | None = Field(
         None, description="MLflow tracking URI; default: mlflow/mlflow.db under WB_HOME"
     )
     experiment: str = Field("workbench", min_length=1, max_length=200, description="MLflow experiment")
@@ -196,7 +195,7 @@ class Tracking(Section):
                 "holds a password, and recipes are copied into run folders and tracking stores: leave it out here, and set "
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server, or MLFLOW_TRACKING_URI to the whole URI of a database"
             )
-        return None if uri is None else absolute_store(uri, Path.cwd())
+        return None if uri is None else absolute_url(uri)
 
     @field_validator("experiment")
     @classmethod

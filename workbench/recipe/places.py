@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,18 +10,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from workbench.interfaces.paths import RelativeTo, absolute_path
+from workbench.interfaces.paths import RelativeTo
 from workbench.recipe.toml import Key
 
-__all__ = ["absolute_store", "place_paths"]
-
-_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:)([^?]+)(.*)", re.DOTALL)
-
-
-def absolute_store(uri: str, folder: Path) -> str:
-    """A tracking URI whose database file has an absolute path; any other URI as it is."""
-    parts = _SQLITE.fullmatch(uri)
-    return uri if parts is None else f"{parts[1]}{absolute_path(parts[2], folder)}{parts[3]}"
+__all__ = ["place_paths"]
 
 
 def place_paths(model: type[BaseModel], table: Mapping[str, Any], folder_of: Callable[[Key], Path]) -> dict[str, Any]:

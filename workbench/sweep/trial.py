@@ -85,9 +85,9 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
             cache = cache_folder(folder.home)
             with alone(cache / "preparing.lock"):  # decoded images, features and measured choices are made once for all workers
                 parts = assemble(recipe, device, cache)
+                for line in record_data(run, parts):
+                    hooks.warn(line)
                 prepare_references(recipe, parts.train, cache, device, stop)
-            for line in record_data(run, parts):
-                hooks.warn(line)
             if _too_large(parts):
                 return _infeasible(run, parts, hooks)
             record = hooks.open_record(run, parts)
