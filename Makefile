@@ -6,7 +6,7 @@ PLUGINS := schedules denoisers samplers datasets features launchers
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
-.PHONY: constraints cars test quick long peers chaos chaos-sweep fuzz bench bench-quality lint format setup ui clean help
+.PHONY: constraints cars test quick long peers chaos chaos-sweep fuzz bench bench-quality gpu-pack gpu lint format setup ui clean help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -51,6 +51,17 @@ bench: $(VENV)/.bench  ## how fast we and the peers are, into docs/performance.m
 
 bench-quality: $(VENV)/.bench  ## how good photographs are after equal minutes of training (more than an hour)
 	$(BIN)/python -m benchmarks.quality $(BENCH)
+
+# For a GPU machine without a network: Python 3.12 with torch and torchvision there. The folder gpu-pack/ travels with the checkout.
+gpu-pack: setup  ## collect wheels, weights and CIFAR-10 images for `make gpu` into gpu-pack/ (60 MiB at most)
+	$(BIN)/python -m benchmarks.gpu.pack
+
+# On that machine. Wheels of this checkout are built and installed next to the pack, not into the machine's Python.
+gpu:  ## tests and measurements on a GPU, from what `make gpu-pack` collected (nine minutes)
+	$(PYTHON) -m pip install --quiet --no-index --find-links gpu-pack/wheels --no-deps --target gpu-pack/site --upgrade gpu-pack/wheels/*.whl
+	PYTHONPATH=$(CURDIR)/gpu-pack/site $(PYTHON) -m pip install --quiet --no-index --no-deps --no-build-isolation --target gpu-pack/site --upgrade \
+	  . $(foreach p,$(PLUGINS),./plugins/$(p))
+	PYTHONPATH=$(CURDIR)/gpu-pack/site $(PYTHON) -m benchmarks.gpu $(GPU)
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .

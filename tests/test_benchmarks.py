@@ -212,3 +212,54 @@ def test_peers_are_imported_only_where_they_are_compared_with(repository):
                 )
                 wrong += [f"{place}: {name}" for name in names if name.split(".")[0] in peers]
     assert wrong == []
+
+
+def packed_images(tmp_path, count, size):
+    """A file as CIFAR-10's: `count` JPEGs of `size` bytes, in turn of two classes."""
+    import numpy as np
+
+    offsets = size * np.arange(count + 1)
+    labels = np.arange(count) % 2
+    jpeg = np.repeat(np.arange(count, dtype=np.uint8), size)
+    np.savez(tmp_path / "all.npz", jpeg=jpeg, offsets=offsets, labels=labels, classes=np.array(["cat", "dog"]))
+    return tmp_path / "all.npz"
+
+
+def test_a_gpu_pack_holds_the_first_images_that_fit_byte_for_byte(tmp_path):
+    from benchmarks.gpu import learning, pack
+
+    source, free = packed_images(tmp_path, count=100, size=1000), 60_000
+    count = pack.pack_images(source, tmp_path / "pack.npz", free, least=10)
+    assert 35 <= count < 60
+    assert (tmp_path / "pack.npz").stat().st_size <= free
+    folder = learning.unpack(tmp_path / "pack.npz", tmp_path / "images")
+    files = sorted(folder.rglob("*.jpg"), key=lambda path: path.name)
+    assert [path.parent.name for path in files] == ["cat", "dog"] * (count // 2) + ["cat"] * (count % 2)
+    assert [path.read_bytes() for path in files] == [bytes([i]) * 1000 for i in range(count)]
+
+
+def test_a_gpu_pack_that_holds_too_few_images_is_refused(tmp_path):
+    from benchmarks.gpu import pack
+
+    with pytest.raises(SystemExit, match="of at least 90 images"):
+        pack.pack_images(packed_images(tmp_path, 100, 1000), tmp_path / "pack.npz", 60_000, least=90)
+
+
+def test_the_gpu_page_shows_rates_what_failed_and_distances():
+    from benchmarks.gpu.rates import Rate
+    from benchmarks.gpu.report import block
+
+    rates = [
+        Rate("training", 128, "ours", 2000.0, 1900.0, 2100.0, 5.0, 0.125, 4000.0),
+        Rate("compiled", 0, "the next contender", error="ended"),
+    ]
+    found = {
+        "device": "GPU", "bf16_matrix_tflops": 764.0, "when": "2026-11-29", "tests": "11 passed",
+        "machine": {"processor": "P", "cores": 2, "threads": 2, "flags": [], "python": "3.12", "versions": {}, "commit": None},
+        "rates": [vars(rate) for rate in rates],
+        "learning": [{"step": 1000, "minutes": 1.5, "fd_x": 61.234, "kid_x": 0.01234, "kid_x_std_error": 0.001}],
+    }  # fmt: skip
+    text = block(found)
+    assert "| training, ours | 128 | 2,000 (1,900 to 2,100) | 12.5 % | 4,000 MiB | 5.0 s |" in text
+    assert "compiled, the next contender: ended" in text
+    assert "| 1.5 | 1,000 | 61.23 | 0.01234 |" in text

@@ -1,0 +1,1 @@
+"""Training, sampling and distances on a GPU: `make gpu`."""
