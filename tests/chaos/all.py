@@ -24,6 +24,7 @@ MARKS = ("<!-- chaos: begin -->", "<!-- chaos: end -->")
 PARTS = {
     "resume": "--kills 50",
     "leaving": "--times 20",
+    "store": "--times 9",
     "corruption": "--flips 200",
     "server": "--kills 20 --longest 60",
     "disk": "",

@@ -13,8 +13,10 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.engine import RunFolder, list_runs
+from workbench.tracking.delivery import CONSTANTS
 
 WB = [sys.executable, "-m", "workbench"]
 TINY = Path(__file__).parents[1] / "tiny.toml"
@@ -115,6 +117,26 @@ def finished_times(run: RunFolder) -> int:
     """How often a run was brought to its end."""
     with closing(run.journal()) as journal:
         return sum(event == "finished" for event, _ in journal.events())
+
+
+def stored_numbers(client: Any, run: RunFolder) -> Counter[tuple[str, int, str]]:
+    """(key, step, value) of everything that an MLflow store has of a run."""
+    with closing(run.journal()) as journal:
+        run_id = journal.meta("tracking_run")
+    keys = client.get_run(run_id).data.metrics
+    return Counter(
+        (key, point.step, float(point.value).hex()) for key in keys for point in client.get_metric_history(run_id, key)
+    )
+
+
+def journal_numbers(run: RunFolder) -> Counter[tuple[str, int, str]]:
+    """(key, step, value) of everything that a run has measured."""
+    return Counter(
+        (key, line["step"], float(value).hex())
+        for line in run.numbers()
+        for key, value in line["metrics"].items()
+        if key not in CONSTANTS  # a param of the run on the server
+    )
 
 
 def finish(words: list[str], home: Path, log: Path, **more: str) -> None:

@@ -17,15 +17,13 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from runs import environment, finish, outcome_of, run_of, told, written_recipe
+from runs import environment, finish, journal_numbers, outcome_of, run_of, stored_numbers, told, written_recipe
 
 from workbench.engine import RunFolder
-from workbench.tracking.delivery import CONSTANTS
 
 
 class Server:
@@ -126,7 +124,7 @@ def _judged(server: Server, runs: list[RunFolder], outages: Outages, unsent: int
     lost = doubled = compared = 0
     wrong: list[str] = []
     for run in runs:
-        there, here = _on_server(client, run), _in_journal(run)
+        there, here = stored_numbers(client, run), journal_numbers(run)
         lost += sum((here - there).values())
         doubled += sum((there - here).values())
         compared += sum(here.values())
@@ -153,24 +151,6 @@ def _judged(server: Server, runs: list[RunFolder], outages: Outages, unsent: int
             "speed during outages": _speed(runs[1:], outages),
         },
         wrong,
-    )
-
-
-def _on_server(client: object, run: RunFolder) -> Counter[tuple[str, int, str]]:
-    with closing(run.journal()) as journal:
-        run_id = journal.meta("tracking_run")
-    keys = client.get_run(run_id).data.metrics
-    return Counter(
-        (key, point.step, float(point.value).hex()) for key in keys for point in client.get_metric_history(run_id, key)
-    )
-
-
-def _in_journal(run: RunFolder) -> Counter[tuple[str, int, str]]:
-    return Counter(
-        (key, line["step"], float(value).hex())
-        for line in run.numbers()
-        for key, value in line["metrics"].items()
-        if key not in CONSTANTS  # a param of the run on the server
     )
 
 
