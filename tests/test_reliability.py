@@ -31,7 +31,12 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(home):
-    with closing(ForkServer(environment(home))) as made:
+    # Images are those of all tests. Measured choices and kernels are not: what another test compiles meanwhile rounds in another way.
+    images, cache = Path(os.environ["WB_CACHE"]) / "images", home.parent / "cache"
+    images.mkdir(parents=True, exist_ok=True)
+    cache.mkdir()
+    (cache / "images").symlink_to(images)
+    with closing(ForkServer(environment(home, WB_CACHE=str(cache)))) as made:
         yield made
 
 
@@ -143,11 +148,11 @@ def test_a_signal_ends_a_run_within_seconds_and_its_status_is_true(wb, home, exp
     check(run, expected)
 
 
-def test_a_run_whose_reader_leaves_continues_to_its_end(nursery, home, expected, tmp_path):
+def test_a_run_whose_reader_leaves_continues_to_its_end(server, home, expected, tmp_path):
     pipe = tmp_path / "log"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    child = nursery.start(["run", str(written_recipe(tmp_path, "reader", STEPS)), "--no-track"], pipe)
+    child = server.start(["run", str(written_recipe(tmp_path, "reader", STEPS)), "--no-track"], pipe)
     while not select.select([reader], [], [], 0.01)[0] or not os.read(reader, 1):
         assert child.poll() is None
     os.close(reader)

@@ -170,7 +170,7 @@ def test_other_verbs_say_it_too_or_go_on_without_it(wb, site):
         "'stranger:mine' of stranger 1.2: making it from its fields raised KeyError: 'home'"
         in wb("plugins", "check", "mine", code=2).stderr
     )
-    assert "telling its fields raised KeyError: 'home'" in wb("show", "mine", code=2).stderr
+    assert "describing its fields raised KeyError: 'home'" in wb("show", "mine", code=2).stderr
     assert "ddim" in json.dumps(json.loads(wb("schema").stdout))
 
 

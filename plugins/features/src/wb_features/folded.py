@@ -17,7 +17,10 @@ Wish = Literal["auto", "fp32", "bf16"]
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # What torch's own compiler emits on a processor; where a build lacks it, convolution and ReLU are two operations.
-ONEDNN = all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight"))
+ONEDNN = all(
+    hasattr(torch.ops.mkldnn, name)
+    for name in ("_convolution_pointwise", "_is_mkldnn_bf16_supported", "_reorder_convolution_weight")
+)
 WORTH = 1.3  # how many times as fast convolutions must be; pooling and copies gain less
 
 
@@ -37,7 +40,7 @@ class Rectified(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[b, c, h, w] -> [b, c', h', w']."""
-        if x.device.type != "cpu" or not ONEDNN:
+        if x.device.type != "cpu" or not _has_fused_convolution(x.dtype):
             return F.relu(self.convolution(x), inplace=True)
         with_weights = self.convolution
         how = list(with_weights.padding), list(with_weights.stride), list(with_weights.dilation), with_weights.groups
@@ -47,6 +50,11 @@ class Rectified(nn.Module):
             x, self._packed, with_weights.bias, *how, "relu", [], ""
         )
         return rectified
+
+
+def _has_fused_convolution(dtype: torch.dtype) -> bool:
+    """True if oneDNN computes convolution and ReLU in one operation here; in bf16 it needs AVX-512 or AVX-NE-CONVERT."""
+    return ONEDNN and (dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
 def settled(wish: Wish, device: torch.device) -> Precision:
