@@ -209,7 +209,7 @@ def test_a_store_without_the_run_is_told_once_and_the_evaluation_goes_on(wb, hom
 
 
 def test_an_interrupted_call_keeps_what_is_finished_and_goes_on(home):
-    code, told = interrupted(home, "1/2")
+    code, told = interrupted(home, "fd_efficientnet_lite0")  # in the line of the first combination, once it is kept
     assert code == 130
     assert "stopped: 1 of 2 new combinations are kept; the same command goes on" in told
     assert len(files_of(home)) == 1
