@@ -196,7 +196,9 @@ def _prepare(message: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(message["out"], appending, 0o644), 1)
     os.dup2(os.open(message["errors"], appending, 0o644), 2)
-    sys.stdout.reconfigure(line_buffering="PYTHONUNBUFFERED" in os.environ)  # type: ignore[union-attr]
+    # New objects: the server's own were made for files of another kind, which can be sought in.
+    sys.stdout = os.fdopen(1, "w", 1 if "PYTHONUNBUFFERED" in os.environ else -1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, closefd=False)
 
 
 if __name__ == "__main__":

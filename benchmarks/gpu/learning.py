@@ -23,7 +23,7 @@ CLOSING_SECONDS = 45.0
 def unpack(pack: Path, folder: Path, limit: int | None = None) -> Path:
     """Write the first `limit` JPEGs of a pack (default: all) as `folder`/<class>/<index>.jpg, once."""
     if not folder.exists():
-        with np.load(pack) as stored:
+        with np.load(pack, allow_pickle=False) as stored:
             jpeg, offsets, labels, classes = (stored[name] for name in ("jpeg", "offsets", "labels", "classes"))
         for name in classes:
             (folder / str(name)).mkdir(parents=True)

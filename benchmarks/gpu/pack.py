@@ -79,7 +79,7 @@ def download_wheels(folder: Path, python: str) -> None:
 
 def pack_images(source: Path, target: Path, free: int, least: int = LEAST_IMAGES) -> int:
     """Copy the first images of `source` that fit into `free` bytes; return their number. Exits where they are fewer than `least`."""
-    with np.load(source) as stored:
+    with np.load(source, allow_pickle=False) as stored:
         jpeg, offsets, labels, classes = (stored[name] for name in ("jpeg", "offsets", "labels", "classes"))
     per_image = 16  # bytes of an offset and a label
     count = int(np.searchsorted(offsets + per_image * np.arange(len(offsets)), free - _HEADERS)) - 1
