@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -40,11 +42,14 @@ def write(tmp_path):
 
 @pytest.fixture
 def wb(tmp_path):
-    """Runs a command in a home of its own."""
+    """Runs a command in a home of its own, in a fork of a process that has imported all, or in a new process."""
 
-    def run(*words, check=True, env=None):
+    def run(*words, check=True, env=None, fork=True):
         environ = {**os.environ, "NO_COLOR": "1", "WB_HOME": str(tmp_path / "home"), **(env or {})}
-        done = run_wb(words, environ)
+        command = [sys.executable, "-m", "workbench", *map(str, words)]
+        done = (
+            run_wb(words, environ) if fork else subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        )
         if check:
             assert done.returncode == 0, done.stdout + done.stderr
         return done

@@ -131,7 +131,7 @@ def test_workers_that_a_launcher_starts_finish_a_sweep_and_end_by_themselves(
     command = ["sweep", write(), "--name", f"by-{launcher}", "--trials", 3, "--workers", 2, "--launcher", launcher]
     command += [word for each in settings for word in ("--launcher-set", each)]
     env = {"WB_SWEEP_STORAGE": server}
-    done = wb(*command, env=env)
+    done = wb(*command, env=env, fork=launcher != "ray")  # Ray starts threads and processes of its own
     assert {f"trial {number}: complete" for number in range(3)} <= {line.rpartition(" ")[0] for line in done.stdout.splitlines()}
     assert "best: trial" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
