@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import random
 import shutil
 import sys
@@ -26,6 +27,7 @@ from runs import environment, journal_numbers, run_of, stored_numbers, told, wri
 from workbench.engine import RunFolder, list_runs
 from workbench.tracking import default_uri
 
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 STEPS = 20
 NAMES = ("plain", "with a space", "50%", "a#b?c", "grün")  # of homes
 
@@ -95,7 +97,11 @@ def delete(scene: Scene, home: Path) -> None:
     client.restore_experiment(experiment)
 
 
-EVENTS: tuple[Callable[[Scene, Path], None], ...] = (move, copy, delete)
+EVENTS: tuple[tuple[str, Callable[[Scene, Path], None]], ...] = (
+    ("moved homes", move),
+    ("copied homes", copy),
+    ("deleted experiments", delete),
+)
 
 
 def main() -> int:
@@ -111,10 +117,10 @@ def main() -> int:
             scene = Scene(folder, server, folder / "home")
             scene.train()
             for time in range(options.times):
-                event = EVENTS[time % len(EVENTS)]
+                label, event = EVENTS[time % len(EVENTS)]
                 event(scene, folder / f"{time} {rng.choice(NAMES)}")
                 scene.expect(0, "", "sync")
-                done[f"{event.__name__} home" if event is not delete else "deleted experiment"] += 1
+                done[label] += 1
             return _judge(scene, done)
 
 
