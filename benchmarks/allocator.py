@@ -5,15 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 
-__all__ = ["MIB", "give_back", "keep"]
-
 MIB = 2**20
 # Parameters of glibc's mallopt (malloc.h).
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 
 
 def keep() -> None:
-    """As `workbench.engine.memory.keep_freed` has it."""
+    """As `workbench.compute.memory.keep_freed` has it."""
     _set({_TRIM_THRESHOLD: -1, _MMAP_MAX: 0})
 
 

@@ -10,8 +10,6 @@ from benchmarks.report import headlines
 from benchmarks.results import OURS, Measured, package_of
 from workbench.files import replacing
 
-__all__ = ["draw"]
-
 INK, FAINT = "#222222", "#8a8a8a"
 # Okabe & Ito 2008: told apart by people who do not see red and green alike.
 COLOURS = {

@@ -17,8 +17,6 @@ from wb_datasets.design import design
 from wb_datasets.painting import paint
 from workbench.interfaces import Dataset, Example, Examples, Provenance, Resources, SampleSpec, Split
 
-__all__ = ["Drawn", "Pixels", "cars", "inception_weights", "mirrored_batch", "photographs", "scratch"]
-
 INCEPTION = "fid_inception_v3_to_mixed7a_exact.safetensors"
 
 

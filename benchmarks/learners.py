@@ -14,15 +14,15 @@ from torch import Tensor
 from benchmarks import networks
 from benchmarks.data import inception_weights
 from benchmarks.peers import hugging_face
-from workbench.engine import Parts, Stop, assemble, latest, train
-from workbench.engine.checkpoint import load_average
-from workbench.engine.reference import Reference, extract
-from workbench.engine.sampling import Drawer, labels_like
+from workbench.evaluation.reference import Reference, extract
 from workbench.interfaces import Examples, FeatureExtractor
 from workbench.metrics import frechet_distance, kernel_distance
+from workbench.model.build import Parts, assemble
+from workbench.progress import Stop
 from workbench.recipe import SamplerSlot, load, slot_of
-
-__all__ = ["Ours", "diffusers", "distances", "parts_of"]
+from workbench.sampling.generator import Drawer, labels_like
+from workbench.training.checkpoint import latest, load_average
+from workbench.training.loop import train
 
 CPU = torch.device("cpu")
 TRIED = 5  # steps that tell a peer's pace

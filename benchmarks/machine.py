@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PACKAGES", "busy", "describe"]
-
 PACKAGES = (
     "diffusion-workbench",
     "torch",

@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HEAD", "LUCIDRAINS", "bridged", "cost", "hugging_face", "unet", "unet_like_lucidrains", "unet_of_our_shape"]
-
 # UNet2DModel's default: channels of an attention head.
 HEAD = 8
 # Unet(dim=64, dim_mults=(1, 2, 2)) of denoising-diffusion-pytorch: 5.25 million parameters.

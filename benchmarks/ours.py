@@ -15,13 +15,12 @@ from torch import Tensor
 from benchmarks.data import Drawn, scratch
 from benchmarks.networks import cost
 from benchmarks.timing import Action
-from workbench.engine import Parts, assemble, train
-from workbench.engine.reference import extract
-from workbench.engine.sampling import Drawer
+from workbench.evaluation.reference import extract
 from workbench.metrics import frechet_distance
+from workbench.model.build import Parts, assemble
 from workbench.recipe import Recipe, Slot, load
-
-__all__ = ["BEST", "CPU", "IMAGES", "PLAIN", "described", "features", "frechet", "parts_of", "sampling", "training"]
+from workbench.sampling.generator import Drawer
+from workbench.training.loop import train
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from benchmarks.report import QUALITY_MARKS, machine_line, renew
 
-__all__ = ["block", "write"]
-
 
 def write(results: Path, page: Path) -> None:
     """Renew the table of a page from the numbers in a file; without a file the page says so."""

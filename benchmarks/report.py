@@ -10,8 +10,6 @@ from benchmarks.results import BenchmarkError, Measured
 from benchmarks.timing import Spread
 from workbench.files import write_text
 
-__all__ = ["MARKS", "QUALITY_MARKS", "block", "headlines", "machine_line", "renew", "write"]
-
 MARKS = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 QUALITY_MARKS = "<!-- quality: begin -->\n", "<!-- quality: end -->\n"
 PICTURE = "pictures/performance.png"

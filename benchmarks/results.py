@@ -12,8 +12,6 @@ from benchmarks.timing import Contender, Spread, Times, ratios, spread
 from workbench.errors import WorkbenchError
 from workbench.files import write_json
 
-__all__ = ["Along", "BenchmarkError", "Comparison", "Measured", "Unit", "merged", "package_of", "read", "write"]
-
 SCHEMA = 1
 OURS = "ours"
 Unit = Literal["images/s", "s"]

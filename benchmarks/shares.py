@@ -13,12 +13,15 @@ from typing import Any
 import torch
 
 from workbench.cli.tracked import tracked
-from workbench.engine import assemble, create_run, recorded, train
-from workbench.engine.batches import Batches
 from workbench.home import cache_folder
 from workbench.journal import Journal
+from workbench.model.build import assemble
 from workbench.recipe import load, save
+from workbench.runs.folder import create_run
+from workbench.runs.recording import recorded
 from workbench.tracking.delivery import Delivery
+from workbench.training.batches import Batches
+from workbench.training.loop import train
 
 REPOSITORY = Path(__file__).parents[1]
 

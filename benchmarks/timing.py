@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 from benchmarks import allocator
 
-__all__ = ["Action", "Clock", "Contender", "Ready", "Spread", "Times", "interleaved", "prepared", "ratios", "spread"]
-
 Action = Callable[[], object]
 Clock = Callable[[], float]
 

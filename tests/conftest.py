@@ -1,13 +1,18 @@
-"""Distributions by strangers, made for one test: real ones, with metadata and entry points."""
+"""Fixtures: parts of a small recipe, third-party distributions with real metadata, an empty tracking store."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
+import torch
 
+from workbench.model.build import assemble
+from workbench.recipe import load
 from workbench.registry.content import content_hash
 from workbench.registry.discovery import _installed
 from workbench.registry.loading import _load
@@ -66,3 +71,33 @@ def empty_store(tmp_path_factory):
     home = tmp_path_factory.mktemp("empty_store")
     local_store(home)
     return home
+
+
+# A U-Net in float32, of which much is recorded.
+SETTINGS = [
+    "parameterization=eps",
+    "denoiser={use='unet', channels=8, multipliers=[1, 2], blocks=1, attention=[]}",
+    "train={steps=6, batch_size=8, warmup=2, log_every=1, validate_every=3, checkpoint_every=2, precision='fp32'}",
+    "evaluate.neighbours=2",
+    "evaluate.real=4",
+]
+
+
+@pytest.fixture(scope="session")
+def cache():
+    """Decoded data, made once for all tests."""
+    return Path(os.environ["WB_CACHE"])
+
+
+@pytest.fixture
+def parts_of(tiny, cache):
+    def make(*overrides, device="cpu"):
+        return assemble(load(tiny, [*SETTINGS, *overrides]), torch.device(device), cache)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kernels_folder():
+    # Shared by all processes of the test run: each kernel is built once.
+    return Path(os.environ["WB_CACHE"]) / "tested_kernels"

@@ -9,10 +9,10 @@ sys.path.insert(0, str(Path(__file__).parent / "chaos"))
 from calling import called, changes, listing, working_in
 from names import AROUND, WHOLE, made, names, outside, prepared, said
 
-from workbench.engine import RunFolder, find_run
 from workbench.errors import CheckpointError, StorageError
 from workbench.files import inside
 from workbench.recipe import load
+from workbench.runs.folder import RunFolder, find_run
 from workbench.tracking.store import folder_name
 
 ESCAPES = ["..", "/tmp/outside", "../outside", "../../outside", "a/../../outside", "a/b", "a\0b", "~", ".", "\u202e", "\ud800", "n" * 4096, "{0.__class__}", "CON"]  # fmt: skip

@@ -22,20 +22,22 @@ ARROWS = {
     "registry": {"errors", "files", "interfaces"},
     "metrics": {"errors", "interfaces"},
     "recipe": {"errors", "files", "secrets", "sqlite", "interfaces", "registry", "diffusion"},
-    "engine": {
-        "errors",
-        "faults",
-        "files",
-        "home",
-        "instants",
-        "journal",
-        "random",
-        "tensors",
-        "interfaces",
-        "diffusion",
-        "registry",
-        "recipe",
-        "metrics",
+    "progress": set(),
+    "compute": {"errors", "files", "interfaces", "diffusion", "recipe"},
+    "model": {"errors", "interfaces", "diffusion", "registry", "recipe", "compute"},
+    "sampling": {"errors", "progress", "random", "interfaces", "diffusion", "recipe", "compute", "model"},
+    "evaluation": {
+        "errors", "faults", "files", "progress", "random", "tensors",
+        "interfaces", "registry", "recipe", "metrics", "compute", "model", "sampling",
+    },
+    "training": {
+        "errors", "faults", "files", "progress", "random", "tensors",
+        "interfaces", "diffusion", "registry", "recipe", "compute", "model", "evaluation",
+    },
+    "runs": {
+        "errors", "faults", "files", "home", "instants", "journal", "progress",
+        "interfaces", "diffusion", "registry", "recipe", "metrics", "tracking",
+        "compute", "model", "sampling", "evaluation", "training",
     },
     "tracking": {"errors", "faults", "files", "journal", "secrets", "sqlite", "interfaces"},
     "testing": {"errors", "random", "interfaces", "diffusion", "registry"},
@@ -50,9 +52,14 @@ ARROWS = {
         "interfaces",
         "registry",
         "recipe",
-        "engine",
+        "progress",
+        "compute",
+        "model",
+        "evaluation",
+        "training",
+        "runs",
     },
-}
+}  # fmt: skip
 ONLY_IN = {"mlflow": "tracking", "optuna": "sweep", "typer": "cli", "rich": "cli"}
 PLUGIN_API = {"interfaces", "diffusion", "testing"}
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from workbench.engine import create_run, find_run, list_runs
 from workbench.instants import instant_of, local_time
+from workbench.runs.folder import create_run, find_run, list_runs
 from workbench.sweep.folder import list_sweeps
 
 # Each pair: the earlier and the later instant, whose texts sort the other way round.

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from workbench.engine import RunFolder, create_run
 from workbench.errors import JournalError
 from workbench.journal import Journal
+from workbench.runs.folder import RunFolder, create_run
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ ALLOWED = {
     ("plugins/features/src/wb_features/files.py", "torch.load"): "weights that others publish as a pickle: bytes of a known SHA-256, tensors only",
     ("workbench/testing/dataset_checks.py", "pickle"): "whether a plugin's examples reach data workers; reads what it wrote a moment ago",
     ("workbench/testing/sampler_conduct.py", "pickle"): "states of generators, to be compared; nothing is read",
-    ("workbench/engine/fast/building.py", "multiprocessing"): "forks of a process of ours, for the next line",
-    ("workbench/engine/fast/building.py", "concurrent.futures.ProcessPoolExecutor"): "hands functions of ours to forks that compile them",
+    ("workbench/compute/fast/building.py", "multiprocessing"): "forks of a process of ours, for the next line",
+    ("workbench/compute/fast/building.py", "concurrent.futures.ProcessPoolExecutor"): "hands functions of ours to forks that compile them",
     ("plugins/launchers/src/wb_launchers/slurm.py", "submitit"): "hands a function of ours to a job of ours, in the sweep's own folder",
     ("plugins/launchers/src/wb_launchers/on_ray.py", "ray"): "hands a function of ours to a task of ours",
 }  # fmt: skip

@@ -28,31 +28,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = [
-    "AmbiguousComponent",
-    "BrokenComponent",
-    "CheckpointError",
-    "CombinationError",
-    "ComponentError",
-    "DataError",
-    "DistanceError",
-    "JournalError",
-    "LauncherError",
-    "NonFiniteLoss",
-    "OutOfMemory",
-    "Problem",
-    "RecipeError",
-    "SamplingError",
-    "ScaffoldError",
-    "StorageError",
-    "SweepError",
-    "TrackingError",
-    "TrainingError",
-    "UnknownComponent",
-    "WeightsError",
-    "WorkbenchError",
-]
-
 
 class WorkbenchError(Exception):
     """The root: its text is meant for the user and says what to do."""

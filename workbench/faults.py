@@ -11,8 +11,6 @@ import os
 import signal
 from functools import lru_cache
 
-__all__ = ["POINTS", "point"]
-
 POINTS = (
     "file written",
     "checkpoint begun",

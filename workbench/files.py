@@ -16,20 +16,6 @@ from typing import Any
 from workbench.errors import StorageError
 from workbench.faults import point
 
-__all__ = [
-    "alone",
-    "clear_debris",
-    "held",
-    "inside",
-    "is_file",
-    "replacing",
-    "storage_errors",
-    "sync_folder",
-    "write_bytes",
-    "write_json",
-    "write_text",
-]
-
 UNFINISHED = ".writing_"  # the beginning of every name under which something is written that is not whole yet
 LONGEST_NAME = 200  # bytes, of the 255 there are: something is added to a name while the file is written
 _POLL_SECONDS = 0.1

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from workbench.errors import StorageError
 
-__all__ = ["cache_folder", "wb_home"]
-
 
 def wb_home(environ: Mapping[str, str] = os.environ, start: Path | None = None) -> Path:
     """The folder that holds runs/ and mlflow/: WB_HOME, else the nearest folder upwards with recipes/ in it, else the working one."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 
-__all__ = ["instant_of", "local_time", "utc_now"]
-
 UNKNOWN = datetime.datetime.min.replace(tzinfo=datetime.UTC)  # sorts before everything that has a time
 
 

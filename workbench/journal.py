@@ -20,8 +20,6 @@ from typing import Any
 from workbench.errors import JournalError
 from workbench.faults import point
 
-__all__ = ["Journal", "Number", "Record"]
-
 SCHEMA = 1
 BUSY_SECONDS = 30.0
 _TABLES = """

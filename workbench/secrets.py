@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["MASK", "concealed", "has_secret", "masked"]
-
 MASK = "***"
 SHORTEST = 4  # letters of a password that is looked for by itself: of a shorter one, every text would be full
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-__all__ = ["absolute_url", "sqlite_path", "sqlite_url"]
-
 _ESCAPED = "%?#{}"  # `?` begins a query, `%` a code, and Optuna formats URLs with their braces
 
 

@@ -17,8 +17,6 @@ from workbench.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["read_tensors"]
-
 LONGEST_HEADER = 8 * 2**20  # room for 60,000 tensors, and what Python makes of it is still small
 LONGEST_NAME = 1024
 MOST_DIMENSIONS = 8

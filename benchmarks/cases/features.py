@@ -19,8 +19,6 @@ from benchmarks.peers import distances
 from benchmarks.results import Comparison
 from benchmarks.timing import Action, Contender
 
-__all__ = ["comparisons"]
-
 REFERENCE = "ours: inception, as it comes"
 
 

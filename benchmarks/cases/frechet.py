@@ -13,8 +13,6 @@ from benchmarks.peers import distances
 from benchmarks.results import Along, Comparison
 from benchmarks.timing import Contender
 
-__all__ = ["comparisons"]
-
 REFERENCE = "ours: frechet_distance"
 RANK = 512  # features of real images are correlated
 

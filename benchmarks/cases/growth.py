@@ -8,8 +8,6 @@ from benchmarks.cases import Setup
 from benchmarks.cases.training import with_diffusers
 from benchmarks.results import Along, Comparison
 
-__all__ = ["comparisons"]
-
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
     """Along the image size at 64 channels, and along the channels at 32 px."""

@@ -13,8 +13,6 @@ from benchmarks.peers.hugging_face import BF16, CHANNELS_LAST, FP32, SchedulerNa
 from benchmarks.results import Comparison
 from benchmarks.timing import Action, Contender
 
-__all__ = ["comparisons"]
-
 SIZE = 32
 SAMPLERS: dict[str, SchedulerName] = {
     "ddpm": "DDPMScheduler",

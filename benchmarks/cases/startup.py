@@ -17,8 +17,6 @@ from benchmarks.data import scratch
 from benchmarks.results import Comparison
 from benchmarks.timing import Action, Contender
 
-__all__ = ["comparisons"]
-
 REPOSITORY = Path(__file__).parents[2]
 WB = str(Path(sys.executable).with_name("wb"))
 SECONDS = 300.0  # until a first step must have been made

@@ -15,8 +15,6 @@ from benchmarks.results import Along, Comparison
 from benchmarks.timing import Action, Contender
 from workbench.interfaces import Examples
 
-__all__ = ["comparisons", "with_diffusers"]
-
 SIZE = 32
 REFERENCE = "ours: unet, as it comes"
 

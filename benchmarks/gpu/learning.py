@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["points", "train", "unpack"]
-
 RECIPE = Path(__file__).parents[2] / "recipes" / "cifar10.toml"
 # After training: the last evaluation and its images.
 CLOSING_SECONDS = 45.0
@@ -47,7 +45,7 @@ def train(images: Path, home: Path, seconds: float, overrides: Sequence[str]) ->
 
 def points(home: Path) -> list[dict[str, Any]]:
     """Minutes of training and distances of every evaluation, read from the run's journal."""
-    from workbench.engine import find_run
+    from workbench.runs.folder import find_run
 
     found, minutes = list[dict[str, Any]](), 0.0
     with contextlib.suppress(sqlite3.Error):

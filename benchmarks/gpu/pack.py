@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["main", "pack_images"]
-
 ROOT = Path(__file__).parents[2]
 LIMIT = 58 * 2**20  # bytes; with the checkout below 64 MiB, which is what some machines accept
 LEAST_IMAGES = 20_000

@@ -20,8 +20,6 @@ from benchmarks.gpu.scale import Scale
 from benchmarks.peers import hugging_face
 from benchmarks.timing import Action, Contender, interleaved, prepared
 
-__all__ = ["CASES", "Rate", "matrix_rate", "measure"]
-
 SIZE = 32
 # "auto": a run of up to 30 minutes records CUDA graphs, a longer one also compiles blocks.
 SHORT = {**ours.BEST, "max_minutes": 10.0}

@@ -8,8 +8,6 @@ from typing import Any
 
 from benchmarks.report import machine_line, renew
 
-__all__ = ["MARKS", "block", "write"]
-
 MARKS = "<!-- gpu: begin -->\n", "<!-- gpu: end -->\n"
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 
-__all__ = ["FULL", "TINY", "Scale"]
-
 
 @dataclass(frozen=True)
 class Scale:

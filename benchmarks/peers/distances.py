@@ -13,15 +13,6 @@ from torch import Tensor
 
 from benchmarks.timing import Action
 
-__all__ = [
-    "pytorch_fid_features",
-    "pytorch_fid_frechet",
-    "random_weights",
-    "torch_fidelity_features",
-    "torch_fidelity_frechet",
-    "whole",
-]
-
 BATCHES = {"pytorch-fid": 50, "torch-fidelity": 64}  # their defaults
 
 

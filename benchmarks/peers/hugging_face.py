@@ -15,8 +15,6 @@ from benchmarks import networks
 from benchmarks.data import mirrored_batch
 from workbench.interfaces import Examples
 
-__all__ = ["BF16", "CHANNELS_LAST", "FP32", "Setting", "Trainer", "described", "network", "pipeline"]
-
 # The example's arguments where none are given.
 LEARNING_RATE, WARMUP, CLIP = 1e-4, 500, 1.0
 ADAM: dict[str, Any] = {"betas": (0.95, 0.999), "weight_decay": 1e-6, "eps": 1e-8}

@@ -12,8 +12,6 @@ from benchmarks import networks
 from benchmarks.data import mirrored_batch
 from workbench.interfaces import Examples
 
-__all__ = ["Trainer", "described", "network"]
-
 # Arguments of its Trainer and GaussianDiffusion where none are given.
 LEARNING_RATE, BETAS, CLIP = 1e-4, (0.9, 0.99), 1.0
 DECAY, AVERAGE_EVERY = 0.995, 10

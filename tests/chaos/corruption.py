@@ -15,9 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from runs import finish, run_of, told, written_recipe
 
-from workbench.engine import latest
 from workbench.errors import WorkbenchError
 from workbench.tensors import read_tensors
+from workbench.training.checkpoint import latest
 
 
 def main() -> int:

@@ -18,11 +18,12 @@ from pathlib import Path
 from calling import Told, called, changes, listing, working_in
 from PIL import Image
 
-from workbench.engine import RunFolder, create_run, recorded
-from workbench.engine.progress import Progress
 from workbench.errors import WorkbenchError
 from workbench.interfaces import NullTracker
+from workbench.progress import Progress
 from workbench.recipe import Recipe, load
+from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.recording import recorded
 from workbench.sweep.folder import SweepFolder
 from workbench.tracking import Outbox, default_uri, open_run
 

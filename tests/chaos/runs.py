@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.engine import RunFolder, list_runs
+from workbench.runs.folder import RunFolder, list_runs
 from workbench.tracking.delivery import CONSTANTS
 
 WB = [sys.executable, "-m", "workbench"]

@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from runs import environment, finish, journal_numbers, outcome_of, run_of, stored_numbers, told, written_recipe
 
-from workbench.engine import RunFolder
+from workbench.runs.folder import RunFolder
 
 
 class Server:

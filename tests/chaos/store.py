@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fork_server import ForkServer
 from runs import environment, journal_numbers, run_of, stored_numbers, told, written_recipe
 
-from workbench.engine import RunFolder, list_runs
+from workbench.runs.folder import RunFolder, list_runs
 from workbench.tracking import default_uri
 
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from runs import TINY, WB, finished_times
 
-from workbench.engine import RunFolder
+from workbench.runs.folder import RunFolder
 
 SETTINGS = """
 name = "chaos"

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from workbench.cli.compare import compare
-from workbench.engine import RunFolder
 from workbench.metrics import Measured, compare_distances
+from workbench.runs.folder import RunFolder
 
 FD, KID = "fd_efficientnet_lite0", "kid_efficientnet_lite0"
 CARD = {

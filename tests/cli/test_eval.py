@@ -14,7 +14,7 @@ import pytest
 
 from tests.fork_server import run_wb, shared_server
 from workbench.cli import main
-from workbench.engine import RunFolder
+from workbench.runs.folder import RunFolder
 
 MEASURED = ["evaluate.samples=6", "evaluate.batch_size=4", "evaluate.real=8", "evaluate.features=['efficientnet_lite0']"]
 GRID = ["--sampler", "ddim,ddpm", "--eta", "0,1", "--steps", "1,3"]
@@ -101,7 +101,7 @@ def test_the_last_line_is_a_command_that_draws_the_measured_images(wb, home, tmp
     from PIL import Image
     from torchvision.transforms.functional import pil_to_tensor
 
-    from workbench.engine.pictures import grid
+    from workbench.evaluation.pictures import grid
 
     words = "--sampler ddim --eta 0.5 --steps 3 --spacing karras --vary rho=5 --vary clamp=false --seed 7"
     code, out, _ = wb("eval", "latest", *words.split(), "--no-track")

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from workbench.cli.signals import exit_on_signals, stop_on_signals
-from workbench.engine import Stop
+from workbench.progress import Stop
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

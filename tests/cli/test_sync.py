@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from workbench.cli import main
-from workbench.engine import create_run, list_runs
 from workbench.recipe import load, save
+from workbench.runs.folder import create_run, list_runs
 from workbench.sweep.folder import SweepFolder
 from workbench.tracking import PARENT, Outbox, default_uri
 

@@ -12,9 +12,12 @@ from PIL import Image
 
 from workbench.cli import main
 from workbench.cli.tracked import tracked
-from workbench.engine import Evaluator, Measurement, RunFolder, RunSpec, Stop, read_run
 from workbench.errors import CheckpointError
+from workbench.progress import Stop
 from workbench.recipe import load
+from workbench.runs.combinations import Evaluator, Measurement
+from workbench.runs.folder import RunFolder
+from workbench.runs.spec import RunSpec, read_run
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.trial import Hooks, run_trial
 from workbench.sweep.wire import Task

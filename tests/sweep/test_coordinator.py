@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from workbench.engine import Stop
 from workbench.errors import SweepError
+from workbench.progress import Stop
 from workbench.sweep.coordinator import FALSE_STARTS, coordinate
 from workbench.sweep.processes import Process
 from workbench.sweep.sources import Trials

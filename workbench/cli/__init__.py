@@ -87,7 +87,7 @@ def _exit_code() -> int | str | None:
         report(error, sys.argv[1:])
         return 2
     except (MemoryError, RuntimeError) as error:
-        from workbench.engine.memory import out_of_memory, ran_out
+        from workbench.compute.memory import out_of_memory, ran_out
 
         if not ran_out(error):
             raise

@@ -8,8 +8,6 @@ import typer
 
 from workbench.cli.completion import complete_recipe, complete_run
 
-__all__ = ["Device", "Force", "RecipePath", "RunName", "Set"]
-
 RecipePath = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file.", autocompletion=complete_recipe)]
 RunName = Annotated[
     str,

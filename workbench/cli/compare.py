@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from workbench.engine import RunFolder
     from workbench.metrics import Measured
-
-__all__ = ["compare"]
+    from workbench.runs.folder import RunFolder
 
 ERROR = "_std_error"
 WIDEST = 10_000
@@ -52,9 +50,9 @@ def compare(
 
     from workbench.cli.display import wide_console
     from workbench.cli.outputs import picture_file
-    from workbench.engine import find_run
     from workbench.files import replacing
     from workbench.home import wb_home
+    from workbench.runs.folder import find_run
 
     out = picture_file(out, "compare.png", force=force)
     found = [find_run(wb_home(), name) for name in runs]

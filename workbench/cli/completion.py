@@ -4,16 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = [
-    "complete_component",
-    "complete_component_or_table",
-    "complete_kind",
-    "complete_plugin",
-    "complete_recipe",
-    "complete_recipe_or_run",
-    "complete_run",
-]
-
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Recipes in recipes/ and TOML files under what has been typed."""

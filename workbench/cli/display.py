@@ -12,9 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from workbench.engine import Progress as Moment
-
-__all__ = ["Display", "ImageBar", "PlainProgress", "duration", "number", "wide_console", "with_error"]
+from workbench.progress import Progress as Moment
 
 WIDE = "500"  # columns of what goes into a file or a pipe: they have no edge at which a table must fold
 

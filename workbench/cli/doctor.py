@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["doctor"]
-
 COLORS = {"ok": "green", "note": "yellow", "broken": "red"}
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from workbench.interfaces import FeatureExtractor
     from workbench.recipe import Axis, Slot
 
-__all__ = ["evaluate"]
-
 Values = list[str] | None
 
 
@@ -91,9 +89,13 @@ def evaluate(
     from workbench.cli.evaluation.record import EvaluationRecord
     from workbench.cli.evaluation.table import best_of, document, footnotes, rows_of, table
     from workbench.cli.outputs import check_free, output_folder
-    from workbench.engine import Evaluator, Measurement, changed_origins, choose_device, find_run, read_run
+    from workbench.compute.device import choose_device
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import combinations
+    from workbench.runs.combinations import Evaluator, Measurement
+    from workbench.runs.components import changed_origins
+    from workbench.runs.folder import find_run
+    from workbench.runs.spec import read_run
 
     # Only the document goes to stdout when it is for programs. Ids are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True, stderr=as_json), wb_home()

@@ -15,11 +15,9 @@ from workbench.files import is_file
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.engine import Cost
     from workbench.interfaces import SampleSpec
     from workbench.recipe import Recipe, SamplerSlot
-
-__all__ = ["explain"]
+    from workbench.runs.cost import Cost
 
 POINTS = 240
 
@@ -43,9 +41,10 @@ def explain(
     from rich.console import Console
     from rich.markup import escape
 
-    from workbench.engine import choose_device, describe_device, estimate
+    from workbench.compute.device import choose_device, describe_device
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import warnings
+    from workbench.runs.cost import estimate
 
     console = Console(highlight=False)
     loaded, spec = _loaded(recipe, overrides or [])
@@ -63,9 +62,10 @@ def explain(
 
 def _loaded(target: str, overrides: list[str]) -> tuple[Recipe, SampleSpec | None]:
     """The recipe, and the shape of its data if a run has stored it: changed recipes and recipe files ask their dataset."""
-    from workbench.engine import find_run, read_run
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import load
+    from workbench.runs.folder import find_run
+    from workbench.runs.spec import read_run
 
     if target.endswith(".toml") or is_file(Path(target)):
         return load(Path(target), overrides), None

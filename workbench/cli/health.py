@@ -14,8 +14,6 @@ from workbench.errors import RecipeError, WeightsError, WorkbenchError
 from workbench.registry import Entry, Plugin, damaged, installed, is_first_party, load, plugins, probe, unknown_names
 from workbench.registry.versions import CORE
 
-__all__ = ["Finding", "findings"]
-
 LIBRARY_SECONDS = 180.0
 LIBRARIES = {
     "torch": "import torch; print(torch.__version__, f'CUDA with {torch.cuda.device_count()} GPU' if torch.cuda.is_available() else 'CPU only')",

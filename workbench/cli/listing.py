@@ -10,8 +10,6 @@ import typer
 from workbench.cli.completion import complete_kind
 from workbench.errors import UnknownComponent
 
-__all__ = ["list_components"]
-
 
 def list_components(
     kind: Annotated[

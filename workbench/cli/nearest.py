@@ -6,8 +6,6 @@ import difflib
 
 from workbench.registry.discovery import GROUPS, installed
 
-__all__ = ["nearest_components"]
-
 
 def nearest_components(name: str) -> str:
     """ " (did you mean 'x'?)" or nothing."""

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from workbench.errors import StorageError
 
-__all__ = ["check_free", "output_file", "output_folder", "picture_file"]
-
 
 def picture_file(path: Path | None, default: str, *, force: bool) -> Path:
     """The file that an image is written to, as PNG if its name has no ending.

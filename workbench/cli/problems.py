@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from workbench.errors import Problem, RecipeError, WorkbenchError
 from workbench.secrets import concealed
 
-__all__ = ["report"]
-
 SHOWN = 4
 
 

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from workbench.cli.display import Display
     from workbench.cli.tracked import Tracked
-    from workbench.engine import Checkpoint, Parts, Plan, RunFolder, Stop
+    from workbench.model.build import Parts
+    from workbench.progress import Stop
     from workbench.recipe import Recipe
-
-__all__ = ["run"]
+    from workbench.runs.folder import RunFolder
+    from workbench.runs.resume import Plan
+    from workbench.training.checkpoint import Checkpoint
 
 # For what is not sent when a run ends: it may take as long as a store that answers needs, but a stop is a stop.
 SENDING_SECONDS = 30.0
@@ -71,9 +73,14 @@ def run(
 
     from workbench.cli.display import Display
     from workbench.cli.tracked import tracked
-    from workbench.engine import Stop, assemble, choose_device, describe_device, plan_run, record_data, record_origins
+    from workbench.compute.device import choose_device, describe_device
     from workbench.home import cache_folder, wb_home
+    from workbench.model.build import assemble
+    from workbench.progress import Stop
     from workbench.recipe import relative_paths, size_warnings, warnings
+    from workbench.runs.components import record_origins
+    from workbench.runs.resume import plan_run
+    from workbench.runs.spec import record_data
 
     # Ids and commands are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
@@ -123,7 +130,7 @@ def run(
 
 def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
     """What is no longer the code it was, where a run goes on or is repeated."""
-    from workbench.engine import changed_origins
+    from workbench.runs.components import changed_origins
 
     run = folder or _repeated(source)
     return [] if run is None else changed_origins(run)
@@ -131,7 +138,7 @@ def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
 
 def _changed_data(folder: RunFolder | None, source: Path, parts: Parts) -> list[str]:
     """How the data differ from those of the run that is repeated; for a resumed one `record_data` compares them."""
-    from workbench.engine import changed_data
+    from workbench.runs.spec import changed_data
 
     run = None if folder is not None else _repeated(source)
     return [] if run is None else changed_data(run, parts)
@@ -139,15 +146,15 @@ def _changed_data(folder: RunFolder | None, source: Path, parts: Parts) -> list[
 
 def _repeated(source: Path) -> RunFolder | None:
     """The run whose stored recipe is run again, if there is one."""
-    from workbench.engine import RunFolder
+    from workbench.runs.folder import RunFolder
 
     run = RunFolder(source.parent)
     return run if source == run.recipe and (run.path / "run.json").is_file() else None
 
 
 def _new_run(home: Path, recipe: Recipe) -> RunFolder:
-    from workbench.engine import create_run
     from workbench.recipe import save
+    from workbench.runs.folder import create_run
 
     folder = create_run(home, recipe.name)
     save(recipe, folder.recipe)
@@ -179,7 +186,9 @@ def _go(
     console: Console,
     warn: Callable[[str], None],
 ) -> str:
-    from workbench.engine import latest, recorded, train
+    from workbench.runs.recording import recorded
+    from workbench.training.checkpoint import latest
+    from workbench.training.loop import train
 
     def report_stop() -> None:
         console.print("[yellow]stopping with a checkpoint; once more to stop at once[/]")
@@ -199,7 +208,7 @@ def _go(
 
 def _tell_resumed(console: Console, parts: Parts, folder: RunFolder, resume: Checkpoint, warn: Callable[[str], None]) -> None:
     """From where a run goes on, and how far it will agree with one that was not interrupted."""
-    from workbench.engine import agreement_with
+    from workbench.training.environment import agreement_with
 
     agreed = agreement_with(resume, parts)
     console.print(f"resuming from step {resume.state.step}; determinism: {agreed.told()}")
@@ -213,7 +222,7 @@ def _tell_end(console: Console, folder: RunFolder, status: str) -> None:
     from rich.markup import escape
 
     from workbench.cli.display import duration
-    from workbench.engine import spent
+    from workbench.runs.durations import spent
 
     if status == "killed":
         console.print(f"stopped at step {folder.info()['step']}; resume it: [bold]wb run --resume {escape(folder.id)}[/]")

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from workbench.recipe import Recipe
 
-__all__ = ["sample"]
-
 
 def sample(
     run: RunName,
@@ -69,12 +67,15 @@ def sample(
     from workbench.cli.display import ImageBar
     from workbench.cli.outputs import picture_file
     from workbench.cli.sampler_options import sampler_of
-    from workbench.engine import choose_device, drawer_of, find_run, read_run
-    from workbench.engine.memory import DRAWING, fitting
-    from workbench.engine.pictures import grid, to_uint8
+    from workbench.compute.device import choose_device
+    from workbench.compute.memory import DRAWING, fitting
+    from workbench.evaluation.pictures import grid, to_uint8
     from workbench.files import replacing
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import variant
+    from workbench.runs.folder import find_run
+    from workbench.runs.spec import read_run
+    from workbench.runs.trained import drawer_of
 
     out = picture_file(out, "samples.png", force=force)
     if separate is not None:

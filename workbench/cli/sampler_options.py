@@ -10,8 +10,6 @@ from workbench.errors import Problem, RecipeError
 if TYPE_CHECKING:
     from workbench.recipe import Recipe, SamplerSlot
 
-__all__ = ["options_of", "sampler_of"]
-
 OPTIONS = {"use": "--sampler", "steps": "--steps", "spacing": "--spacing", "eta": "--eta", "guidance": "--guidance"}
 TABLE = "sampler."
 

@@ -10,8 +10,6 @@ import typer
 
 from workbench.cli.arguments import Force
 
-__all__ = ["schema"]
-
 
 def schema(
     out: Annotated[

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from workbench.registry import Entry, Kind
 
-__all__ = ["show"]
-
 
 def show(
     name: Annotated[

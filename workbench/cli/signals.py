@@ -9,9 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.engine import Stop
-
-__all__ = ["exit_on_signals", "hangup_signals", "stop_on_signals"]
+    from workbench.progress import Stop
 
 Handler = Callable[[int, FrameType | None], object]
 

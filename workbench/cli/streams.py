@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["lasting_streams"]
-
 
 class _LastingFile(io.FileIO):
     """A file descriptor whose writes always return; what cannot be written is dropped.

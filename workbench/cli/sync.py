@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.engine import RunFolder
+    from workbench.runs.folder import RunFolder
     from workbench.sweep.folder import SweepFolder
-
-__all__ = ["sync"]
 
 
 def sync(
@@ -52,9 +50,9 @@ def sync(
     from rich.console import Console
     from rich.markup import escape
 
-    from workbench.engine import find_run, list_runs
     from workbench.errors import WorkbenchError
     from workbench.home import wb_home
+    from workbench.runs.folder import find_run, list_runs
     from workbench.sweep.folder import list_sweeps
     from workbench.tracking import relocate_store
 
@@ -90,8 +88,8 @@ def _send(folder: RunFolder | SweepFolder, option: str | None, experiment: str |
     from rich.markup import escape
 
     from workbench.cli.tracked import describe_afterwards, describe_end, place_of, remember
-    from workbench.engine import RunFolder
     from workbench.recipe import load_stored
+    from workbench.runs.folder import RunFolder
     from workbench.tracking import Outbox, drained
 
     recipe = load_stored(folder.recipe, None)

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.engine import Parts, RunFolder
     from workbench.interfaces import Tracker
     from workbench.journal import Journal
+    from workbench.model.build import Parts
     from workbench.recipe import Recipe
+    from workbench.runs.folder import RunFolder
     from workbench.sweep.folder import SweepFolder
     from workbench.tracking import Drainer, Outbox
-
-__all__ = ["Tracked", "describe_afterwards", "describe_end", "place_of", "remember", "tracked"]
 
 ENDS = ("finished", "killed", "failed")
 
@@ -55,8 +54,9 @@ def tracked(
     `option` is the store that was asked for, `tags` are further ones. TrackingError only where the store is none that there could be; one
     that is away is waited for.
     """
-    from workbench.engine import describe_device, origins_of
+    from workbench.compute.device import describe_device
     from workbench.recipe import decisive
+    from workbench.recipe.origins import origins_of
     from workbench.tracking import Drainer, Outbox, facts
 
     recipe, journal, drainer = parts.recipe, folder.journal(), None
@@ -107,8 +107,8 @@ def _changed(folder: RunFolder) -> dict[str, str]:
 
 def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> None:
     """Write down, from its folder, what an earlier version with --no-track did not: all but versions and machine of that time."""
-    from workbench.engine import final_weights
     from workbench.recipe import decisive
+    from workbench.runs.recording import final_weights
 
     outbox.params(decisive(recipe))
     components = folder.info().get("components", [])

@@ -21,8 +21,6 @@ import typer
 from workbench.cli.signals import hangup_signals
 from workbench.errors import TrackingError
 
-__all__ = ["allowed_hosts", "server_command", "server_environment", "ui"]
-
 HOST = "127.0.0.1"
 
 

@@ -8,8 +8,6 @@ import typer
 
 from workbench.cli.arguments import RecipePath, Set
 
-__all__ = ["validate"]
-
 
 def validate(recipe: RecipePath, overrides: Set = None) -> None:
     """Check a recipe without building anything: every problem, each with its file and line. Exit code 2 if there is one.

@@ -10,8 +10,6 @@ import typer
 
 from workbench.errors import ComponentError, UnknownComponent
 
-__all__ = ["weights"]
-
 weights = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="Weights of feature extractors that do not come with a package."
 )

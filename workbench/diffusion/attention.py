@@ -8,8 +8,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-__all__ = ["attend", "taken_apart"]
-
 
 def attend(qkv: Tensor, heads: int) -> Tensor:
     """Softmax attention among the n tokens of each image: queries, keys and values [b, n, 3 c] side by side -> [b, n, c].

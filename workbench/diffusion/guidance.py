@@ -6,8 +6,6 @@ from torch import Tensor
 
 from workbench.interfaces import PosteriorMean
 
-__all__ = ["Guided"]
-
 
 class Guided:
     """`guide + scale (inner - guide)`: scale 1 is the inner posterior, more is stronger guidance.

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from workbench.interfaces import NoiseSchedule
 
-__all__ = ["bisected_time"]
-
 
 def bisected_time(schedule: NoiseSchedule, logsnr: Tensor, iterations: int = 60) -> Tensor:
     """`schedule.time` for schedules without a closed inverse: bisection on t in [0, 1], float64 accuracy in 60 halvings."""

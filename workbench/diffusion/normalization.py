@@ -10,8 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-__all__ = ["composed", "fork_group_norm_silu", "forked", "group_norm_silu"]
-
 
 def group_norm_silu(
     x: Tensor,

@@ -13,8 +13,6 @@ from workbench.diffusion.parameterization import SIGMA_DATA, Parameterization
 from workbench.diffusion.posterior import Network, level_of
 from workbench.interfaces import NoiseSchedule
 
-__all__ = ["Objective", "TimeDistribution", "Weight", "diffuse"]
-
 TimeDistribution = Literal["grid", "uniform", "lognormal"]
 Weight = Literal["simple", "min_snr", "edm"]
 

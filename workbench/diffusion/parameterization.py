@@ -11,8 +11,6 @@ from torch import Tensor
 from workbench.errors import CombinationError
 from workbench.interfaces import NoiseSchedule
 
-__all__ = ["PARAMETERIZATIONS", "Parameterization", "check_combination"]
-
 Coefficient = TypeVar("Coefficient", float, Tensor)
 
 SIGMA_DATA = 0.5  # standard deviation of image data in [-1, 1] (Karras et al. 2022, table 1)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from workbench.interfaces import NoiseSchedule
 
-__all__ = ["Path", "sigma_at", "time_at"]
-
 LONGEST = 100_000  # times of a path with restarts
 
 

@@ -11,8 +11,6 @@ from torch import Tensor
 from workbench.diffusion.parameterization import Parameterization
 from workbench.interfaces import NoiseSchedule, PosteriorMean
 
-__all__ = ["Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Network", "NetworkPosterior", "level_of"]
-
 # F(x [b, c, h, w], level [b], cond [b] or None) -> [b, c, h, w]: a module, or one bound to how it is computed.
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 

@@ -12,8 +12,6 @@ from workbench.diffusion.paths import Path
 from workbench.interfaces import NoiseSchedule, NoiseSource, PosteriorMean, Sampler
 from workbench.random import KeyedNoise, Stream
 
-__all__ = ["renoise", "sample", "trajectory"]
-
 
 def sample(
     posterior: PosteriorMean,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Component"]
-
 
 class Component(BaseModel):
     """A named part of a recipe; the fields of the class are the keys of its table.

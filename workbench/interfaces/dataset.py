@@ -13,8 +13,6 @@ from workbench.interfaces.component import Component
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Dataset", "Example", "Examples", "Provenance", "Resources", "SampleSpec", "Split"]
-
 Split = Literal["train", "test"]
 
 

@@ -12,8 +12,6 @@ from workbench.interfaces.dataset import SampleSpec
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Denoiser"]
-
 
 class Denoiser(Component, ABC):
     """Builds a network F(x, level, cond). It knows neither schedules nor samplers, nor what F is trained to predict.

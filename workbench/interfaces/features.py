@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["ExtractorCard", "FeatureExtractor", "HasWeights", "WeightsFile"]
-
 
 @dataclass(frozen=True)
 class ExtractorCard:

@@ -9,8 +9,6 @@ from typing import Protocol
 
 from workbench.interfaces.component import Component
 
-__all__ = ["Launched", "Launcher"]
-
 
 class Launched(Protocol):
     """A command that has been handed to a scheduler."""

@@ -11,8 +11,6 @@ from typing import Annotated
 from pydantic import AfterValidator
 from typing_extensions import Doc
 
-__all__ = ["LocalPath", "RelativeTo", "absolute_path"]
-
 
 @dataclass(frozen=True)
 class RelativeTo:

@@ -12,8 +12,6 @@ from workbench.random import NoiseSource
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["PosteriorMean", "Sampler"]
-
 State = TypeVar("State")
 
 

@@ -12,8 +12,6 @@ from workbench.interfaces.component import Component
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NoiseSchedule"]
-
 
 class NoiseSchedule(Component, ABC):
     """`x_t = alpha_t x0 + sigma_t eps` for t in [0, 1], 0 = data, 1 = noise.

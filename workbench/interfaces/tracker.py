@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["NullTracker", "RunStatus", "Tracker"]
-
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 

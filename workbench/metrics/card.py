@@ -8,8 +8,6 @@ from typing import Any
 
 from workbench.interfaces import ExtractorCard
 
-__all__ = ["MEASURE", "MetricCard", "differences", "rankable"]
-
 # How it was measured. The rest of a card says what was measured: sampler, steps, NFE, weights.
 MEASURE = ("extractor", "n_real", "n_generated", "dataset", "split")
 

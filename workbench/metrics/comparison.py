@@ -9,8 +9,6 @@ from typing import Any
 
 from workbench.metrics.card import MEASURE, differences
 
-__all__ = ["Comparison", "Measured", "compare_distances", "difference_holds_zero"]
-
 NORMAL_95 = 1.96
 
 

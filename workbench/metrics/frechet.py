@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["frechet_distance"]
-
 BLOCK = 256  # columns of a symmetric matrix that are computed at once
 EPSILON = torch.finfo(torch.float64).eps
 # Bound on the error of the trace, as a share of the covariances' own traces. What features of images have is far below it.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["kernel_distance"]
-
 ROWS = 256  # of the kernel matrix at once: a block that stays in a processor's cache
 
 

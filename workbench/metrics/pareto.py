@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["pareto"]
-
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     """Indices of the points (cost, distance) that no other point beats, the cheapest first.

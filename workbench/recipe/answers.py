@@ -17,8 +17,6 @@ from workbench.registry import Kind, asked
 if TYPE_CHECKING:
     from workbench.diffusion import Path
 
-__all__ = ["Finding", "asking", "describe_dataset", "evaluations", "metric_names", "schedule_answers", "written"]
-
 Finding = tuple[str, str]  # dotted key, message
 METRIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # no slash: what has one in its name is measured by the engine
 

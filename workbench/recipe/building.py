@@ -30,8 +30,6 @@ from workbench.recipe.search import Space, Sweep
 from workbench.recipe.toml import Key
 from workbench.registry import Kind, asked, installed, load
 
-__all__ = ["build", "slot_of"]
-
 M = TypeVar("M", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {"objective": ObjectiveSettings, "train": Train, "tracking": Tracking}
 SLOTS: dict[str, Kind] = {"dataset": "datasets", "schedule": "schedules", "denoiser": "denoisers", "sampler": "samplers"}

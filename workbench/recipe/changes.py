@@ -11,8 +11,6 @@ from workbench.recipe.checks import ONLY_FOR, check_sampler
 from workbench.recipe.decisive import plain_table
 from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
 
-__all__ = ["change_sampler", "changes_to"]
-
 NONE = "none"
 OPTIONAL = frozenset(name for name, field in SamplerSettings.model_fields.items() if field.default is None)
 

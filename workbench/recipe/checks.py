@@ -12,8 +12,6 @@ from workbench.recipe.model import INHERITED, Recipe, SamplerSlot, Slot
 from workbench.recipe.paths import path_of
 from workbench.registry import asked
 
-__all__ = ["Finding", "check", "check_sampler", "describe_dataset", "warnings"]
-
 ONLY_FOR: dict[str, tuple[str, ...]] = {
     "times": ("explicit",),
     "rho": ("karras",),

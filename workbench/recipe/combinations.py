@@ -16,8 +16,6 @@ from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
 from workbench.recipe.toml import value_of
 from workbench.registry import load
 
-__all__ = ["Axis", "combinations", "told_fields", "variant"]
-
 SHOWN = 3  # problems of many combinations are much alike
 
 

@@ -17,8 +17,6 @@ from workbench.recipe.model import (
     flatten,
 )
 
-__all__ = ["decisive", "plain_table"]
-
 
 def decisive(recipe: Recipe) -> dict[str, object]:
     """What is not at its default, with dotted keys: for tracking, where whoever reads it wants to see what was chosen.

@@ -14,8 +14,6 @@ from workbench.recipe.messages import brief
 from workbench.recipe.model import SamplerSettings
 from workbench.recipe.toml import Key
 
-__all__ = ["Layered", "is_stored", "layered"]
-
 COMPONENTS: dict[Key, str] = {
     ("dataset",): "datasets",
     ("schedule",): "schedules",

@@ -8,13 +8,12 @@ from pathlib import Path
 from workbench.errors import Problem, RecipeError
 from workbench.files import write_text
 from workbench.interfaces import SampleSpec
+from workbench.recipe.answers import Finding, describe_dataset
 from workbench.recipe.building import build
-from workbench.recipe.checks import Finding, check, describe_dataset
+from workbench.recipe.checks import check
 from workbench.recipe.layers import Layered, is_stored, layered
 from workbench.recipe.model import Recipe, flatten
 from workbench.recipe.toml import read
-
-__all__ = ["dumps", "load", "load_stored", "relative_paths", "save"]
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:

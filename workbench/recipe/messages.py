@@ -10,8 +10,6 @@ from pydantic_core import ErrorDetails
 
 from workbench.secrets import masked
 
-__all__ = ["brief", "did_you_mean", "explain", "shown"]
-
 LONGEST_KEY = 60
 
 _EXPECTED = {

@@ -17,22 +17,6 @@ from workbench.registry import Kind
 from workbench.secrets import has_secret
 from workbench.sqlite import absolute_url
 
-__all__ = [
-    "INHERITED",
-    "Churn",
-    "Evaluate",
-    "Heading",
-    "ObjectiveSettings",
-    "Recipe",
-    "Restart",
-    "SamplerSettings",
-    "SamplerSlot",
-    "Slot",
-    "Tracking",
-    "Train",
-    "flatten",
-]
-
 C = TypeVar("C", bound=Component)
 MOST_STEPS = 100_000_000
 MOST_MINUTES = 10_000_000.0

@@ -12,8 +12,6 @@ from workbench.recipe.model import SamplerSettings, SamplerSlot
 if TYPE_CHECKING:
     from workbench.diffusion import Path
 
-__all__ = ["network_evaluations", "path_of"]
-
 
 def path_of(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
     """Times from noise to data on a schedule; CombinationError where the two do not fit, its key being the field to change."""

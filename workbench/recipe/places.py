@@ -13,8 +13,6 @@ from pydantic import BaseModel
 from workbench.interfaces.paths import RelativeTo
 from workbench.recipe.toml import Key
 
-__all__ = ["place_paths"]
-
 
 def place_paths(model: type[BaseModel], table: Mapping[str, Any], folder_of: Callable[[Key], Path]) -> dict[str, Any]:
     """`table` of plain values with the relative paths of marked fields laid on the folders that `folder_of` gives for their keys."""

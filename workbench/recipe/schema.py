@@ -12,8 +12,6 @@ from workbench.recipe.model import Evaluate, Heading, SamplerSettings
 from workbench.recipe.search import Sweep
 from workbench.registry import Kind, asked, installed, load
 
-__all__ = ["schema"]
-
 
 def schema() -> dict[str, Any]:
     """The schema of a recipe: a choice of tables for every slot, one for each installed component."""

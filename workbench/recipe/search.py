@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 
 from workbench.recipe.section import Section
 
-__all__ = ["Space", "Sweep", "Value"]
-
 Value = str | int | float | bool
 Choice = Value | tuple[Value, ...]
 MOST_KEYS, MOST_CHOICES = 100, 1000  # each end and each choice is tried before the first trial

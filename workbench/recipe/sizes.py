@@ -9,8 +9,6 @@ from workbench.errors import BrokenComponent, WorkbenchError
 from workbench.recipe.model import Recipe
 from workbench.registry import asked
 
-__all__ = ["count_images", "size_warnings"]
-
 FAR_FEWER = 8  # samples are far fewer than dimensions below this part of them
 
 

@@ -21,8 +21,6 @@ from workbench.recipe.search import Sweep
 from workbench.recipe.toml import Key
 from workbench.registry import Kind, load
 
-__all__ = ["CORE_TABLES", "new_recipe"]
-
 CORE_TABLES: dict[str, type[BaseModel]] = {
     "recipe": Heading,
     "sampler": SamplerSettings,

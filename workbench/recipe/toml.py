@@ -13,8 +13,6 @@ from typing import Any
 
 from workbench.errors import Problem, RecipeError
 
-__all__ = ["Key", "Text", "parse", "read", "text_of", "value_of"]
-
 Key = tuple[str, ...]
 
 MAX_BYTES = 250_000  # parsed in half a second

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name
 
-__all__ = ["FIRST_PARTY_PREFIX", "VARIABLE", "allow_list", "is_allowed", "is_first_party"]
-
 VARIABLE = "WB_PLUGINS"
 FIRST_PARTY_PREFIX = "diffusion-workbench-"
 

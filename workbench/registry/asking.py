@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from workbench.errors import BrokenComponent, ComponentError, WorkbenchError
 from workbench.registry.discovery import Kind, find
 
-__all__ = ["asked", "place_of"]
-
 LONGEST = 300
 
 

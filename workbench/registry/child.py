@@ -9,8 +9,6 @@ import time
 
 from workbench.errors import BrokenComponent
 
-__all__ = ["main"]
-
 
 def main(request: str) -> None:
     """Import each component that `request`, a JSON list of [kind, distribution:name], names; say before and after how it went."""

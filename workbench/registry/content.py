@@ -14,8 +14,6 @@ from pathlib import Path
 from workbench.registry.discovery import GROUPS
 from workbench.registry.distributions import distribution
 
-__all__ = ["content_hash"]
-
 BLOCK = 1 << 20
 LEFT_OUT = ("__pycache__", ".pyc", ".pyo", ".pth", ".dist-info")
 

@@ -14,8 +14,6 @@ from workbench.errors import AmbiguousComponent, UnknownComponent
 from workbench.registry.allowed import VARIABLE, is_allowed
 from workbench.registry.distributions import damaged, entry_points
 
-__all__ = ["GROUPS", "Entry", "Kind", "find", "installed", "singular"]
-
 Kind = Literal["schedules", "denoisers", "samplers", "datasets", "features"]
 GROUPS: tuple[Kind, ...] = get_args(Kind)
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-__all__ = ["Damaged", "damaged", "distribution", "entry_points"]
-
 _NAME = re.compile(r"^Name:[ \t]*(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"^Version:[ \t]*\S", re.MULTILINE)
 

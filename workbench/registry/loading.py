@@ -14,8 +14,6 @@ from workbench.registry.discovery import Entry, Kind, find
 from workbench.registry.trust import vet
 from workbench.registry.versions import CORE, api_range, fits
 
-__all__ = ["BASES", "import_class", "load"]
-
 BASES: dict[Kind, type[Component]] = {
     "schedules": NoiseSchedule,
     "denoisers": Denoiser,

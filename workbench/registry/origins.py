@@ -10,8 +10,6 @@ from workbench.errors import ComponentError
 from workbench.registry.content import content_hash
 from workbench.registry.discovery import GROUPS, Kind, find, singular
 
-__all__ = ["Origin", "differences", "origins"]
-
 
 @dataclass(frozen=True)
 class Origin:

@@ -12,8 +12,6 @@ from workbench.registry.allowed import VARIABLE, allow_list
 from workbench.registry.discovery import GROUPS, Entry, installed, singular
 from workbench.registry.versions import CORE, api_range, fits
 
-__all__ = ["Plugin", "State", "Trouble", "plugins", "troubles", "unknown_names"]
-
 State = Literal["ok", "not in WB_PLUGINS", "wrong API range", "name claimed twice"]
 
 

@@ -16,8 +16,6 @@ from typing import IO, Any
 
 from workbench.registry.discovery import Entry
 
-__all__ = ["SECONDS", "Finding", "probe"]
-
 SECONDS = 30.0  # importing torch from a slow disk takes ten
 LOOK_EVERY = 0.02
 # sys.path is passed on, so that the child sees exactly the distributions this process sees.

@@ -18,8 +18,6 @@ from workbench.registry.content import content_hash
 from workbench.registry.discovery import Entry
 from workbench.registry.probe import SECONDS, probe
 
-__all__ = ["TIME_LIMIT", "time_limit", "vet"]
-
 TIME_LIMIT = "WB_PLUGIN_SECONDS"
 
 

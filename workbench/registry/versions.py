@@ -9,8 +9,6 @@ from packaging.utils import canonicalize_name
 
 from workbench import __version__
 
-__all__ = ["CORE", "api_range", "fits"]
-
 CORE = "diffusion-workbench"
 
 

@@ -19,8 +19,6 @@ from workbench.recipe import Recipe
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.objectives import Objective
 
-__all__ = ["Answer", "Interval", "answer", "read_answer"]
-
 
 @dataclass(frozen=True)
 class Interval:

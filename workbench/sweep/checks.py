@@ -14,8 +14,6 @@ from workbench.recipe.layers import layered
 from workbench.sweep.objectives import objectives
 from workbench.sweep.space import Axis, axes_of, overrides
 
-__all__ = ["check_sweep"]
-
 MOST_COMBINATIONS = 400
 MOST_PAIRS = 2000
 MOST_POINTS = 100_000

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from workbench.engine import Evaluator, Measurement, Progress, RunFolder, Stop, Stopped, read_run
 from workbench.home import cache_folder
+from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Recipe
+from workbench.runs.combinations import Evaluator, Measurement
+from workbench.runs.folder import RunFolder
+from workbench.runs.spec import read_run
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import Outcome
 from workbench.sweep.objectives import objectives
 from workbench.sweep.wire import Task
-
-__all__ = ["measured_again", "to_confirm"]
 
 SEED_STRIDE = 7919  # seeds of new draws are far from the recipe's, with which the trials were measured
 

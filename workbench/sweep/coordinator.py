@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from workbench.engine import Stop
 from workbench.errors import SweepError
+from workbench.progress import Stop
 from workbench.sweep.processes import Process
 from workbench.sweep.wire import Task
-
-__all__ = ["Job", "Moment", "Source", "WorkerView", "coordinate"]
 
 TICK = 0.25
 IDLE = 1.0  # seconds between questions for work when there was none

@@ -11,8 +11,6 @@ from workbench.sweep.ledger import Lease, Ledger, Outcome, Row
 from workbench.sweep.space import overrides
 from workbench.sweep.study import Search
 
-__all__ = ["MAX_DEATHS", "Desk", "Tally"]
-
 MAX_DEATHS = 3  # workers that may die over a trial and be followed by another
 
 

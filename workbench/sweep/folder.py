@@ -18,8 +18,6 @@ from workbench.journal import Journal
 from workbench.recipe import Recipe, dumps, load_stored
 from workbench.sqlite import sqlite_url
 
-__all__ = ["SweepFolder", "difference", "digest", "list_sweeps"]
-
 SCHEMA = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 # What may be said anew of a sweep that has begun.

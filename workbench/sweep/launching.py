@@ -13,8 +13,6 @@ from workbench.recipe.toml import value_of
 from workbench.registry import entry_points
 from workbench.sweep.folder import SweepFolder
 
-__all__ = ["GROUP", "launcher_of", "worker_command"]
-
 GROUP = "workbench.launchers"
 
 

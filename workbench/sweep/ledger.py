@@ -19,8 +19,6 @@ from sqlalchemy.exc import IntegrityError
 from workbench.errors import SweepError
 from workbench.secrets import concealed
 
-__all__ = ["Begun", "Lease", "Ledger", "Outcome", "Row"]
-
 State = Literal["waiting", "running", "done"]
 Ending = Literal["complete", "pruned", "infeasible", "failed"]
 

@@ -8,8 +8,6 @@ from typing import Literal
 from workbench.errors import CombinationError
 from workbench.recipe import Recipe
 
-__all__ = ["Objective", "objectives"]
-
 Direction = Literal["minimize", "maximize"]
 OTHERS = (
     "val/loss",

@@ -20,8 +20,6 @@ from workbench.sweep.objectives import Objective, objectives
 from workbench.sweep.space import Axis, axes_of, evaluation_only
 from workbench.sweep.study import Search
 
-__all__ = ["Opened", "begun_elsewhere", "checked_storage", "folder_for", "opened"]
-
 LOCAL_SECONDS = 3600.0  # a coordinator sees its own workers die; nobody else takes their trials
 SHARED_SECONDS = 60.0
 

@@ -13,8 +13,6 @@ import optuna
 from workbench.files import replacing, write_text
 from workbench.sweep.objectives import Objective
 
-__all__ = ["draw_plots"]
-
 ENOUGH = 2  # complete trials without which there is nothing to see
 
 

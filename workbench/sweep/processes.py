@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Process", "environment"]
-
 LOG_SHOWN = 4000  # characters of a worker's log that are told when it has died
 
 

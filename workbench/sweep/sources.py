@@ -13,8 +13,6 @@ from workbench.sweep.ledger import Outcome
 from workbench.sweep.trial_recipe import run_id
 from workbench.sweep.wire import Task, outcome_of
 
-__all__ = ["Again", "Trials", "told"]
-
 
 def told(number: int, outcome: Outcome) -> str:
     """How a trial ended, in a line."""

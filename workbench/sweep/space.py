@@ -14,8 +14,6 @@ from workbench.recipe.search import Space
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-__all__ = ["Axis", "axes_of", "evaluation_only", "overrides", "suggested"]
-
 EVALUATION = ("sampler.", "evaluate.")
 
 

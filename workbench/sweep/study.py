@@ -19,8 +19,6 @@ from workbench.sweep.objectives import Objective
 from workbench.sweep.space import Axis, suggested
 from workbench.sweep.trial_recipe import prune_every
 
-__all__ = ["Search"]
-
 STARTUP = 10  # random trials before a model of the space is worth anything; Optuna's default for TPE
 OPEN = (TrialState.RUNNING, TrialState.WAITING)
 

@@ -15,8 +15,6 @@ from workbench.sweep.objectives import Objective
 from workbench.sweep.space import Axis
 from workbench.sweep.trial_recipe import recipe_of, run_id
 
-__all__ = ["Summary", "best_recipe", "summary"]
-
 
 @dataclass(frozen=True)
 class Summary:

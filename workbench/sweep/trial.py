@@ -11,32 +11,24 @@ from typing import Protocol
 
 import torch
 
-from workbench.engine import (
-    Parts,
-    Progress,
-    RunFolder,
-    Stop,
-    Stopped,
-    assemble,
-    evaluated_again,
-    latest,
-    open_folder,
-    prepare_references,
-    record_data,
-    recorded,
-    train,
-)
+from workbench.evaluation.distances import prepare_references
 from workbench.files import alone, write_text
 from workbench.home import cache_folder
 from workbench.interfaces import NullTracker, Tracker
+from workbench.model.build import Parts, assemble
+from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Recipe, save
+from workbench.runs.folder import RunFolder, open_folder
+from workbench.runs.recording import recorded
+from workbench.runs.spec import record_data
+from workbench.runs.trained import evaluated_again
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import Outcome
 from workbench.sweep.objectives import objectives
 from workbench.sweep.trial_recipe import prune_metric, recipe_of, settings_of
 from workbench.sweep.wire import Task
-
-__all__ = ["Hooks", "Record", "run_trial"]
+from workbench.training.checkpoint import latest
+from workbench.training.loop import train
 
 LOCK_SECONDS = 120.0  # for a worker without a coordinator to write its last checkpoint
 SENDING_SECONDS = 2.0

@@ -10,8 +10,6 @@ from workbench.recipe.search import Sweep
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.objectives import objectives
 
-__all__ = ["prune_every", "prune_metric", "recipe_of", "run_id", "settings_of"]
-
 
 def run_id(sweep: str, number: int) -> str:
     """The id of a trial's run; always the same, so that whoever goes on with the trial finds it."""

@@ -11,8 +11,6 @@ from typing import IO, Any, Literal
 
 from workbench.sweep.ledger import Outcome
 
-__all__ = ["Task", "Wire", "outcome_of", "told"]
-
 
 @dataclass(frozen=True)
 class Task:

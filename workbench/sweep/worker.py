@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from workbench.engine import Parts, Progress, RunFolder, Stop
+from workbench.model.build import Parts
+from workbench.progress import Progress, Stop
+from workbench.runs.folder import RunFolder
 from workbench.sweep.confirm import measured_again
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.trial import Hooks, Record, run_trial
 from workbench.sweep.wire import Task, Wire, told
-
-__all__ = ["work"]
 
 TELL_EVERY = 0.5  # seconds between messages that are only to be looked at
 

@@ -11,8 +11,6 @@ from workbench.interfaces import Component
 from workbench.registry import Kind
 from workbench.registry.loading import BASES
 
-__all__ = ["Check", "NotApplicable", "NotConforming", "Outcome", "check_of", "examine", "kind_of", "require"]
-
 State = Literal["passed", "failed", "expected", "unexpected", "skipped"]
 
 

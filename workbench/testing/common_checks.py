@@ -6,8 +6,6 @@ from workbench.interfaces import Component
 from workbench.registry import Kind
 from workbench.testing.checking import Check, NotConforming, require
 
-__all__ = ["recipe_round_trip"]
-
 
 def recipe_round_trip(kind: Kind) -> Check:
     """The check that a component can be written into a recipe and read again."""

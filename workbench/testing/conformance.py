@@ -12,8 +12,6 @@ from workbench.testing.sampler_conduct import CONDUCT_CHECKS
 from workbench.testing.sampler_truth import TRUTH_CHECKS
 from workbench.testing.schedule_checks import SCHEDULE_CHECKS
 
-__all__ = ["checks"]
-
 CHECKS: dict[Kind, tuple[Check, ...]] = {
     "schedules": SCHEDULE_CHECKS,
     "denoisers": DENOISER_CHECKS,

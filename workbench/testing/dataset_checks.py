@@ -14,8 +14,6 @@ import torch
 from workbench.interfaces import Dataset, Examples, Resources, Split
 from workbench.testing.checking import NotConforming, check_of, require
 
-__all__ = ["DATASET_CHECKS"]
-
 LOOKED_AT = 12
 SPLITS: tuple[Split, ...] = ("train", "test")
 

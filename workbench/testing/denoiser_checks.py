@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from workbench.interfaces import CombinationError, Denoiser, SampleSpec
 from workbench.testing.checking import check_of, require
 
-__all__ = ["DENOISER_CHECKS"]
-
 CLASSES = ("a", "b", "c")
 
 

@@ -12,8 +12,6 @@ from workbench.diffusion import Path, sample
 from workbench.interfaces import NoiseSchedule, Sampler
 from workbench.testing.oracles import GaussianOracle
 
-__all__ = ["MEAN", "STD", "drawn_by"]
-
 MEAN, STD = 0.7, 0.5
 
 

@@ -8,8 +8,6 @@ from torch import Tensor
 from workbench.interfaces import FeatureExtractor, WeightsError
 from workbench.testing.checking import NotApplicable, check_of, require
 
-__all__ = ["FEATURE_CHECKS"]
-
 CPU = torch.device("cpu")
 
 

@@ -7,8 +7,6 @@ from typing import Any
 from workbench.interfaces import Denoiser, NoiseSchedule, Sampler
 from workbench.registry import Kind, installed, load
 
-__all__ = ["every_denoiser", "every_sampler", "every_schedule"]
-
 
 def every_schedule() -> list[NoiseSchedule]:
     """Every installed schedule with its defaults."""

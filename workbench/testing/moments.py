@@ -12,8 +12,6 @@ from workbench.interfaces import Sampler
 from workbench.testing.oracles import GaussianOracle
 from workbench.testing.walking import walk
 
-__all__ = ["reached_moments"]
-
 FINE = 1e-8
 # How far superposition may be off by rounding alone. Two hundred moves that add one unit in the last place each, all in one direction: 200 x 6.0e-8
 # in float32, and 200 x 1.1e-16 in float64, there times 4096, the sigma / alpha at which those begin that know no alpha = 0.

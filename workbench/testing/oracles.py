@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from workbench.diffusion.parameterization import Parameterization
 from workbench.interfaces import NoiseSchedule, PosteriorMean
 
-__all__ = ["Constant", "GaussianOracle", "MixtureOracle", "NoNoise", "OracleNetwork"]
-
 
 class GaussianOracle:
     """E[x0 | x_t] for data N(mean, std^2) in every element: linear in x, exact for any schedule."""

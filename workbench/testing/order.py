@@ -12,8 +12,6 @@ from workbench.interfaces import NoiseSchedule, Sampler
 from workbench.testing.oracles import MixtureOracle, NoNoise
 from workbench.testing.walking import walk
 
-__all__ = ["TOLERANCE", "flow_errors", "measured_order"]
-
 # Between these values of log-SNR the mixture below takes shape; further out all solvers are exact, which would hide their order.
 FROM, TO = -2.0, 4.0
 # Steps of h = 3 / N in ln(sigma / alpha). An error c h^p (1 + k h) has, by least squares over N, 2 N and 4 N, a slope that is off by 0.54 k h. The

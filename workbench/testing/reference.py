@@ -12,8 +12,6 @@ from workbench.errors import ComponentError
 from workbench.interfaces import NoiseSchedule
 from workbench.registry import installed, load
 
-__all__ = ["QuarterCircle", "schedules_to_test_on"]
-
 
 @final
 class QuarterCircle(NoiseSchedule):

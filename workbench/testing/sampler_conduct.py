@@ -20,8 +20,6 @@ from workbench.testing.oracles import GaussianOracle
 from workbench.testing.reference import QuarterCircle
 from workbench.testing.walking import walk
 
-__all__ = ["CONDUCT_CHECKS"]
-
 
 def _keyed(images: int, seed: int = 0) -> KeyedNoise:
     return KeyedNoise(Stream(seed, "check"), 1, torch.arange(images))

@@ -17,8 +17,6 @@ from workbench.testing.checking import check_of, require
 from workbench.testing.oracles import MixtureOracle
 from workbench.testing.reference import QuarterCircle
 
-__all__ = ["LENGTH", "Mixture", "mixture"]
-
 # Steps of equal length in ln(sigma / alpha), from where the parts cannot be told apart to where little is left to decide.
 HIGH, LOW = 20.0, 0.01
 LENGTH = math.log(HIGH / LOW)

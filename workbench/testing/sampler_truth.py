@@ -18,8 +18,6 @@ from workbench.testing.order import TOLERANCE, measured_order
 from workbench.testing.reference import schedules_to_test_on
 from workbench.testing.sampler_mixture import mixture
 
-__all__ = ["TRUTH_CHECKS"]
-
 DRAWN = 20_000
 
 

@@ -9,8 +9,6 @@ import torch
 from workbench.interfaces import NoiseSchedule
 from workbench.testing.checking import NotApplicable, check_of, require
 
-__all__ = ["SCHEDULE_CHECKS"]
-
 
 def _times(count: int) -> torch.Tensor:
     return torch.linspace(0.0, 1.0, count, dtype=torch.float64)

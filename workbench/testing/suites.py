@@ -13,15 +13,6 @@ from workbench.registry import Kind
 from workbench.testing.checking import Check, kind_of, outcome
 from workbench.testing.conformance import checks
 
-__all__ = [
-    "DatasetConformance",
-    "DenoiserConformance",
-    "FeatureExtractorConformance",
-    "SamplerConformance",
-    "ScheduleConformance",
-    "parametrize_with_checks",
-]
-
 
 class _Conformance:
     """Inherit one of the classes below, set `component`, and pytest runs every check of its kind.

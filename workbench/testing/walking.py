@@ -9,8 +9,6 @@ from torch import Tensor
 from workbench.diffusion import Path, renoise
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
 
-__all__ = ["walk"]
-
 
 def walk(sampler: Sampler[Any], posterior: PosteriorMean, path: Path, x: Tensor, noise: NoiseSource) -> Tensor:
     """Where `path` leads from `x` [b, ...]: moves down by the sampler, moves up by the forward kernel."""

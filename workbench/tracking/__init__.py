@@ -1,12 +1,12 @@
 """Recording runs in MLflow. Nothing else in the workbench imports it."""
 
+from workbench.secrets import masked
 from workbench.tracking.children import child_of, recorded_run
 from workbench.tracking.delivery import PARENT
 from workbench.tracking.drain import Drainer, drained
 from workbench.tracking.facts import facts
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.outbox import Outbox
-from workbench.tracking.secrets import masked
 from workbench.tracking.store import (
     LOCAL,
     artifact_root,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.errors import TrackingError
+from workbench.secrets import masked
 from workbench.tracking.deleted import check_active
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.quiet import mlflow_errors
-from workbench.tracking.secrets import masked
 from workbench.tracking.store import default_uri, local_store
-
-__all__ = ["child_of", "recorded_run"]
 
 
 def recorded_run(uri: str, run_id: str, home: Path) -> MlflowTracker:

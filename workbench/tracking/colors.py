@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["COLOR", "unused_color"]
-
 COLOR = "mlflow.runColor"  # tag
 # Tableau 10, as many as the runs that the UI shows at first.
 PALETTE = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#9c755f", "#76b7b2", "#edc948", "#ff9da7", "#79706e")

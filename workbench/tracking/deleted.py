@@ -6,12 +6,10 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import TrackingError
-from workbench.tracking.secrets import masked
+from workbench.secrets import masked
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
-
-__all__ = ["check_active", "check_experiment"]
 
 _DELETED = "deleted"
 

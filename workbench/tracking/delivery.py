@@ -21,8 +21,6 @@ from workbench.tracking.store import is_same_store, open_run, run_by_tag, store_
 if TYPE_CHECKING:
     from workbench.tracking.mlflow_tracker import MlflowTracker
 
-__all__ = ["PARENT", "Delivery"]
-
 NUMBERS = 1000  # MLflow's limit for metrics in a request
 CONSTANTS = {
     "eval/nfe": "nfe"

@@ -13,8 +13,6 @@ from workbench.files import alone
 from workbench.journal import Journal
 from workbench.tracking.delivery import Delivery
 
-__all__ = ["LOCK", "Drainer", "drained"]
-
 LOCK = "sending.lock"
 EVERY_SECONDS = 5.0
 LOOK_SECONDS = 0.2

@@ -8,8 +8,6 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["facts"]
-
 PACKAGES = ("torch", "torchvision", "numpy", "mlflow")
 
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import TrackingError
+from workbench.secrets import masked
 from workbench.sqlite import sqlite_path
 from workbench.tracking.quiet import mlflow_errors
 from workbench.tracking.relocation import stale_locations
-from workbench.tracking.secrets import masked
 from workbench.tracking.store import artifacts, default_uri, tracking_uri
-
-__all__ = ["StoreHealth", "store_health"]
 
 
 @dataclass(frozen=True)

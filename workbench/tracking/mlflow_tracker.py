@@ -13,8 +13,6 @@ from workbench.tracking.quiet import mlflow_errors
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MlflowTracker"]
-
 BATCH = 100  # MLflow's limit for params and tags
 LONGEST = 500
 FLUSH_SECONDS = 5.0

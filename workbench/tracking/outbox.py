@@ -15,8 +15,6 @@ from workbench.journal import Journal
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Outbox", "file_of"]
-
 
 def file_of(journal: Journal, noted: str) -> Path:
     """The file that a journal notes: relative to the journal's folder, so that it is found after the folder has moved.

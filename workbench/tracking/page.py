@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["create_app"]
-
 # MLflow's interface keeps these in the browser, under a name and a version, and no setting of the server reaches them.
 FIRST_VISIT = {
     "mlflow.workflowType_v1": "machine_learning",

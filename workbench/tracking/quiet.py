@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from workbench.errors import TrackingError
-from workbench.tracking.secrets import concealed
-
-__all__ = ["Refused", "is_deletion", "mlflow_errors", "prepare_environment"]
+from workbench.secrets import concealed
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -14,8 +14,6 @@ from urllib.parse import unquote, urlsplit
 
 from workbench.tracking.quiet import mlflow_errors
 
-__all__ = ["relocate", "stale_locations"]
-
 _FOLDER = "/mlflow/artifacts/"
 # What the workbench writes, and what MLflow's own pages add.
 _COLUMNS = (

@@ -9,27 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from workbench.errors import TrackingError
+from workbench.secrets import MASK, masked
 from workbench.sqlite import absolute_url, sqlite_path, sqlite_url
 from workbench.tracking.colors import COLOR, unused_color
 from workbench.tracking.deleted import check_active, check_experiment
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.quiet import mlflow_errors
 from workbench.tracking.relocation import relocate
-from workbench.tracking.secrets import MASK, masked
-
-__all__ = [
-    "artifact_root",
-    "check_uri",
-    "default_uri",
-    "is_same_store",
-    "local_store",
-    "open_run",
-    "relocate_store",
-    "run_by_tag",
-    "store_name",
-    "tracking_uri",
-    "uri_again",
-]
 
 # A tag: the UI then shows runs and charts of an experiment, not traces of language models.
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}

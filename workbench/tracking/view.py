@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from workbench.secrets import masked
 from workbench.tracking.quiet import mlflow_errors
-from workbench.tracking.secrets import masked
 from workbench.tracking.store import MODEL_TRAINING, default_uri
-
-__all__ = ["open_view", "view_state"]
 
 DEFAULT = "0"  # id of the experiment that MLflow creates in every store
 KEY = "workbench"  # of the stored view

@@ -13,9 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from workbench.cli.display import PlainProgress, duration, number
 
 if TYPE_CHECKING:
-    from workbench.engine import Evaluation
-
-__all__ = ["EvaluationBar"]
+    from workbench.runs.combinations import Evaluation
 
 
 class EvaluationBar:

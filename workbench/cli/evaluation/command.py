@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.engine import RunFolder
     from workbench.recipe import Recipe, SamplerSlot
-
-__all__ = ["sample_command"]
+    from workbench.runs.folder import RunFolder
 
 
 def sample_command(run: RunFolder, recipe: Recipe, slot: SamplerSlot, seed: int, home: Path) -> str:

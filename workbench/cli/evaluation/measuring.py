@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.cli.evaluation.record import EvaluationRecord
-    from workbench.engine import Evaluation, Evaluator
     from workbench.recipe import SamplerSlot
-
-__all__ = ["measured"]
+    from workbench.runs.combinations import Evaluation, Evaluator
 
 
 def measured(

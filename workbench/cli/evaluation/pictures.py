@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from workbench.cli.evaluation.table import Row
 
-__all__ = ["PICTURES", "draw"]
-
 PICTURES = ("trade_off", "images")
 
 
@@ -30,7 +28,7 @@ def draw(rows: Sequence[Row], metric: str, title: str, folder: Path) -> dict[str
 
 def _trade_off(rows: Sequence[Row], metric: str, title: str) -> Image:
     """Distance against network evaluations and against seconds, a curve per variant."""
-    from workbench.engine.charts import Cost, trade_off
+    from workbench.evaluation.charts import Cost, trade_off
 
     curves: dict[str, list[Row]] = {}
     for row in rows:
@@ -47,7 +45,7 @@ def _images(rows: Sequence[Row]) -> Image | None:
     """The first images of each combination in a row, from equal noise; None where none were kept."""
     from PIL import Image
 
-    from workbench.engine.pictures import captioned
+    from workbench.evaluation.pictures import captioned
 
     shown = [(row.name, Image.open(row.evaluation.picture)) for row in rows if row.evaluation.picture.exists()]
     return captioned(shown) if shown else None

@@ -16,11 +16,10 @@ from workbench.errors import TrackingError, WorkbenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.engine import Evaluation, RunFolder
     from workbench.interfaces import RunStatus
+    from workbench.runs.combinations import Evaluation
+    from workbench.runs.folder import RunFolder
     from workbench.tracking import MlflowTracker
-
-__all__ = ["EvaluationRecord"]
 
 
 class EvaluationRecord:

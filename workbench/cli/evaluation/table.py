@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from workbench.engine import Evaluation
-
-__all__ = ["Row", "best_of", "describe_card", "describe_sampling", "document", "footnotes", "rows_of", "table"]
+    from workbench.runs.combinations import Evaluation
 
 
 @dataclass(frozen=True)

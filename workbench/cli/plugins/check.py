@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from workbench.registry import Entry
     from workbench.testing import Outcome
 
-__all__ = ["check"]
-
 STATES = {
     "passed": ("ok", "green"),
     "failed": ("FAILED", "red"),

@@ -10,8 +10,6 @@ import typer
 if TYPE_CHECKING:
     from workbench.registry import Plugin
 
-__all__ = ["list_plugins"]
-
 
 def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """List the packages that bring components: version, range of core versions, and what keeps them from being used.

@@ -15,8 +15,6 @@ from workbench.errors import ScaffoldError
 from workbench.registry import GROUPS, distribution, installed, is_first_party
 from workbench.registry.versions import CORE
 
-__all__ = ["Names"]
-
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PyPA's "Names and normalization"
 LONGEST = 80
 

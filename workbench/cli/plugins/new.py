@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["new"]
-
 
 def new(
     kind: Annotated[

@@ -17,8 +17,6 @@ from workbench import __version__
 from workbench.cli.plugins.names import Names
 from workbench.errors import ScaffoldError
 
-__all__ = ["Made", "NewKind", "rendered", "scaffold"]
-
 NewKind = Literal["sampler", "schedule", "denoiser", "dataset", "features"]
 GROUP = {"sampler": "samplers", "schedule": "schedules", "denoiser": "denoisers", "dataset": "datasets", "features": "features"}
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from workbench.registry import Plugin
 
-__all__ = ["show"]
-
 
 def show(
     package: Annotated[

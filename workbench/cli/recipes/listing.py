@@ -7,8 +7,6 @@ from typing import Any
 
 from workbench.errors import CheckpointError, RecipeError
 
-__all__ = ["list_recipes"]
-
 LONGEST = 500  # characters of a description
 
 

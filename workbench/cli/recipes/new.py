@@ -10,8 +10,6 @@ import typer
 from workbench.cli.completion import complete_recipe
 from workbench.errors import ScaffoldError
 
-__all__ = ["new"]
-
 
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the recipe and of its runs, e.g. birds.")],

@@ -10,8 +10,6 @@ from workbench.cli.sweep.run import Storage
 from workbench.cli.sweep.show import SweepName, found_of
 from workbench.errors import SweepError
 
-__all__ = ["best"]
-
 
 def best(
     name: SweepName,

@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.cli.sweep.record import SweepRecord
-    from workbench.engine import Stop
     from workbench.interfaces import Launcher
+    from workbench.progress import Stop
     from workbench.sweep.opening import Opened
     from workbench.sweep.processes import Process
     from workbench.sweep.wire import Task
-
-__all__ = ["confirm", "go", "tell_end", "watch"]
 
 LEAVING = 30.0  # seconds for workers that a launcher has started to end by themselves
 
@@ -123,7 +121,7 @@ def _endings(sweep: Opened) -> dict[int, str]:
 def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Console) -> None:
     """Measure the best trials again, on new images."""
     from workbench.cli.sweep.live import DrawCounts, Live
-    from workbench.engine import RunFolder
+    from workbench.runs.folder import RunFolder
     from workbench.sweep.answers import answer
     from workbench.sweep.confirm import to_confirm
     from workbench.sweep.coordinator import coordinate

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import typer
 
-__all__ = ["list_sweeps"]
-
 
 def list_sweeps() -> None:
     """List the sweeps of this WB_HOME, the oldest first."""

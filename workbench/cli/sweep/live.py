@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from workbench.sweep.opening import Opened
     from workbench.sweep.sources import Again
 
-__all__ = ["DrawCounts", "Live"]
-
 PLAIN_SECONDS = 60.0
 FIRST_SECONDS = 10.0  # until the first line where there is no terminal
 COUNT_SECONDS = 1.0  # between looks into the ledger

@@ -15,8 +15,6 @@ from workbench.cli.streams import lasting_streams
 if TYPE_CHECKING:
     from workbench.sweep.wire import Task
 
-__all__ = ["main"]
-
 
 def main(folder: str, device: str) -> None:
     """Work until there is no more to do."""
@@ -26,7 +24,10 @@ def main(folder: str, device: str) -> None:
 
     from workbench.cli.signals import hangup_signals
     from workbench.cli.tracked import Tracked, tracked
-    from workbench.engine import Parts, RunFolder, Stop, choose_device
+    from workbench.compute.device import choose_device
+    from workbench.model.build import Parts
+    from workbench.progress import Stop
+    from workbench.runs.folder import RunFolder
     from workbench.sweep.folder import SweepFolder
     from workbench.sweep.wire import Wire
     from workbench.sweep.worker import work

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from workbench.sweep.summary import Summary
     from workbench.tracking import Drainer, Outbox
 
-__all__ = ["SweepRecord"]
-
 SENDING_SECONDS = 60.0
 STOPPED_SECONDS = 3.0
 
@@ -154,8 +152,8 @@ def _told(space: Space) -> str:
 
 def _left(sweep: Opened, journal: Journal, uri: str, experiment: str) -> int:
     """Send what the sweep and its trials on this machine still have; how many records stay behind."""
-    from workbench.engine import RunFolder
     from workbench.errors import WorkbenchError
+    from workbench.runs.folder import RunFolder
     from workbench.tracking import drained
 
     left = 0

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from workbench.sweep.opening import Opened
 
-__all__ = ["Minutes", "Storage", "Workers", "run", "storage_of"]
-
 VARIABLE = "WB_SWEEP_STORAGE"
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Trials at once; threads and GPUs are divided.")]
 Minutes = Annotated[float | None, typer.Option(min=0.01, help="Begin no trial after so many minutes.", show_default=False)]
@@ -82,8 +80,9 @@ def run(
     from workbench.cli.display import wide_console
     from workbench.cli.sweep.going import confirm, go, tell_end, watch
     from workbench.cli.sweep.record import SweepRecord
-    from workbench.engine import Stop, choose_device
+    from workbench.compute.device import choose_device
     from workbench.home import wb_home
+    from workbench.progress import Stop
     from workbench.recipe import load
     from workbench.sweep.checks import check_sweep
     from workbench.sweep.launching import launcher_of, worker_command

@@ -12,8 +12,6 @@ from workbench.cli.sweep.run import Storage, storage_of
 if TYPE_CHECKING:
     from workbench.sweep.summary import Summary
 
-__all__ = ["SweepName", "found_of", "show"]
-
 
 def _complete(incomplete: str) -> list[str]:
     from workbench.home import wb_home

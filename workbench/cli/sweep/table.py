@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from workbench.sweep.ledger import Row
     from workbench.sweep.summary import Summary
 
-__all__ = ["answer_lines", "trials_table"]
-
 WIDEST = 10_000
 LONG = 8  # characters of a heading that is worth breaking
 COLOURS = {"complete": "", "pruned": "dim", "infeasible": "dim", "failed": "red", "running": "cyan", "waiting": "yellow"}

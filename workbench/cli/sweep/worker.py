@@ -11,8 +11,6 @@ from workbench.cli.arguments import Device
 from workbench.cli.sweep.run import Minutes, Storage, Workers, storage_of
 from workbench.errors import SweepError
 
-__all__ = ["sweep_worker"]
-
 
 def sweep_worker(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep, as `wb sweep` on the other machine calls it.")],
@@ -33,8 +31,9 @@ def sweep_worker(
 
     from workbench.cli.sweep.going import go
     from workbench.cli.sweep.record import SweepRecord
-    from workbench.engine import Stop, choose_device
+    from workbench.compute.device import choose_device
     from workbench.home import wb_home
+    from workbench.progress import Stop
     from workbench.sweep.opening import begun_elsewhere
 
     url = storage_of(storage)

@@ -9,8 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["run"]
-
 PATIENCE = 60.0  # seconds for a worker's last checkpoint
 
 

@@ -11,8 +11,6 @@ from pydantic import Field
 from wb_launchers.command import run
 from workbench.interfaces import Launched, Launcher, LauncherError
 
-__all__ = ["Ray"]
-
 
 class _Task:
     def __init__(self, ray: Any, reference: Any, index: int) -> None:

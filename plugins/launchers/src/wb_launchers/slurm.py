@@ -13,8 +13,6 @@ from pydantic import Field
 from wb_launchers.command import run
 from workbench.interfaces import Launched, Launcher, LauncherError
 
-__all__ = ["Slurm"]
-
 
 class _Job:
     def __init__(self, job: Any) -> None:

@@ -1,0 +1,184 @@
+"""What only a GPU does: recordings, compiled blocks, asynchronous batches; and that it computes what a processor does."""
+
+import time
+import warnings
+
+import pytest
+import torch
+
+from wb_features.efficientnet_lite0 import EfficientNetLite0
+from workbench.compute.computation import Compute, choose_compute
+from workbench.errors import OutOfMemory
+from workbench.evaluation.reference import extract
+from workbench.metrics import frechet_distance
+from workbench.random import Stream
+from workbench.sampling.generator import Drawer
+from workbench.training.batches import Batches
+from workbench.training.checkpoint import latest
+from workbench.training.gradients import gradients_of
+from workbench.training.loop import train
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]
+CUDA = torch.device("cuda")
+UNET = "denoiser={use='unet', channels=32, multipliers=[1, 2], blocks=1, attention=[8], dropout=0.1}"
+
+
+@pytest.fixture
+def parts_on(parts_of):
+    """Parts of the small recipe on a device, with exact float32."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield lambda device, *overrides: parts_of(*overrides, device=device)
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def filled(network):
+    """The network with no weight at zero, so that what is computed depends on all of it."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in network.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator).to(parameter.device)
+    return network
+
+
+def gradients_on(parts, compute, batch, recorded=False):
+    network = filled(parts.network).train()
+    learn = gradients_of(parts.objective, compute.bound(network), network, batch if recorded else None)
+    losses = [learn(batch, seed).cpu() for seed in (1, 2, 1)]
+    assert torch.equal(losses[0], losses[2])
+    assert not torch.equal(losses[0], losses[1])  # another seed, another dropout
+    return losses[0], [parameter.grad.cpu() for parameter in network.parameters()]
+
+
+def test_noise_is_the_same_as_on_a_processor():
+    index = torch.tensor([0, 1, 5, 2**31])
+    here, there = (Stream(3, "noise").normal(7, index, (3, 16, 16), device=device).cpu() for device in ("cpu", "cuda"))
+    torch.testing.assert_close(there, here, rtol=1e-6, atol=1e-6)
+
+
+def test_a_recorded_step_is_the_step(parts_on):
+    gradients = {}
+    for recorded in (False, True):
+        parts = parts_on(CUDA, UNET)
+        batch = Batches(parts.recipe, parts.train, parts.objective, CUDA).at(0)
+        gradients[recorded] = gradients_on(parts, Compute(CUDA), batch, recorded)
+    torch.testing.assert_close(gradients[True], gradients[False], rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_is_that_of_a_processor(parts_on):
+    outcome = []
+    for device in (torch.device("cpu"), CUDA):
+        parts = parts_on(device, UNET, "denoiser.dropout=0")
+        network = filled(parts.network).train()
+        learn = gradients_of(parts.objective, Compute(device).bound(network), network, None)
+        losses = learn(Batches(parts.recipe, parts.train, parts.objective, device).at(0), 1)
+        outcome.append((losses.cpu(), [parameter.grad.cpu() for parameter in network.parameters()]))
+    torch.testing.assert_close(outcome[1], outcome[0], rtol=1e-3, atol=1e-5)
+
+
+def gradients_differ(parts_on, parts, chosen):
+    """How far the gradients of a step are from those in plain float32, relative to their norm."""
+    batch = Batches(parts.recipe, parts.train, parts.objective, CUDA).at(0)
+    plain = parts_on(CUDA, UNET, "denoiser.dropout=0")
+    network = filled(plain.network).train()
+    gradients_of(plain.objective, Compute(CUDA).bound(network), network, None)(batch, 1)
+    fast = filled(parts.network).train()
+    gradients_of(parts.objective, chosen.training(fast), fast, batch)(batch, 1)
+    exact, near = (torch.cat([each.grad.flatten() for each in net.parameters()]) for net in (network, fast))
+    return float((near - exact).norm() / exact.norm())
+
+
+def test_what_is_chosen_is_close_to_plain_float32(parts_on):
+    parts = parts_on(CUDA, UNET, "train.precision='auto'", "denoiser.dropout=0")
+    chosen = choose_compute(parts.recipe.train, parts.network, parts.spec, CUDA, replayable=True)
+    assert chosen.told() == "bf16, CUDA graphs"
+    assert gradients_differ(parts_on, parts, chosen) < 0.03
+
+
+@pytest.mark.long
+def test_compiled_blocks_are_close_to_plain_float32(parts_on):
+    parts = parts_on(CUDA, UNET, "train.steps=20000", "train.precision='auto'", "denoiser.dropout=0")
+    chosen = choose_compute(parts.recipe.train, parts.network, parts.spec, CUDA, replayable=True)
+    assert chosen.told() == "bf16, compiled, CUDA graphs"
+    assert gradients_differ(parts_on, parts, chosen) < 0.03
+
+
+def test_steps_do_not_wait_for_the_gpu(parts_on, tmp_path):
+    parts = parts_on(CUDA, UNET, "train.precision='auto'", "train.steps=64", "train.log_every=16", "train.validate_every=0",
+                     "train.checkpoint_every=1000")  # fmt: skip
+    stream = train(parts, tmp_path)
+    next(stream)  # compiled and recorded
+    with warnings.catch_warnings(record=True) as waits:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            next(stream)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    stream.close()
+    # Numbers are told once in the 16 steps: the verdict on them, the loss and the norm of the gradient.
+    told = [str(each.message) for each in waits if "called a synchronizing" in str(each.message)]
+    assert len(told) <= 3, [f"{each.filename}:{each.lineno}" for each in waits]
+
+
+def test_the_pace_told_is_that_of_the_clock(parts_on, tmp_path):
+    parts = parts_on(CUDA, UNET, "train.precision='auto'", "train.steps=4000", "train.log_every=200", "train.validate_every=0",
+                     "train.checkpoint_every=100000", "train.batch_size=64")  # fmt: skip
+    stream = train(parts, tmp_path)
+    for _ in range(5):  # what compiling took is forgotten
+        next(stream)
+    started = time.perf_counter()
+    for _ in range(5):
+        moment = next(stream)
+    took = time.perf_counter() - started
+    stream.close()
+    assert moment.images_per_second == pytest.approx(5 * 200 * 64 / took, rel=0.3)
+
+
+def test_a_run_that_goes_on_ends_close_to_one_that_was_not_interrupted(parts_on, tmp_path):
+    settings = [
+        UNET,
+        "train.precision='auto'",
+        "train.steps=30",
+        "train.log_every=10",
+        "train.checkpoint_every=10",
+        "train.validate_every=0",
+    ]
+    list(train(parts_on(CUDA, *settings), tmp_path / "whole"))
+    stream = train(parts_on(CUDA, *settings), tmp_path / "parts")
+    for moment in stream:
+        if moment.checkpoint and moment.step == 20:
+            break
+    stream.close()
+    list(train(parts_on(CUDA, *settings), tmp_path / "parts", resume=latest(tmp_path / "parts")))
+    ends = [latest(tmp_path / name).tensors("network.safetensors") for name in ("whole", "parts")]
+    assert ends[0].keys() == ends[1].keys()
+    worst = max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
+    assert worst < 2e-3, worst
+
+
+def test_images_drawn_by_replay_are_those_of_a_processor(parts_on):
+    images = {}
+    for device in ("cpu", "cuda"):
+        parts = parts_on(torch.device(device), UNET)
+        compute = Compute(parts.device, replayed=device == "cuda")
+        drawer = Drawer(filled(parts.network), parts.objective, parts.spec, compute)
+        slot = parts.recipe.evaluation_sampler.model_copy(update={"steps": 8})
+        images[device] = [drawer.images(slot, range(first, first + 4), 0).cpu() for first in (0, 4)]
+    torch.testing.assert_close(images["cuda"], images["cpu"], rtol=1e-3, atol=1e-3)
+
+
+def test_distances_are_those_of_a_processor():
+    generator = torch.Generator().manual_seed(0)
+    sets = [torch.randint(low, 256, (64, 3, 32, 32), generator=generator, dtype=torch.uint8) for low in (0, 60)]
+    numbers = []
+    for device in (torch.device("cpu"), CUDA):
+        function = EfficientNetLite0(precision="fp32").build(device)
+        numbers.append(frechet_distance(*(extract(function, images, device) for images in sets)))
+    assert numbers[1] == pytest.approx(numbers[0], rel=2e-3)
+
+
+def test_a_batch_that_does_not_fit_is_named(parts_on, tmp_path):
+    parts = parts_on(CUDA, "denoiser={use='unet', channels=512, multipliers=[1, 1], blocks=4, attention=[]}", "train.batch_size=65536",
+                     "train.precision='fp32'", "train.fast_path='off'")  # fmt: skip
+    with pytest.raises(OutOfMemory, match=r"train.batch_size = 65536 did not fit into memory .*try --set train.batch_size=32768"):
+        list(train(parts, tmp_path))

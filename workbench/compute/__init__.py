@@ -1,0 +1,1 @@
+"""Devices, precision, memory, recorded graphs and compiled kernels."""

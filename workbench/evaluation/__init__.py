@@ -1,0 +1,1 @@
+"""Measure a network: samples, distances, images."""

@@ -1,0 +1,1 @@
+"""Build the network and its collaborators from a recipe."""

@@ -1,0 +1,95 @@
+"""From a recipe to the parts of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from workbench.compute.computation import Compute, choose_compute
+from workbench.compute.memory import enough_memory
+from workbench.diffusion import PARAMETERIZATIONS, Objective, check_combination
+from workbench.interfaces import Examples, Resources, SampleSpec
+from workbench.model.contract import check_examples, check_network
+from workbench.recipe import Recipe
+from workbench.registry import asked
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything training and evaluation work with."""
+
+    recipe: Recipe
+    spec: SampleSpec
+    train: Examples
+    test: Examples
+    network: nn.Module
+    objective: Objective
+    device: torch.device
+    compute: Compute
+    cache: Path
+
+
+def assemble(
+    recipe: Recipe, device: torch.device, cache: Path, progress: Callable[[str, int, int], None] = lambda *_: None
+) -> Parts:
+    """Load the data, build the network and the objective.
+
+    Raises DataError, CombinationError, WeightsError and BrokenComponent, all before any training.
+    """
+    spec = recipe.dataset.component.describe()
+    objective = objective_of(recipe)
+    for slot in recipe.evaluate.features:
+        with asked("features", slot.use, "card()"):
+            slot.component.card()  # weights that are missing are missed now, not after hours of training
+    network = build_network(recipe, spec).to(device)
+    resources = Resources(cache, progress)
+    train = recipe.dataset.component.load("train", resources)
+    test = recipe.dataset.component.load("test", resources)
+    for examples in (train, test):
+        check_examples(examples, spec, recipe.dataset.use)
+    return Parts(
+        recipe=recipe,
+        spec=spec,
+        train=train,
+        test=test,
+        network=network,
+        objective=objective,
+        device=device,
+        compute=choose_compute(
+            recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable, progress=progress
+        ),
+        cache=cache,
+    )
+
+
+def objective_of(recipe: Recipe) -> Objective:
+    """The objective a recipe names; "auto" times are the table's where the schedule is a table."""
+    schedule = recipe.schedule.component
+    parameterization = PARAMETERIZATIONS[recipe.parameterization]
+    check_combination(parameterization, schedule, recipe.schedule.use)
+    settings = recipe.objective
+    times = settings.times
+    if times == "auto":
+        times = "uniform" if schedule.grid() is None else "grid"
+    return Objective(schedule, parameterization, times, settings.weight, settings.mean, settings.std, settings.gamma)
+
+
+def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
+    """The network for data of `spec` with the initial weights that the recipe's seed gives, channels last."""
+    spec = recipe.network_spec(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
+        with asked("denoisers", recipe.denoiser.use, f"build() for images {list(spec.shape)}"), enough_memory():
+            network: nn.Module = recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
+        check_network(network, spec, recipe.denoiser.use)
+    return network
+
+
+def keyed_seed(seed: int, domain: str, at: int) -> int:
+    """A seed for what only knows torch's global generator: initial weights and dropout."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}\0{domain}\0{at}".encode(), digest_size=7).digest(), "little")

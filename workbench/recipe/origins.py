@@ -1,0 +1,11 @@
+"""Which code a recipe's components come from."""
+
+from __future__ import annotations
+
+from workbench.recipe.model import Recipe
+from workbench.registry import Origin, origins
+
+
+def origins_of(recipe: Recipe) -> list[Origin]:
+    """Distribution, version and hash of every component the recipe names."""
+    return origins((kind, slot.use) for kind, slot in recipe.components())

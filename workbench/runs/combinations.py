@@ -1,0 +1,232 @@
+"""One trained network under many samplers: each combination is drawn and measured once, and kept in the run's folder."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.evaluation import pictures
+from workbench.sampling.batch_size import SIZES
+from workbench.compute.device import describe_device
+from workbench.evaluation.distances import LEAST, Distances
+from workbench.evaluation.drawing import Drawn, draw
+from workbench.compute.memory import DRAWING, fitting
+from workbench.progress import NEVER, Stop
+from workbench.evaluation.reference import Reference
+from workbench.runs.spec import RunSpec, SplitRecord
+from workbench.runs.folder import RunFolder
+from workbench.sampling.generator import Drawer, labels_like
+from workbench.runs.trained import drawer_of, newest_checkpoint
+from workbench.errors import CheckpointError, CombinationError, DataError, DistanceError
+from workbench.files import replacing, write_json
+from workbench.interfaces import Examples, FeatureExtractor, Resources
+from workbench.recipe import Recipe, SamplerSlot, Slot, network_evaluations
+from workbench.registry import origins
+
+SCHEMA = 1
+SHOWN = 10  # images of a combination that are kept to be looked at
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How combinations are measured: alike for all that are to be compared."""
+
+    samples: int
+    seed: int
+    real: int | None
+    features: tuple[Slot[FeatureExtractor], ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the images of one combination cost and how far they are from the data."""
+
+    file: Path
+    slot: SamplerSlot
+    samples: int
+    nfe: int  # network evaluations per image, counted
+    seconds: float  # of sampling, for all images
+    metrics: Mapping[str, float]
+    cards: Mapping[str, Mapping[str, Any]]
+    new: bool  # computed by this call
+
+    @property
+    def picture(self) -> Path:
+        """The first few images in a row; image i starts from the same noise in every combination."""
+        return self.file.with_suffix(".png")
+
+    @property
+    def tracking(self) -> dict[str, str] | None:
+        """Where the combination is recorded."""
+        told: dict[str, str] | None = json.loads(self.file.read_text()).get("tracking")
+        return told
+
+    def note_tracking(self, uri: str, run_id: str) -> None:
+        """Remember where the combination is recorded, so that it is recorded once."""
+        write_json(self.file, {**json.loads(self.file.read_text()), "tracking": {"uri": uri, "run_id": run_id}})
+
+
+class Evaluator:
+    """Draws and measures with the averaged weights of a run's newest checkpoint, until `stop` is requested: then Stopped is raised.
+
+    The data are read only if their features, or labels that are needed, are not cached; `warn` receives a line if they have changed
+    since. Raises CheckpointError where there is no checkpoint, DataError if data that are needed are missing or do not mean what they
+    did, WeightsError where an extractor's weights are missing, DistanceError where the data are a single image.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        recipe: Recipe,
+        spec: RunSpec,
+        measurement: Measurement,
+        device: torch.device,
+        cache: Path,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+        warn: Callable[[str], None] = lambda _: None,
+        stop: Stop = NEVER,
+    ) -> None:
+        if not measurement.features:
+            raise CombinationError("evaluate.features", "nothing to measure with: name a feature extractor (wb list features)")
+        checkpoint = newest_checkpoint(run)
+        self.step, self.samples = checkpoint.state.step, measurement.samples
+        self._run, self._recipe, self._spec, self._measurement = run, recipe, spec, measurement
+        self._device, self._stop = device, stop
+        self._reference = self._cached_or_read(Resources(cache, progress), warn)
+        if len(self._reference) < LEAST:
+            raise DistanceError(
+                f"distances need at least {LEAST} real images, and run {run.id} has {len(self._reference)} training image"
+            )
+        # All that a number depends on, but the sampler. Seconds depend on the device; not on the threads of one call more or less.
+        self._key = {
+            "schema": SCHEMA,
+            "step": self.step,
+            "weights_sha256": _sha256(checkpoint.folder / "ema.safetensors"),
+            "samples": measurement.samples,
+            "seed": measurement.seed,
+            "real": len(self._reference),
+            "data": self._reference.fingerprint,
+            "extractors": [asdict(slot.component.on(device).card()) for slot in measurement.features],
+            "device": device.type if device.type == "cpu" else describe_device(device),
+        }
+
+    def _cached_or_read(self, resources: Resources, warn: Callable[[str], None]) -> Reference:
+        """The data that the run was trained on if all that is needed of them is cached, else the data that are there now."""
+        data, real, device = self._spec.train, self._measurement.real, self._device
+
+        def unchanged() -> Examples:  # in place of a cached file that turns out to be damaged
+            examples = self._read(resources)
+            if examples.provenance.fingerprint != data.fingerprint:
+                raise DataError(f"run {self._run.id}: cached features of its data are damaged, and the data have changed since")
+            return examples
+
+        cached = Reference(data.fingerprint, data.size, unchanged, real, resources.cache, device)
+        needed = [slot.component.on(device) for slot in self._measurement.features]
+        if all(map(cached.kept, needed)) and (not self._recipe.train.condition or cached.has_labels()):
+            return cached
+        examples = self._read(resources)
+        for line in data.change("training", SplitRecord.of(examples)):
+            warn(line)
+        return Reference.of(examples, real, resources.cache, device)
+
+    def _read(self, resources: Resources) -> Examples:
+        dataset = self._recipe.dataset.component
+        try:
+            now, examples = dataset.describe(), dataset.load("train", resources)
+        except DataError as error:
+            raise DataError(
+                f"run {self._run.id}: features of its data are not in {resources.cache}, so the data are needed: {error}"
+            ) from error
+        self._spec.check_meaning(self._run, now, conditional=self._recipe.train.condition)
+        return examples
+
+    def cost(self, slot: SamplerSlot) -> int:
+        """Network evaluations per image that a combination is going to need."""
+        return network_evaluations(slot, self._recipe.schedule.component)
+
+    def kept(self, slot: SamplerSlot) -> Evaluation | None:
+        """The combination as an earlier call measured it; None if none has, or its file is damaged."""
+        key = self._key_of(slot)
+        file = self._file(key)
+        try:
+            stored = json.loads(file.read_text())
+            if stored["key"] != key:
+                return None
+            return Evaluation(
+                file, slot, self._measurement.samples, stored["nfe"], stored["seconds"], stored["metrics"], stored["cards"], False
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def measure(self, slot: SamplerSlot, progress: Callable[[int], None] = lambda done: None) -> Evaluation:
+        """Draw, time and measure a combination, and keep what came out; `progress` is told how many images there are.
+
+        Raises SamplingError where the images are not finite.
+        """
+        drawn, nfe = self._drawn(slot, progress), self._drawer.evaluations
+        metrics: dict[str, float] = {}
+        cards: dict[str, Mapping[str, Any]] = {}
+        for distances, features in zip(self._distances, drawn.features, strict=True):
+            measured, told = distances(features, slot, nfe, self._measurement.seed)
+            metrics, cards = metrics | measured, cards | told
+        key = self._key_of(slot)
+        evaluation = Evaluation(self._file(key), slot, drawn.count, nfe, drawn.seconds, metrics, cards, True)
+        with replacing(evaluation.picture) as beside:
+            pictures.grid(drawn.shown, SHOWN).save(beside)
+        numbers = {"nfe": nfe, "seconds": drawn.seconds, "metrics": metrics, "cards": cards}
+        write_json(evaluation.file, {"key": key, **numbers, "device": describe_device(self._device)})
+        return evaluation
+
+    def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> Drawn:
+        number, seed, size = self._measurement.samples, self._measurement.seed, self._recipe.evaluate.batch_size
+        stream = draw(self._drawer, slot, number, size, seed, self._labels, self._distances, SHOWN, self._stop)
+        for drawn in stream:
+            progress(drawn.count)
+        return drawn
+
+    def _labels(self, index: range) -> Tensor | None:
+        return labels_like(self._data_labels, self._measurement.seed, index)
+
+    @functools.cached_property
+    def _data_labels(self) -> Tensor | None:
+        return self._reference.labels() if self._recipe.train.condition else None
+
+    @functools.cached_property
+    def _drawer(self) -> Drawer:
+        drawer, step = drawer_of(self._run, self._recipe, self._spec.sample, self._device)
+        if step != self.step:
+            raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
+        # A device's first batch is slower than the others; whichever combination came first would be told too slow.
+        number = self._measurement.samples
+        with fitting(DRAWING, min(self._recipe.evaluate.batch_size or SIZES[-1], number)):
+            index = range(min(self._recipe.evaluate.batch_size or drawer.batch_size(number), number))
+            for _ in islice(drawer.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
+                pass
+        return drawer
+
+    @functools.cached_property
+    def _distances(self) -> list[Distances]:
+        return [Distances(slot.component, self._reference, self._stop) for slot in self._measurement.features]
+
+    def _key_of(self, slot: SamplerSlot) -> dict[str, Any]:
+        # With the hash of its code: whoever works on a sampler wants to see what the change did.
+        (origin,) = origins([("samplers", slot.use)])
+        return self._key | {"sampler": slot.table(), "code_sha256": origin.sha256}
+
+    def _file(self, key: Mapping[str, Any]) -> Path:
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        return self._run.evaluations / f"{digest[:24]}.json"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,130 @@
+"""What a recipe will cost here, measured on a few images before anything long begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from workbench.diffusion import Objective
+from workbench.model.build import build_network, objective_of
+from workbench.compute.computation import Compute, choose_compute
+from workbench.interfaces import SampleSpec
+from workbench.recipe import Recipe, network_evaluations
+
+TRIED = 16
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimates for one recipe on one device; bytes and seconds."""
+
+    parameters: int
+    gflop_per_image: float  # forward pass
+    compute: Compute
+    state_bytes: int  # weights, gradients, AdamW's two moments, the average
+    activation_bytes: int  # kept for the backward pass of one batch
+    seconds_per_step: float
+    training_seconds: float
+    evaluations: int
+    evaluation_seconds: float  # of all evaluations, sampling only
+
+    @property
+    def total_seconds(self) -> float:
+        """Training and sampling."""
+        return self.training_seconds + self.evaluation_seconds
+
+
+def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None, spec: SampleSpec | None = None) -> Cost:
+    """Build the network, run a few images forward and backward, and scale up.
+
+    `cache` holds what was measured before; `spec` is asked of the dataset if absent.
+    """
+    spec = spec or recipe.dataset.component.describe()
+    network = build_network(recipe, spec).to(device).train()
+    objective, compute = (
+        objective_of(recipe),
+        choose_compute(recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable, trains=False),
+    )
+    batch = min(TRIED, recipe.train.batch_size)
+    per_step, activations = _step(network, objective, spec, compute, batch)
+    forward = _forward(network, spec, compute, TRIED)
+    parameters = sum(each.numel() for each in network.parameters())
+    per_step *= recipe.train.batch_size / batch
+    training = recipe.train.steps * per_step
+    if recipe.train.max_minutes is not None:
+        training = min(training, 60.0 * recipe.train.max_minutes)
+    count = _evaluations(recipe)
+    nfe = network_evaluations(recipe.evaluation_sampler, objective.schedule)
+    return Cost(
+        parameters=parameters,
+        gflop_per_image=_gflop(network, spec, device),
+        compute=compute,
+        state_bytes=5 * 4 * parameters,
+        activation_bytes=activations * recipe.train.batch_size // batch,
+        seconds_per_step=per_step,
+        training_seconds=training,
+        evaluations=count,
+        evaluation_seconds=count * recipe.evaluate.samples * nfe * forward / TRIED,
+    )
+
+
+def _evaluations(recipe: Recipe) -> int:
+    every = recipe.evaluate.every
+    between = (recipe.train.steps - 1) // every if every else 0
+    return 1 + between + int(recipe.evaluate.at_start)
+
+
+def _step(network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute, batch: int) -> tuple[float, int]:
+    device, computed = compute.device, compute.bound(network)
+    x0, t = torch.zeros(batch, *spec.shape, device=device), torch.full((batch,), 0.5, dtype=torch.float64)
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
+    kept = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    def once() -> None:
+        objective.loss(computed, x0, eps, t).mean().backward()
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        once()  # also warms up
+    return _fastest(once, device), kept
+
+
+@torch.no_grad()
+def _forward(network: nn.Module, spec: SampleSpec, compute: Compute, batch: int) -> float:
+    device, computed = compute.device, compute.bound(network)
+    x, level = torch.zeros(batch, *spec.shape, device=device), torch.zeros(batch, device=device)
+
+    def once() -> None:
+        computed(x, level, None)
+
+    once()
+    return _fastest(once, device)
+
+
+def _fastest(action: Callable[[], None], device: torch.device, repeats: int = 2) -> float:
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        action()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+@torch.no_grad()
+def _gflop(network: nn.Module, spec: SampleSpec, device: torch.device) -> float:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, *spec.shape, device=device), torch.zeros(1, device=device), None)
+    return counter.get_total_flops() / 1e9

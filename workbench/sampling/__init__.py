@@ -1,0 +1,1 @@
+"""Draw samples of a trained network."""

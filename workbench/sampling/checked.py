@@ -1,0 +1,93 @@
+"""Check what a third-party sampler returns before it is used, so that an error names its author."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, final
+
+import torch
+from pydantic import SkipValidation
+from torch import Tensor
+
+from workbench.compute.memory import ran_out
+from workbench.errors import SamplingError, WorkbenchError
+from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
+from workbench.model.contract import describe_value, place_of_error
+
+States = Iterator[tuple[float, Tensor]]
+
+
+@final
+class Guarded(Sampler[Any]):
+    """A sampler whose moves are checked: what comes out must have the shape and dtype of what went in. Costs no synchronisation."""
+
+    inner: SkipValidation[Sampler[Any]]
+    name: str
+
+    def step(
+        self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: Any, noise: NoiseSource
+    ) -> tuple[Tensor, Any]:
+        """The inner sampler's move of `x` [b, ...]; SamplingError where it fails or is no move."""
+        try:
+            moved = self.inner.step(posterior, x, t, s, state=state, noise=noise)
+        except WorkbenchError:
+            raise
+        except Exception as error:  # a stranger's code may raise anything
+            if ran_out(error):
+                raise
+            raise SamplingError(
+                f"sampler '{self.name}': moving from t = {t:g} to {s:g} raised {type(error).__name__}: {error} ({place_of_error(error)}; "
+                f"wb plugins check {self.name})"
+            ) from error
+        if not (isinstance(moved, tuple) and len(moved) == 2 and isinstance(moved[0], Tensor)):
+            raise SamplingError(
+                f"sampler '{self.name}': a step returns the new sample and the state, as a pair; it returned {type(moved).__name__}"
+            )
+        if moved[0].shape != x.shape or moved[0].dtype != x.dtype:
+            raise SamplingError(
+                f"sampler '{self.name}': moving from t = {t:g} to {s:g} turned {describe_value(x)} into {describe_value(moved[0])}; "
+                f"shape and dtype must stay (wb plugins check {self.name})"
+            )
+        return moved
+
+
+class Observed:
+    """A posterior mean that notes where it first gave what is not finite for what was."""
+
+    def __init__(self, inner: PosteriorMean) -> None:
+        self.inner = inner
+        self.schedule = inner.schedule
+        self.broken_at: float | None = None
+
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        """D(x, t), observed."""
+        x0 = self.inner(x, t)
+        if self.broken_at is None and _finite(x) and not _finite(x0):
+            self.broken_at = t
+        return x0
+
+
+def check_finite(images: Tensor, sampler: str, posterior: PosteriorMean, walk: Callable[[PosteriorMean], States]) -> None:
+    """Raise SamplingError where images hold nan or infinity, naming who made the first one.
+
+    One synchronisation for good images. For others `walk` goes the same way with the same noise again, slower and with open eyes.
+    """
+    if _finite(images):
+        return
+    observed = Observed(posterior)
+    for t, x in walk(observed):
+        if observed.broken_at is not None:
+            raise SamplingError(
+                f"the network's prediction at t = {observed.broken_at:g} is not finite, so '{sampler}' cannot draw images with it: "
+                f"train with a lower train.learning_rate, or draw from an earlier checkpoint"
+            )
+        if not _finite(x):
+            raise SamplingError(
+                f"sampler '{sampler}': its step down to t = {t:g} gave nan or infinity although the network's prediction was finite "
+                f"(wb plugins check {sampler})"
+            )
+    raise SamplingError(f"sampler '{sampler}' gave nan or infinity, and another time it did not: it uses noise it was not given")
+
+
+def _finite(x: Tensor) -> bool:
+    return bool(torch.isfinite(x).all())

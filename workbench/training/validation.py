@@ -1,0 +1,62 @@
+"""The validation loss: unseen images at fixed times and noise, told apart by time."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from workbench.diffusion import Objective
+from workbench.model.build import Parts
+from workbench.progress import NEVER, Stop
+from workbench.random import Stream
+
+BUCKETS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
+IMAGES = 128
+PER_BATCH = 64
+
+
+@torch.no_grad()
+def validation_losses(parts: Parts, network: nn.Module, stop: Stop = NEVER) -> dict[str, float]:
+    """The unweighted loss of F over all times and per bucket of t.
+
+    The same images, times and noise at every call, so that two values differ only by the weights. Raises Stopped after a batch.
+    """
+    # Unweighted and on plain times, so that the number means the same whatever the objective.
+    objective = Objective(parts.objective.schedule, parts.objective.parameterization)
+    count = min(IMAGES, len(parts.test))
+    index = torch.arange(count)
+    labels = parts.test.labels(list(range(count))) if parts.recipe.train.condition else None
+    size = min(PER_BATCH, parts.recipe.train.batch_size)  # what training found memory for
+    losses = {}
+    for k, (low, high) in enumerate(BUCKETS):
+        stop.check()
+        t = high - (high - low) * _unit(parts.recipe.seed, k, count)
+        each = [
+            _losses(parts, network, objective, index[start : start + size], t[start : start + size], k, labels)
+            for start in range(0, count, size)
+        ]
+        losses[f"val/loss_t{low:g}-{high:g}"] = float(torch.cat(each).double().mean())
+    return {"val/loss": sum(losses.values()) / len(losses), **losses}
+
+
+def bucket_of(t: float) -> tuple[float, float]:
+    """The bucket (low, high] that a time in (0, 1] belongs to."""
+    return next((low, high) for low, high in BUCKETS if t <= high)
+
+
+def _losses(
+    parts: Parts, network: nn.Module, objective: Objective, index: Tensor, t: Tensor, bucket: int, labels: Tensor | None
+) -> Tensor:
+    x0 = parts.test.images(index.tolist()).to(parts.device)
+    eps = Stream(parts.recipe.seed, "validation noise").normal(bucket, index, parts.spec.shape, device=parts.device)
+    cond = None if labels is None else labels[index].to(parts.device)
+    return objective.loss(parts.compute.bound(network), x0, eps, t, cond).float().cpu()
+
+
+@lru_cache(maxsize=16)
+def _unit(seed: int, bucket: int, count: int) -> Tensor:
+    # One time in each of `count` equal parts of the bucket: less noise than independent draws.
+    jitter = Stream(seed, "validation time").uniform(bucket, torch.arange(count))[:, 0]
+    return (torch.arange(count, dtype=torch.float64) + jitter) / count
