@@ -1,0 +1,1 @@
+"""Run folders and the life cycle of a run."""
