@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.report import headlines
 from benchmarks.results import OURS, Measured, package_of
-from workbench.files import replacing
+from workbench.files import atomic_write
 
 INK, FAINT = "#222222", "#8a8a8a"
 # Okabe & Ito 2008: told apart by people who do not see red and green alike.
@@ -40,7 +40,7 @@ def draw(measured: Sequence[Measured], path: Path) -> None:
         panels = lower.subplots(1, len(axes), squeeze=False)[0]
         for panel, (axis, chosen) in zip(panels, axes.items(), strict=True):
             _lines(panel, axis, chosen)
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         canvas.print_png(str(beside))
 
 

@@ -20,8 +20,8 @@ from workbench.metrics import frechet_distance, kernel_distance
 from workbench.model.build import Parts, assemble
 from workbench.progress import Stop
 from workbench.recipe import SamplerSlot, load, slot_of
-from workbench.sampling.generator import Drawer, labels_like
-from workbench.training.checkpoint import latest, load_average
+from workbench.sampling.generator import Generator, draw_labels
+from workbench.training.checkpoint import latest_checkpoint, load_average
 from workbench.training.loop import train
 
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ class Ours:
         examples = parts.train
         self._labels = examples.labels(range(len(examples))) if parts.recipe.train.condition else None
         self._drawn = 0
-        self._drawer: Drawer | None = None
+        self._drawer: Generator | None = None
 
     def step(self) -> bool:
         """One optimizer step; False when the recipe's last one, or minute, has passed, which its checkpoint tells."""
@@ -67,15 +67,15 @@ class Ours:
         self._drawn += count
         slot: SamplerSlot = slot_of("samplers", {"use": "ddim", "steps": steps}, {})  # type: ignore[assignment]
         recipe = self._parts.recipe
-        return self._averaged().images(slot, index, recipe.seed, labels_like(self._labels, recipe.seed, index))
+        return self._averaged().images(slot, index, recipe.seed, draw_labels(self._labels, recipe.seed, index))
 
-    def _averaged(self) -> Drawer:
+    def _averaged(self) -> Generator:
         if self._drawer is None:
             self._stop.request()
-            while (kept := latest(self._folder)) is None:
+            while (kept := latest_checkpoint(self._folder)) is None:
                 next(self._stream)
             load_average(kept, self._parts.network)
-            self._drawer = Drawer.of(self._parts, self._parts.network)
+            self._drawer = Generator.of(self._parts, self._parts.network)
         return self._drawer
 
 

@@ -19,7 +19,7 @@ from workbench.evaluation.reference import extract
 from workbench.metrics import frechet_distance
 from workbench.model.build import Parts, assemble
 from workbench.recipe import Recipe, Slot, load
-from workbench.sampling.generator import Drawer
+from workbench.sampling.generator import Generator
 from workbench.training.loop import train
 
 CPU = torch.device("cpu")
@@ -59,7 +59,7 @@ def sampling(
 ) -> Action:
     """Images [n, c, h, w] of an untrained network, as an evaluation draws them."""
     parts = parts_of(denoiser, size, sampler=sampler, train_settings=settings, device=device)
-    drawer = Drawer.of(parts, parts.network)
+    drawer = Generator.of(parts, parts.network)
     return lambda: drawer.images(parts.recipe.sampler, range(images), seed=0)
 
 
@@ -80,7 +80,7 @@ def described(denoiser: Mapping[str, Any], size: int, settings: Mapping[str, Any
     """What the settings mean here for a network, and what it costs, in words."""
     parts = parts_of(denoiser, size, train_settings=settings)
     network = parts.network.train()
-    return f"{parts.compute.told()}; {cost(network, lambda x: network(x, torch.zeros(len(x)), None), size)}"
+    return f"{parts.compute.describe()}; {cost(network, lambda x: network(x, torch.zeros(len(x)), None), size)}"
 
 
 def parts_of(

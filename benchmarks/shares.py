@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from workbench.cli.tracked import tracked
+from workbench.cli.tracked import start_tracking
 from workbench.home import cache_folder
 from workbench.journal import Journal
 from workbench.model.build import assemble
 from workbench.recipe import load, save
 from workbench.runs.folder import create_run
-from workbench.runs.recording import recorded
+from workbench.runs.recording import record_run
 from workbench.tracking.delivery import Delivery
 from workbench.training.batches import Batches
 from workbench.training.loop import train
@@ -46,12 +46,12 @@ def main() -> None:
         save(recipe, run.recipe)
         parts = assemble(recipe, torch.device("cpu"), cache_folder(home))
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-        record = tracked(run, parts, options.recipe, None, home, print)
+        record = start_tracking(run, parts, options.recipe, None, home, print)
         data, journal, sending = _Timed(Batches.at), _Timed(Journal.numbers_at), _Timed(Delivery.send)
         Batches.at, Journal.numbers_at = data.method(), journal.method()  # type: ignore[method-assign]
         Delivery.send = sending.method()  # type: ignore[method-assign]
         started = time.perf_counter()
-        for moment in recorded(train(parts, run.checkpoints), run, record.tracker, print):
+        for moment in record_run(train(parts, run.checkpoints), run, record.tracker, print):
             if moment.step >= options.steps:
                 break
         whole = time.perf_counter() - started

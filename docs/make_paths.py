@@ -15,9 +15,9 @@ from torch import Tensor
 from wb_datasets.cars import Cars
 from wb_samplers import DDIM, DPMpp2M, Heun, UniPC
 from wb_schedules import Cosine, Linear
-from workbench.diffusion import Path
+from workbench.diffusion import TimeGrid
 from workbench.interfaces import NoiseSchedule, Resources
-from workbench.testing import MixtureOracle, NoNoise
+from workbench.testing import ForbiddenNoise, MixtureOracle
 from workbench.testing.walking import walk
 
 PAGE = File(__file__).with_name("samplers.md")
@@ -40,22 +40,22 @@ def rows() -> Iterator[tuple[str, int, list[float]]]:
     means = cars()
     start = torch.randn(STARTS, means.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     oracles = [MixtureOracle(means, [SPREAD] * IMAGES, [1.0] * IMAGES, schedule) for schedule in SCHEDULES.values()]
-    exact = [walked(oracle, UniPC(), Path.logsnr(MANY, oracle.schedule), start) for oracle in oracles]
+    exact = [walked(oracle, UniPC(), TimeGrid.logsnr(MANY, oracle.schedule), start) for oracle in oracles]
     for name, sampler in SAMPLERS.items():
         for count in EVALUATIONS:
             steps = next(n for n in range(count, 0, -1) if sampler.evaluations(n) <= count)
             errors = []
             for oracle, truth in zip(oracles, exact, strict=True):
                 schedule = oracle.schedule
-                for path in (Path.uniform(steps), Path.karras(steps, schedule), Path.logsnr(steps, schedule)):
+                for path in (TimeGrid.uniform(steps), TimeGrid.karras(steps, schedule), TimeGrid.logsnr(steps, schedule)):
                     off = walked(oracle, sampler, path, start) - truth
                     errors.append(float(off.square().mean(1).sqrt().median()))
             yield name, count, errors
 
 
-def walked(oracle: MixtureOracle, sampler: DDIM | DPMpp2M | UniPC | Heun, path: Path, start: Tensor) -> Tensor:
+def walked(oracle: MixtureOracle, sampler: DDIM | DPMpp2M | UniPC | Heun, path: TimeGrid, start: Tensor) -> Tensor:
     """Where a path leads from pure noise."""
-    return walk(sampler, oracle, path, oracle.schedule.at(1.0)[1] * start, NoNoise())
+    return walk(sampler, oracle, path, oracle.schedule.at(1.0)[1] * start, ForbiddenNoise())
 
 
 def table() -> str:

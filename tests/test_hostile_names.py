@@ -10,7 +10,7 @@ from calling import called, changes, listing, working_in
 from names import AROUND, WHOLE, made, names, outside, prepared, said
 
 from workbench.errors import CheckpointError, StorageError
-from workbench.files import inside
+from workbench.files import path_inside
 from workbench.recipe import load
 from workbench.runs.folder import RunFolder, find_run
 from workbench.tracking.store import folder_name
@@ -71,13 +71,13 @@ def test_folders_of_experiments_are_plain_short_and_different():
 def test_names_of_files_stay_in_their_folder(tmp_path):
     for name in names(500):
         try:
-            path = inside(tmp_path, name)
+            path = path_inside(tmp_path, name)
         except StorageError:
             continue
         assert path.parent == tmp_path
         path.write_bytes(b"")  # and the system takes it
         assert path.resolve().parent == tmp_path.resolve()
-    assert inside(tmp_path, "samples_00000001.png").name == "samples_00000001.png"
+    assert path_inside(tmp_path, "samples_00000001.png").name == "samples_00000001.png"
 
 
 def test_no_run_is_meant_by_nothing(home):

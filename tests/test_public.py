@@ -14,11 +14,11 @@ PUBLIC = {
     ],
     "workbench.diffusion": [
         "PARAMETERIZATIONS", "BetaTable", "Clamped", "ConditionalPosteriorMean", "Conditioned", "Counted", "Guided", "Network", "NetworkPosterior", "Objective",
-        "Parameterization", "Path", "attend", "bisected_time", "check_combination", "diffuse", "fork_group_norm_silu", "group_norm_silu", "level_of", "renoise", "sample", "trajectory",
+        "Parameterization", "TimeGrid", "attend", "bisected_time", "check_combination", "diffuse", "fork_group_norm_silu", "group_norm_silu", "level_of", "renoise", "sample", "trajectory",
     ],
     "workbench.testing": [
         "Check", "Constant", "DatasetConformance", "DenoiserConformance", "FeatureExtractorConformance", "GaussianOracle", "MixtureOracle",
-        "NoNoise", "NotApplicable", "NotConforming", "OracleNetwork", "Outcome", "QuarterCircle", "SamplerConformance", "ScheduleConformance",
+        "ForbiddenNoise", "NotApplicable", "NotConforming", "OracleNetwork", "CheckResult", "QuarterCircle", "SamplerConformance", "ScheduleConformance",
         "checks", "every_denoiser", "every_sampler", "every_schedule", "examine", "flow_errors", "kind_of", "measured_order",
         "parametrize_with_checks", "reached_moments", "require",
     ],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.secrets import concealed, has_secret, masked
+from workbench.secrets import conceal, has_secret, mask_password
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from workbench.secrets import concealed, has_secret, masked
     ],
 )
 def test_a_text_is_masked_and_masking_again_changes_nothing(text, expected):
-    assert masked(text) == expected == masked(expected)
+    assert mask_password(text) == expected == mask_password(expected)
 
 
 def test_what_the_environment_holds_is_concealed_also_by_itself():
@@ -29,12 +29,12 @@ def test_what_the_environment_holds_is_concealed_also_by_itself():
         "WB_SWEEP_STORAGE": "postgresql://me:gold%40finch@host/db",
         "MLFLOW_TRACKING_USERNAME": "wren",
     }
-    told = concealed("port 'blackbird' of gold%40finch, gold@finch and wren", environ)
+    told = conceal("port 'blackbird' of gold%40finch, gold@finch and wren", environ)
     assert told == "port '***' of ***, *** and wren"
 
 
 def test_a_password_of_three_letters_does_not_blot_out_a_text():
-    assert concealed("abcabc", {"MLFLOW_TRACKING_PASSWORD": "abc"}) == "abcabc"
+    assert conceal("abcabc", {"MLFLOW_TRACKING_PASSWORD": "abc"}) == "abcabc"
 
 
 def test_a_database_user_is_no_secret_and_a_servers_is():
@@ -49,5 +49,5 @@ def test_masking_a_long_text_takes_no_longer_than_reading_it():
     import time
 
     started = time.perf_counter()
-    masked("a" * 200_000 + "://" * 20 + "?" * 2000)
+    mask_password("a" * 200_000 + "://" * 20 + "?" * 2000)
     assert time.perf_counter() - started < 5.0

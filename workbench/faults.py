@@ -44,7 +44,7 @@ def _armed() -> dict[str, tuple[int, str]]:
 _reached: dict[str, int] = {}
 
 
-def point(name: str) -> None:
+def fault_point(name: str) -> None:
     """Do what WB_FAULT says of this point."""
     if name not in _armed():
         return

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import StorageError
-from workbench.faults import point
+from workbench.faults import fault_point
 
 UNFINISHED = ".writing_"  # the beginning of every name under which something is written that is not whole yet
 LONGEST_NAME = 200  # bytes, of the 255 there are: something is added to a name while the file is written
@@ -35,7 +35,7 @@ _REMEDIES = {
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and disappears when it does not.
 
     What was written is on the disk before it gets its name, so that a name is never seen with half a file. StorageError where it cannot
@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield beside
             beside.chmod(0o644)  # mkstemp makes files for one's own eyes only
             _sync_file(beside)
-            point("file written")
+            fault_point("file written")
             beside.replace(path)
             sync_folder(path.parent)
         finally:
@@ -90,7 +90,7 @@ def clear_debris(folder: Path) -> None:
 
 
 @contextmanager
-def alone(lock: Path, seconds: float | None = None) -> Iterator[None]:
+def exclusive_lock(lock: Path, seconds: float | None = None) -> Iterator[None]:
     """Wait until no other process is in a block with this lock file: for what one may do for all of them.
 
     TimeoutError, which names the process that is in it, after `seconds`.
@@ -120,7 +120,7 @@ def alone(lock: Path, seconds: float | None = None) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def held(lock: Path) -> bool:
+def is_locked(lock: Path) -> bool:
     """Whether some process is in a block with this lock file now. Looking keeps nobody out who waits a moment."""
     if not lock.exists():
         return False
@@ -136,7 +136,7 @@ def held(lock: Path) -> bool:
     return False
 
 
-def inside(folder: Path, name: str) -> Path:
+def path_inside(folder: Path, name: str) -> Path:
     """The file of that name directly in a folder; StorageError where it would lie elsewhere, or nothing can be called so."""
     plain = not any(sign in name for sign in "/\\\0") and name.isprintable() and name.strip(". ") != ""
     if not plain or len(name.encode()) > LONGEST_NAME:
@@ -154,7 +154,7 @@ def is_file(path: Path) -> bool:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file in one move."""
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(data)
 
 

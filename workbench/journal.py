@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import JournalError
-from workbench.faults import point
+from workbench.faults import fault_point
 
 SCHEMA = 1
 BUSY_SECONDS = 30.0
@@ -37,7 +37,7 @@ create table if not exists events (id integer primary key, at integer not null, 
 
 
 @dataclass(frozen=True)
-class Number:
+class JournalNumber:
     """A metric at a step; `at` in milliseconds since 1970, when it was first said."""
 
     id: int
@@ -48,7 +48,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Record:
+class JournalRecord:
     """Anything else for a tracking store: `kind` is param, tag, dataset, image, artifact or status."""
 
     id: int
@@ -169,20 +169,20 @@ class Journal:
         )
         return int(numbers) + int(records)
 
-    def unsent_numbers(self, most: int) -> list[Number]:
+    def unsent_numbers(self, most: int) -> list[JournalNumber]:
         """The oldest of them."""
         rows = self._rows(
             "select id, key, step, value, at from numbers where run = ? and sent = 0 order by id limit ?", [self.run, most]
         )
-        return [Number(row, key, step, math.nan if value is None else value, at) for row, key, step, value, at in rows]
+        return [JournalNumber(row, key, step, math.nan if value is None else value, at) for row, key, step, value, at in rows]
 
-    def unsent_records(self, kind: str, most: int = 1000) -> list[Record]:
+    def unsent_records(self, kind: str, most: int = 1000) -> list[JournalRecord]:
         """The oldest of a kind."""
         rows = self._rows(
             "select id, kind, key, step, body, at from records where run = ? and kind = ? and sent = 0 order by id limit ?",
             [self.run, kind, most],
         )
-        return [Record(row, kind, key, step, json.loads(body), at) for row, kind, key, step, body, at in rows]
+        return [JournalRecord(row, kind, key, step, json.loads(body), at) for row, kind, key, step, body, at in rows]
 
     def acknowledge(self, *, numbers: list[int] | None = None, records: list[int] | None = None) -> None:
         """Mark what has arrived. A record that was replaced meanwhile has another id, and is still to be sent."""
@@ -248,13 +248,13 @@ class Journal:
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
-                point("journal before commit")
+                fault_point("journal before commit")
                 self._connection.execute("commit")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("rollback")
                 raise
-            point("journal committed")
+            fault_point("journal committed")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ _URIS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "WB_SWEEP_STORAGE")
 _SERVERS = ("http", "https")
 
 
-def masked(text: str) -> str:
+def mask_password(text: str) -> str:
     """The text without user names and passwords in its URIs; the same for the same text, so that it can name a store."""
     text = _CREDENTIALS.sub(rf"\1{MASK}@", text)
     text = _QUERY.sub(rf"\1{MASK}", text)
@@ -38,9 +38,9 @@ def has_secret(uri: str) -> bool:
     )
 
 
-def concealed(text: str, environ: Mapping[str, str] = os.environ) -> str:
+def conceal(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """The text for people: masked, and without what the environment holds as a secret, as libraries quote parts of a URI."""
-    text = masked(text)
+    text = mask_password(text)
     for secret in sorted(_secrets(environ), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text

@@ -17,7 +17,7 @@ from runs import finish, run_of, told, written_recipe
 
 from workbench.errors import WorkbenchError
 from workbench.tensors import read_tensors
-from workbench.training.checkpoint import latest
+from workbench.training.checkpoint import latest_checkpoint
 
 
 def main() -> int:
@@ -42,7 +42,7 @@ def main() -> int:
             data[bit // 8] ^= 1 << bit % 8
             path.write_bytes(data)
             warned: list[str] = []
-            found = latest(copy, warned.append)
+            found = latest_checkpoint(copy, warned.append)
             noticed += bool(warned)
             survived += found is not None and found.folder != newest and len(found.tensors("network.safetensors")) > 0
             if not warned:

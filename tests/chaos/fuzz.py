@@ -111,7 +111,7 @@ def _fuzz(arguments: list[str]) -> None:
 
         from workbench import recipe  # noqa: F401
         from workbench.recipe.loading import load
-        from workbench.recipe.toml import value_of
+        from workbench.recipe.toml import parse_value
 
     from workbench.errors import RecipeError
     from workbench.recipe import Recipe, dumps, warnings
@@ -133,7 +133,7 @@ def _fuzz(arguments: list[str]) -> None:
         except RecipeError as error:
             assert error.problems
             assert all(problem.where and problem.message for problem in error.problems)
-        value_of(data.decode("utf-8", "replace"))
+        parse_value(data.decode("utf-8", "replace"))
         assert time.process_time() - started < SECONDS, "too slow"
 
     atheris.Setup([sys.argv[0], *arguments], once)

@@ -23,7 +23,7 @@ from workbench.interfaces import NullTracker
 from workbench.progress import Progress
 from workbench.recipe import Recipe, load
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.recording import recorded
+from workbench.runs.recording import record_run
 from workbench.sweep.folder import SweepFolder
 from workbench.tracking import Outbox, default_uri, open_run
 
@@ -183,7 +183,7 @@ def _ending(action: Callable[[], object], what: str) -> str:
 
 
 def _recorded(run: RunFolder, moment: Progress) -> None:
-    for _ in recorded(iter([moment]), run, NullTracker(), lambda text: None):
+    for _ in record_run(iter([moment]), run, NullTracker(), lambda text: None):
         pass
 
 

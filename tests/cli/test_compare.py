@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from workbench.cli.compare import compare
-from workbench.metrics import Measured, compare_distances
+from workbench.metrics import DistanceWithError, compare_distances
 from workbench.runs.folder import RunFolder
 
 FD, KID = "fd_efficientnet_lite0", "kid_efficientnet_lite0"
@@ -85,7 +85,7 @@ def test_names_and_numbers_are_whole_at_any_width(runs, capsys, monkeypatch, wid
 
 
 def measured(*pairs):
-    return [None if pair is None else Measured(*pair, card=CARD) for pair in pairs]
+    return [None if pair is None else DistanceWithError(*pair, card=CARD) for pair in pairs]
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def measured(*pairs):
         (measured((1.0, 0.1), (1.2, None)), {0}, "error not known"),
         (measured((1.0, 0.1), (float("nan"), 0.1), (0.5, 0.1)), {2}, ""),
         (measured((1.0, 0.1)), set(), ""),
-        ([Measured(1.0), Measured(2.0)], set(), ""),
-        ([Measured(1.0, 0.1, CARD), Measured(2.0, 0.1)], set(), "not ranked: measured without a card"),
-        ([Measured(1.0, 0.1, CARD), Measured(2.0, 0.1, CARD | {"n_real": 7, "nfe": 1})], set(), "not ranked: different n_real"),
+        ([DistanceWithError(1.0), DistanceWithError(2.0)], set(), ""),
+        ([DistanceWithError(1.0, 0.1, CARD), DistanceWithError(2.0, 0.1)], set(), "not ranked: measured without a card"),
+        ([DistanceWithError(1.0, 0.1, CARD), DistanceWithError(2.0, 0.1, CARD | {"n_real": 7, "nfe": 1})], set(), "not ranked: different n_real"),
     ],
 )  # fmt: skip
 def test_what_stands_out_is_decided_by_the_interval_of_the_difference(distances, best, verdict):

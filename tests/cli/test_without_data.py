@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from workbench.cli import main
-from workbench.cli.tracked import tracked
+from workbench.cli.tracked import start_tracking
 from workbench.errors import CheckpointError
 from workbench.progress import Stop
 from workbench.recipe import load
-from workbench.runs.combinations import Evaluator, Measurement
+from workbench.runs.combinations import CombinationEvaluator, Measurement
 from workbench.runs.folder import RunFolder
 from workbench.runs.spec import RunSpec, read_run
 from workbench.sweep.folder import SweepFolder
@@ -179,7 +179,7 @@ def test_an_evaluation_reads_the_data_only_for_features_that_are_not_cached(plac
     run, warnings = run_of(place), []
     recipe, spec = read_run(run, place / "cache")
     measurement = Measurement(samples=4, seed=0, real=real, features=recipe.evaluate.features)
-    Evaluator(run, recipe, spec, measurement, torch.device("cpu"), place / "cache", warn=warnings.append)
+    CombinationEvaluator(run, recipe, spec, measurement, torch.device("cpu"), place / "cache", warn=warnings.append)
     assert [line.partition(" have changed")[0] for line in warnings] == (["the training data"] if reads else [])
 
 
@@ -194,7 +194,8 @@ def test_a_trial_that_is_resumed_reports_changed_data_and_refuses_other_classes(
 
     def attempt():
         hooks = Hooks(
-            lambda run, parts: tracked(run, parts, path, None, place / "home", warnings.append, send=False), warn=warnings.append
+            lambda run, parts: start_tracking(run, parts, path, None, place / "home", warnings.append, send=False),
+            warn=warnings.append,
         )
         return run_trial(task, folder, torch.device("cpu"), hooks, stop)
 

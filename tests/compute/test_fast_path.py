@@ -20,8 +20,8 @@ from workbench.model.build import assemble
 from workbench.recipe import Train, slot_of
 from workbench.recipe import load as load_recipe
 from workbench.registry import load
-from workbench.sampling.generator import Drawer
-from workbench.training.checkpoint import latest, load_average
+from workbench.sampling.generator import Generator
+from workbench.training.checkpoint import latest_checkpoint, load_average
 from workbench.training.loop import train
 
 DTYPES = [torch.float32, torch.bfloat16]
@@ -177,9 +177,9 @@ def network():
 def test_precision_and_fast_path_are_the_recipes_to_overrule(tmp_path):
     cpu = torch.device("cpu")
     plain = choose_compute(Train(precision="fp32", fast_path="off"), network(), SPEC, cpu, tmp_path)
-    assert (plain.precision, plain.choices, plain.told()) == ("fp32", None, "fp32")
+    assert (plain.precision, plain.choices, plain.describe()) == ("fp32", None, "fp32")
     chosen = choose_compute(Train(precision="bf16"), network(), SPEC, cpu, tmp_path)
-    assert (chosen.precision, chosen.told()) == ("bf16", "bf16, fast path")
+    assert (chosen.precision, chosen.describe()) == ("bf16", "bf16, fast path")
     assert chosen.choices is not None
 
 
@@ -209,7 +209,7 @@ def test_a_network_has_the_gradients_of_the_plain_path(precision):
     def gradients(choices):
         built = network()
         torch.nn.init.normal_(built.leave.weight, generator=torch.Generator().manual_seed(0))
-        (Compute(torch.device("cpu"), precision, choices).bound(built)(x, level, None).float() * x).sum().backward()
+        (Compute(torch.device("cpu"), precision, choices).wrap(built)(x, level, None).float() * x).sum().backward()
         return torch.cat([parameter.grad.flatten() for parameter in built.parameters()]).double()
 
     exact, fast = gradients(None), gradients(Always())
@@ -261,12 +261,12 @@ def test_the_same_training_ends_alike_with_and_without_the_fast_path(tiny, cache
 
     # The trained network draws the same images in bfloat16, to about a grey level of 8 bits.
     parts = assemble(recipe, torch.device("cpu"), cache)
-    load_average(latest(tmp_path / "True"), parts.network)
+    load_average(latest_checkpoint(tmp_path / "True"), parts.network)
     slot = slot_of("samplers", {"use": "ddim", "steps": 50}, {})
 
     def images(precision, choices):
         compute = Compute(parts.device, precision, choices, kernels)
-        return Drawer(parts.network, parts.objective, parts.spec, compute).images(slot, range(4), 0)
+        return Generator(parts.network, parts.objective, parts.spec, compute).images(slot, range(4), 0)
 
     assert float((images("bf16", Always()) - images("fp32", None)).square().mean().sqrt()) < 1e-2
 
@@ -284,8 +284,8 @@ class Doubled(torch.nn.Module):
 @pytest.mark.parametrize(("precision", "second"), [("bf16", 2.0), ("fp32", 3.0)])
 def test_weights_that_stay_as_they_are_are_cast_once(precision, second):
     compute, network, x = Compute(torch.device("cpu"), precision), Doubled(), torch.ones(1, 1, 1, 1)
-    evaluate = compute.drawing(network)
-    with pytest.raises(RuntimeError, match="stops here"), torch.no_grad(), compute.unchanged(network):
+    evaluate = compute.for_sampling(network)
+    with pytest.raises(RuntimeError, match="stops here"), torch.no_grad(), compute.frozen_weights(network):
         assert float(evaluate(x, x, None)) == 2.0
         network.layer.weight.fill_(3.0)  # against the promise: what was cast to bfloat16 does not hear of it
         assert float(evaluate(x, x, None)) == second

@@ -12,10 +12,10 @@ from workbench.errors import OutOfMemory
 from workbench.evaluation.reference import extract
 from workbench.metrics import frechet_distance
 from workbench.random import Stream
-from workbench.sampling.generator import Drawer
+from workbench.sampling.generator import Generator
 from workbench.training.batches import Batches
-from workbench.training.checkpoint import latest
-from workbench.training.gradients import gradients_of
+from workbench.training.checkpoint import latest_checkpoint
+from workbench.training.gradients import gradient_function
 from workbench.training.loop import train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]
@@ -42,7 +42,7 @@ def filled(network):
 
 def gradients_on(parts, compute, batch, recorded=False):
     network = filled(parts.network).train()
-    learn = gradients_of(parts.objective, compute.bound(network), network, batch if recorded else None)
+    learn = gradient_function(parts.objective, compute.wrap(network), network, batch if recorded else None)
     losses = [learn(batch, seed).cpu() for seed in (1, 2, 1)]
     assert torch.equal(losses[0], losses[2])
     assert not torch.equal(losses[0], losses[1])  # another seed, another dropout
@@ -69,7 +69,7 @@ def test_a_step_is_that_of_a_processor(parts_on):
     for device in (torch.device("cpu"), CUDA):
         parts = parts_on(device, UNET, "denoiser.dropout=0")
         network = filled(parts.network).train()
-        learn = gradients_of(parts.objective, Compute(device).bound(network), network, None)
+        learn = gradient_function(parts.objective, Compute(device).wrap(network), network, None)
         losses = learn(Batches(parts.recipe, parts.train, parts.objective, device).at(0), 1)
         outcome.append((losses.cpu(), [parameter.grad.cpu() for parameter in network.parameters()]))
     torch.testing.assert_close(outcome[1], outcome[0], rtol=1e-3, atol=1e-5)
@@ -80,9 +80,9 @@ def gradients_differ(parts_on, parts, chosen):
     batch = Batches(parts.recipe, parts.train, parts.objective, CUDA).at(0)
     plain = parts_on(CUDA, UNET, "denoiser.dropout=0")
     network = filled(plain.network).train()
-    gradients_of(plain.objective, Compute(CUDA).bound(network), network, None)(batch, 1)
+    gradient_function(plain.objective, Compute(CUDA).wrap(network), network, None)(batch, 1)
     fast = filled(parts.network).train()
-    gradients_of(parts.objective, chosen.training(fast), fast, batch)(batch, 1)
+    gradient_function(parts.objective, chosen.training(fast), fast, batch)(batch, 1)
     exact, near = (torch.cat([each.grad.flatten() for each in net.parameters()]) for net in (network, fast))
     return float((near - exact).norm() / exact.norm())
 
@@ -90,7 +90,7 @@ def gradients_differ(parts_on, parts, chosen):
 def test_what_is_chosen_is_close_to_plain_float32(parts_on):
     parts = parts_on(CUDA, UNET, "train.precision='auto'", "denoiser.dropout=0")
     chosen = choose_compute(parts.recipe.train, parts.network, parts.spec, CUDA, replayable=True)
-    assert chosen.told() == "bf16, CUDA graphs"
+    assert chosen.describe() == "bf16, CUDA graphs"
     assert gradients_differ(parts_on, parts, chosen) < 0.03
 
 
@@ -98,7 +98,7 @@ def test_what_is_chosen_is_close_to_plain_float32(parts_on):
 def test_compiled_blocks_are_close_to_plain_float32(parts_on):
     parts = parts_on(CUDA, UNET, "train.steps=20000", "train.precision='auto'", "denoiser.dropout=0")
     chosen = choose_compute(parts.recipe.train, parts.network, parts.spec, CUDA, replayable=True)
-    assert chosen.told() == "bf16, compiled, CUDA graphs"
+    assert chosen.describe() == "bf16, compiled, CUDA graphs"
     assert gradients_differ(parts_on, parts, chosen) < 0.03
 
 
@@ -149,8 +149,8 @@ def test_a_run_that_goes_on_ends_close_to_one_that_was_not_interrupted(parts_on,
         if moment.checkpoint and moment.step == 20:
             break
     stream.close()
-    list(train(parts_on(CUDA, *settings), tmp_path / "parts", resume=latest(tmp_path / "parts")))
-    ends = [latest(tmp_path / name).tensors("network.safetensors") for name in ("whole", "parts")]
+    list(train(parts_on(CUDA, *settings), tmp_path / "parts", resume=latest_checkpoint(tmp_path / "parts")))
+    ends = [latest_checkpoint(tmp_path / name).tensors("network.safetensors") for name in ("whole", "parts")]
     assert ends[0].keys() == ends[1].keys()
     worst = max(float((ends[0][name] - ends[1][name]).abs().max()) for name in ends[0])
     assert worst < 2e-3, worst
@@ -161,7 +161,7 @@ def test_images_drawn_by_replay_are_those_of_a_processor(parts_on):
     for device in ("cpu", "cuda"):
         parts = parts_on(torch.device(device), UNET)
         compute = Compute(parts.device, replayed=device == "cuda")
-        drawer = Drawer(filled(parts.network), parts.objective, parts.spec, compute)
+        drawer = Generator(filled(parts.network), parts.objective, parts.spec, compute)
         slot = parts.recipe.evaluation_sampler.model_copy(update={"steps": 8})
         images[device] = [drawer.images(slot, range(first, first + 4), 0).cpu() for first in (0, 4)]
     torch.testing.assert_close(images["cuda"], images["cpu"], rtol=1e-3, atol=1e-3)

@@ -21,10 +21,10 @@ from workbench.evaluation.evaluate import evaluate
 from workbench.model.build import assemble
 from workbench.progress import Stop
 from workbench.recipe import save
-from workbench.runs.cost import estimate
+from workbench.runs.cost import estimate_cost
 from workbench.runs.folder import create_run
-from workbench.runs.trained import drawer_of
-from workbench.sampling.generator import Drawer
+from workbench.runs.trained import load_generator
+from workbench.sampling.generator import Generator
 from workbench.training.loop import train
 
 
@@ -66,12 +66,12 @@ def test_nothing_is_compiled_for_what_is_not_trained(parts_of, cache, tmp_path, 
     asked = []
     monkeypatch.setattr(kernels, "can_build", lambda: True)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
-    drawer, _ = drawer_of(run, long, long.dataset.component.describe(), torch.device("cpu"))
+    drawer, _ = load_generator(run, long, long.dataset.component.describe(), torch.device("cpu"))
     drawer.images(long.sampler, range(1), 0)
-    estimate(long, torch.device("cpu"), tmp_path / "cache")
+    estimate_cost(long, torch.device("cpu"), tmp_path / "cache")
     assert asked == []
     parts = assemble(long, torch.device("cpu"), tmp_path / "cache")
-    Drawer.of(parts, parts.network).images(long.sampler, range(1), 0)  # as a run's own evaluation does
+    Generator.of(parts, parts.network).images(long.sampler, range(1), 0)  # as a run's own evaluation does
     assert asked != []
 
 
@@ -116,7 +116,7 @@ def test_damaged_and_strangers_kernels_are_not_run(kernels_folder, tmp_path, mon
 
 def test_a_run_that_goes_on_without_a_kernel_it_had_computes_as_torch_does():
     choices = Choices()
-    choices.retake({"used": {"group norm and SiLU [8, 4, 4] 2 float32 forward": "compiled"}})
+    choices.restore({"used": {"group norm and SiLU [8, 4, 4] 2 float32 forward": "compiled"}})
     x, weight, bias = images(2, 8, 4, 4).float(), torch.ones(8), torch.zeros(8)
     with FastPath(choices):
         out = group_norm_silu(x, 2, weight, bias)

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from workbench.compute.memory import fitting, ran_out
+from workbench.compute.memory import explain_out_of_memory, is_out_of_memory
 from workbench.errors import OutOfMemory
-from workbench.evaluation.drawing import draw
+from workbench.evaluation.drawing import draw_samples
 from workbench.evaluation.evaluate import evaluate
 from workbench.progress import Stop
-from workbench.sampling.generator import Drawer
-from workbench.training.checkpoint import latest
+from workbench.sampling.generator import Generator
+from workbench.training.checkpoint import latest_checkpoint
 from workbench.training.loop import train
 
 ABSURD = 2**50  # bytes, more than any machine has
@@ -53,14 +53,17 @@ def refused(action):
     ],
 )
 def test_what_allocators_say_is_understood(action):
-    assert ran_out(refused(action))
+    assert is_out_of_memory(refused(action))
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_what_a_gpu_says_is_understood():
     error = refused(lambda: torch.empty(ABSURD, dtype=torch.uint8, device="cuda"))
-    with pytest.raises(OutOfMemory, match=r"\(needs 1,048,576\.0 GiB more, has [\d.,]+ [MG]iB\)"), fitting("train.batch_size", 8):
+    with (
+        pytest.raises(OutOfMemory, match=r"\(needs 1,048,576\.0 GiB more, has [\d.,]+ [MG]iB\)"),
+        explain_out_of_memory("train.batch_size", 8),
+    ):
         raise error
 
 
@@ -68,14 +71,14 @@ def test_what_a_gpu_says_is_understood():
     "error", [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ValueError("out of memory"), OSError("out of memory")]
 )
 def test_other_errors_are_not_taken_for_it(error):
-    assert not ran_out(error)
-    with pytest.raises(type(error)) as caught, fitting("train.batch_size", 8):
+    assert not is_out_of_memory(error)
+    with pytest.raises(type(error)) as caught, explain_out_of_memory("train.batch_size", 8):
         raise error
     assert caught.value is error
 
 
 def refusal(key, size, kept=None):
-    with pytest.raises(OutOfMemory) as caught, fitting(key, size, kept):
+    with pytest.raises(OutOfMemory) as caught, explain_out_of_memory(key, size, kept):
         torch.empty(ABSURD, dtype=torch.uint8)
     return str(caught.value)
 
@@ -102,7 +105,7 @@ def test_the_tensors_of_a_failed_computation_are_let_go():
         torch.empty(ABSURD, dtype=torch.uint8)
         return large
 
-    with pytest.raises(OutOfMemory) as caught, fitting("train.batch_size", 8):
+    with pytest.raises(OutOfMemory) as caught, explain_out_of_memory("train.batch_size", 8):
         compute()
     assert caught.value.__cause__ is not None  # the error is there, what it held is not
     assert freed
@@ -113,7 +116,7 @@ def test_validation_that_does_not_fit_keeps_the_last_checkpoint(parts_of, tmp_pa
     with pytest.raises(OutOfMemory, match=r"^train\.batch_size = 8 .*--set train\.batch_size=4; the last checkpoint is kept in "):
         for _ in train(replace(parts, network=Greedy(parts.network)), tmp_path):
             pass
-    kept = latest(tmp_path)
+    kept = latest_checkpoint(tmp_path)
     assert kept is not None
     assert kept.state.step == 2
 
@@ -124,9 +127,9 @@ def test_drawing_that_does_not_fit_names_its_own_batch(parts_of):
         for _ in evaluate(parts, Greedy(parts.network), 0, Stop()):
             pass
     # Where the recipe leaves it open, measuring what is fastest is the first to try.
-    drawer = Drawer.of(parts, Greedy(parts.network))
+    drawer = Generator.of(parts, Greedy(parts.network))
     with pytest.raises(OutOfMemory, match=r"^evaluate\.batch_size = 64 .*--set evaluate\.batch_size=32"):
-        next(draw(drawer, parts.recipe.sampler, 100, None, 0, lambda index: None, [], 4))
+        next(draw_samples(drawer, parts.recipe.sampler, 100, None, 0, lambda index: None, [], 4))
 
 
 # `wb` again and again, each time in a process that may take so many bytes beyond what it has when everything is imported.

@@ -11,7 +11,7 @@ from workbench.compute.fast import norm_silu
 from workbench.compute.fast.choices import Choices
 from workbench.compute.fast.mode import FastPath
 from workbench.diffusion import fork_group_norm_silu, group_norm_silu
-from workbench.diffusion.normalization import composed
+from workbench.diffusion.normalization import reference_group_norm_silu
 
 
 def assert_norms_are_those_of_float64(function, truth, dtype):
@@ -110,7 +110,7 @@ def test_norm_and_silu_take_the_fast_path_by_their_name():
     shape = "[8, 4, 4] 2 float32 forward and backward"
     assert list(choices.used) == [f"group norm and SiLU {shape}", f"group norm and SiLU, forked {shape}"]
     for each in (out, branch):
-        torch.testing.assert_close(each, composed(F.group_norm, x, 2, weight, bias))
+        torch.testing.assert_close(each, reference_group_norm_silu(F.group_norm, x, 2, weight, bias))
     assert beside is x
 
 

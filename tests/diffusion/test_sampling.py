@@ -12,7 +12,7 @@ from workbench.diffusion import (
     Counted,
     Guided,
     NetworkPosterior,
-    Path,
+    TimeGrid,
     bisected_time,
     check_combination,
     renoise,
@@ -46,7 +46,7 @@ def test_every_sampler_schedule_and_parameterization_reaches_the_exact_moments(s
     network = OracleNetwork(GaussianOracle(MEAN, STD, schedule), parameterization)
     posterior = Gaussian(NetworkPosterior(network, schedule, parameterization))
 
-    mean, std = reached_moments(sampler, posterior, Path.uniform(200))
+    mean, std = reached_moments(sampler, posterior, TimeGrid.uniform(200))
 
     # Exact but for the error of 200 steps.
     assert mean == pytest.approx(MEAN, abs=0.03)
@@ -72,7 +72,7 @@ def test_an_image_is_bit_equal_whatever_batch_it_is_sampled_in(sampler, schedule
     posterior = GaussianOracle(MEAN, STD, schedule)
 
     def drawn(images):
-        return sample(posterior, sampler, Path.uniform(7), images=images, shape=(3, 5, 5), seed=4)
+        return sample(posterior, sampler, TimeGrid.uniform(7), images=images, shape=(3, 5, 5), seed=4)
 
     whole = drawn(9)
     for chosen in ([0], [8], [2, 5, 6]):
@@ -86,7 +86,7 @@ def test_an_image_is_bit_equal_whatever_batch_it_is_sampled_in(sampler, schedule
 )
 def test_any_number_of_steps_starts_at_noise_and_ends_at_the_data(spacing, steps):
     schedule = Linear(steps=300)
-    path = Path.trailing(steps, 300) if spacing == "trailing" else getattr(Path, spacing)(steps)
+    path = TimeGrid.trailing(steps, 300) if spacing == "trailing" else getattr(TimeGrid, spacing)(steps)
     point = torch.tensor([0.25], dtype=torch.float64)
     assert (path.times[0], path.times[-1], path.moves_down) == (1.0, 0.0, steps)
     for sampler in SAMPLERS:
@@ -96,18 +96,18 @@ def test_any_number_of_steps_starts_at_noise_and_ends_at_the_data(spacing, steps
 
 def test_trailing_times_are_trained_times_and_start_at_the_last():
     # Lin et al. 2023, table 2: 10 steps of 1000 visit 1000, 900, ..., 100.
-    assert [round(t * 1000) for t in Path.trailing(10, 1000).times] == [*range(1000, 0, -100), 0]
-    assert all((t * 300) == pytest.approx(round(t * 300)) for t in Path.trailing(7, 300).times)
+    assert [round(t * 1000) for t in TimeGrid.trailing(10, 1000).times] == [*range(1000, 0, -100), 0]
+    assert all((t * 300) == pytest.approx(round(t * 300)) for t in TimeGrid.trailing(7, 300).times)
 
 
 def test_paths_that_make_no_sense_are_refused():
     for times in ([1.0], [1.0, 1.0], [1.2, 0.0], [float("nan"), 0.0]):
         with pytest.raises(ValueError, match=r"path|times"):
-            Path.of(times)
+            TimeGrid.of(times)
     with pytest.raises(ValueError, match="do not fit"):
-        Path.trailing(11, 10)
+        TimeGrid.trailing(11, 10)
     with pytest.raises(ValueError, match="at least one step"):
-        Path.uniform(0)
+        TimeGrid.uniform(0)
 
 
 def test_a_move_up_keeps_the_marginal():
@@ -127,7 +127,7 @@ def test_a_path_with_moves_up_still_reaches_the_exact_moments():
     for k in range(100, 0, -1):
         times += [(k - 1) / 100, k / 100, (k - 1) / 100] if k % 10 == 0 else [(k - 1) / 100]
     drawn = sample(
-        GaussianOracle(MEAN, STD, Cosine()), DDPM(), Path.of(times), images=20_000, shape=(1,), seed=0, dtype=torch.float64
+        GaussianOracle(MEAN, STD, Cosine()), DDPM(), TimeGrid.of(times), images=20_000, shape=(1,), seed=0, dtype=torch.float64
     )
     assert drawn.mean().item() == pytest.approx(MEAN, abs=0.03)
     assert drawn.std().item() == pytest.approx(STD, abs=0.03)
@@ -148,9 +148,9 @@ def test_the_forward_process_in_one_shot_equals_the_iterated_chain():
 
 def test_a_trajectory_shows_every_time_and_ends_where_sampling_does():
     oracle = GaussianOracle(MEAN, STD, Cosine())
-    states = list(trajectory(oracle, DDIM(), Path.uniform(5), images=2, shape=(3,), seed=1))
-    assert [t for t, _ in states] == list(Path.uniform(5).times)
-    assert torch.equal(states[-1][1], sample(oracle, DDIM(), Path.uniform(5), images=2, shape=(3,), seed=1))
+    states = list(trajectory(oracle, DDIM(), TimeGrid.uniform(5), images=2, shape=(3,), seed=1))
+    assert [t for t, _ in states] == list(TimeGrid.uniform(5).times)
+    assert torch.equal(states[-1][1], sample(oracle, DDIM(), TimeGrid.uniform(5), images=2, shape=(3,), seed=1))
 
 
 def test_wrappers_are_posterior_means_themselves():
@@ -172,7 +172,7 @@ def test_wrappers_are_posterior_means_themselves():
     assert Guided(conditioned, 3.0, guide=Constant(torch.tensor([1.0]), schedule))(x, 0.5).flatten().tolist() == [1.0, 4.0]
     assert Clamped(Guided(conditioned, 3.0))(x, 0.5).flatten().tolist() == [1.0, 1.0]
     counted = Counted(conditioned)
-    sample(Clamped(counted), DDIM(), Path.uniform(13), images=2, shape=(1,), seed=0)
+    sample(Clamped(counted), DDIM(), TimeGrid.uniform(13), images=2, shape=(1,), seed=0)
     assert counted.evaluations == 13
     assert Clamped(counted).schedule is schedule
     with pytest.raises(TypeError, match="Conditioned"):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.evaluation.charts import Cost, _spread, trade_off
+from workbench.evaluation.charts import QualityPoint, _spread, plot_quality
 
 
 @given(st.lists(st.floats(0.0, 300.0), min_size=1, max_size=8), st.floats(1.0, 20.0))
@@ -23,10 +23,10 @@ def test_labels_keep_their_order_and_their_gap_and_move_only_if_they_touch(heigh
 def test_a_chart_has_a_panel_per_cost(lowest):
     distances = {"ddim eta=0": [90.0, 40.0, 25.0], "unipc": [50.0, 30.0, lowest], "heun": [45.0]}
     costs = [
-        Cost("NFE", {"ddim eta=0": [5.0, 10.0, 20.0], "unipc": [5.0, 10.0, 20.0], "heun": [9.0]}),
-        Cost("seconds", {"ddim eta=0": [1.0, 2.0, 4.0], "unipc": [1.1, 2.2, 4.3], "heun": [2.0]}),
+        QualityPoint("NFE", {"ddim eta=0": [5.0, 10.0, 20.0], "unipc": [5.0, 10.0, 20.0], "heun": [9.0]}),
+        QualityPoint("seconds", {"ddim eta=0": [1.0, 2.0, 4.0], "unipc": [1.1, 2.2, 4.3], "heun": [2.0]}),
     ]
-    one, two = (trade_off(distances, "fd", costs[:k], "title") for k in (1, 2))
+    one, two = (plot_quality(distances, "fd", costs[:k], "title") for k in (1, 2))
     assert one.height == two.height
     assert two.width > 1.8 * one.width
     assert len(two.getcolors(256)) > 10

@@ -12,9 +12,9 @@ from workbench.evaluation.distances import prepare_references
 from workbench.interfaces import ExtractorCard, FeatureExtractor, NullTracker
 from workbench.model.build import assemble
 from workbench.recipe import Slot, load
-from workbench.runs.combinations import Evaluator, Measurement
+from workbench.runs.combinations import CombinationEvaluator, Measurement
 from workbench.runs.folder import create_run
-from workbench.runs.recording import recorded
+from workbench.runs.recording import record_run
 from workbench.runs.spec import RunSpec
 from workbench.sweep.trial import _complete
 from workbench.training.loop import train
@@ -88,7 +88,7 @@ def parts(repository, tmp_path):
 def finished(parts, home):
     """The run's folder after training, and what was warned about."""
     run, warned = create_run(home, "tiny"), []
-    moments = list(recorded(train(parts, run.checkpoints), run, NullTracker(), warned.append))
+    moments = list(record_run(train(parts, run.checkpoints), run, NullTracker(), warned.append))
     assert moments[-1].phase == "finished"
     assert run.status() == "FINISHED"
     return run, warned
@@ -105,7 +105,7 @@ def test_training_on_one_image_ends_without_distances(parts, tmp_path):
     assert {"samples_00000002.png", "denoising.gif", "neighbours_00000002.png"} <= {path.name for path in run.pictures.iterdir()}
     prepare_references(made.recipe, made.train, made.cache, CPU)
     with pytest.raises(DistanceError, match="need at least 2 real images"):
-        Evaluator(
+        CombinationEvaluator(
             run,
             made.recipe,
             RunSpec.of(made.spec, made.train, made.test),

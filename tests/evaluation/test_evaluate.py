@@ -9,17 +9,17 @@ import torch
 from workbench.compute.computation import Compute
 from workbench.compute.fast.choices import Choices
 from workbench.evaluation.distances import Distances
-from workbench.evaluation.drawing import draw
+from workbench.evaluation.drawing import draw_samples
 from workbench.evaluation.pictures import to_uint8
 from workbench.evaluation.reference import Reference
 from workbench.interfaces import NullTracker
 from workbench.model.build import assemble
 from workbench.recipe import load
-from workbench.runs.durations import spent
+from workbench.runs.durations import measure_durations
 from workbench.runs.folder import create_run
-from workbench.runs.recording import recorded
+from workbench.runs.recording import record_run
 from workbench.sampling.batch_size import fastest_batch_size
-from workbench.sampling.generator import Drawer
+from workbench.sampling.generator import Generator
 from workbench.training.loop import train
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def drawer(parts):
     torch.manual_seed(0)
     for parameter in parts.network.parameters():  # an untrained network predicts zero for every image
         torch.nn.init.normal_(parameter, std=0.1)
-    return Drawer.of(parts, parts.network)
+    return Generator.of(parts, parts.network)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_images_become_features_as_they_are_drawn_and_few_are_kept(parts, drawer
     slot = parts.recipe.evaluation_sampler
     whole = to_uint8(drawer.images(slot, range(20), 3))
     counts = []
-    for drawn in draw(drawer, slot, 20, batch_size, 3, lambda index: None, [distances], keep=5):
+    for drawn in draw_samples(drawer, slot, 20, batch_size, 3, lambda index: None, [distances], keep=5):
         counts.append(drawn.count)
         assert len(drawn.shown) == min(5, drawn.count)
     assert counts == [*range(batch_size, 20, batch_size), 20]
@@ -66,18 +66,18 @@ def test_images_become_features_as_they_are_drawn_and_few_are_kept(parts, drawer
 
 
 def test_without_extractors_images_are_only_drawn(parts, drawer):
-    *_, drawn = draw(drawer, parts.recipe.evaluation_sampler, 7, 4, 3, lambda index: None, [], keep=100)
+    *_, drawn = draw_samples(drawer, parts.recipe.evaluation_sampler, 7, 4, 3, lambda index: None, [], keep=100)
     assert (drawn.count, len(drawn.shown), drawn.features) == (7, 7, [])
 
 
 def test_a_run_tells_what_its_evaluations_cost(parts, tmp_path):
     run = create_run(tmp_path, "tiny")
-    moments = list(recorded(train(parts, run.checkpoints), run, NullTracker(), pytest.fail))
+    moments = list(record_run(train(parts, run.checkpoints), run, NullTracker(), pytest.fail))
     seconds = {moment.step: moment.metrics["eval/seconds"] for moment in moments if "eval/seconds" in moment.metrics}
     assert set(seconds) == {0, 2, 4}
     sampling = [moment.metrics["eval/sampling_seconds"] for moment in moments if "eval/sampling_seconds" in moment.metrics]
     assert all(0.0 < part < whole for part, whole in zip(sampling, seconds.values(), strict=True))
-    told, (metrics, _) = spent(run), run.final()
+    told, (metrics, _) = measure_durations(run), run.final()
     assert told.evaluation == metrics["eval/total_seconds"] == pytest.approx(sum(seconds.values()))
     assert told.training == pytest.approx(60.0 * metrics["train/minutes"])
     assert told.share == metrics["eval/share"] == pytest.approx(told.evaluation / (told.evaluation + told.training))
@@ -95,8 +95,12 @@ def test_a_step_that_was_evaluated_again_counts_once(tmp_path):
             (20, {"train/minutes": 2.0}),
         ]:
             journal.numbers_at(step, metrics)
-    assert (spent(run).training, spent(run).evaluation, spent(run).share) == (120.0, 50.0, 50.0 / 170.0)
-    assert spent(create_run(tmp_path, "empty")).share == 0.0
+    assert (measure_durations(run).training, measure_durations(run).evaluation, measure_durations(run).share) == (
+        120.0,
+        50.0,
+        50.0 / 170.0,
+    )
+    assert measure_durations(create_run(tmp_path, "empty")).share == 0.0
 
 
 class Sleeping:
@@ -131,5 +135,5 @@ def test_a_few_images_are_drawn_at_once_without_measuring(parts):
 def test_a_drawer_chooses_where_the_recipe_does_not_say(parts, drawer):
     assert parts.recipe.evaluate.batch_size is None
     assert drawer.batch_size(1000) == drawer.batch_size(1000)
-    *_, drawn = draw(drawer, parts.recipe.evaluation_sampler, 5, None, 3, lambda index: None, [], keep=5)
+    *_, drawn = draw_samples(drawer, parts.recipe.evaluation_sampler, 5, None, 3, lambda index: None, [], keep=5)
     assert drawn.count == 5

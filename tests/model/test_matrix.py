@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from workbench.diffusion import PARAMETERIZATIONS, NetworkPosterior, Objective, Path, check_combination, sample
+from workbench.diffusion import PARAMETERIZATIONS, NetworkPosterior, Objective, TimeGrid, check_combination, sample
 from workbench.interfaces import CombinationError, SampleSpec
 from workbench.registry import installed, load
 from workbench.testing import every_sampler, every_schedule
@@ -51,6 +51,6 @@ def test_every_combination_trains_one_step_and_samples_three(schedule, denoiser,
 
     posterior = NetworkPosterior(network.eval(), schedule, parameterization)
     for sampler in every_sampler():
-        drawn = sample(posterior, sampler, Path.uniform(3), images=3, shape=SPEC.shape, seed=0)
+        drawn = sample(posterior, sampler, TimeGrid.uniform(3), images=3, shape=SPEC.shape, seed=0)
         assert drawn.shape == (3, *SPEC.shape)
         assert torch.isfinite(drawn).all()

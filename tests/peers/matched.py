@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wb_schedules import Linear
-from workbench.diffusion import Path, sample
+from workbench.diffusion import TimeGrid, sample
 from workbench.interfaces import NoiseSchedule, Sampler
 from workbench.random import KeyedNoise, Stream
 
@@ -50,7 +50,7 @@ def noise(step: int) -> KeyedNoise:
 def ours(sampler: Sampler[Any], times: list[float], x: Tensor, posterior: Any = None) -> Tensor:
     """Our loop along `times`, which ends at 0."""
     posterior = posterior or Mixture()
-    return sample(posterior, sampler, Path.of(times), images=IMAGES, shape=SHAPE, seed=SEED, dtype=x.dtype, start=x)
+    return sample(posterior, sampler, TimeGrid.of(times), images=IMAGES, shape=SHAPE, seed=SEED, dtype=x.dtype, start=x)
 
 
 def times_of(sigmas: Tensor, schedule: NoiseSchedule = SCHEDULE) -> list[float]:

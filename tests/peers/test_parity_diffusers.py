@@ -13,7 +13,7 @@ import matched
 
 from wb_samplers import DDIM, DDPM, DPMpp2M, DPMpp3M, Heun
 from wb_schedules import Linear
-from workbench.diffusion import Path, sample
+from workbench.diffusion import TimeGrid, sample
 from workbench.testing import Constant, GaussianOracle
 
 pytestmark = pytest.mark.peers
@@ -91,7 +91,7 @@ def test_their_third_order_solver_is_of_second_order_and_ours_of_third():
         scheduler.set_timesteps(steps)
         scheduler.sigmas = sigmas
         theirs.append(error(matched.in_diffusers(scheduler, times[:-1], x, exploding=False, posterior=oracle), exact))
-        mine.append(error(sample(oracle, DPMpp3M(), Path.of(times), images=matched.IMAGES, shape=matched.SHAPE, seed=0, dtype=x.dtype, start=x), exact))  # fmt: skip
+        mine.append(error(sample(oracle, DPMpp3M(), TimeGrid.of(times), images=matched.IMAGES, shape=matched.SHAPE, seed=0, dtype=x.dtype, start=x), exact))  # fmt: skip
     assert math.log2(theirs[0] / theirs[2]) / 2 < 2.5
     assert math.log2(mine[0] / mine[2]) / 2 > 2.7
 

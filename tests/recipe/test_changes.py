@@ -6,7 +6,7 @@ import pytest
 
 from workbench.cli.sampler_options import OPTIONS, options_of, sampler_of
 from workbench.errors import RecipeError
-from workbench.recipe import load, text_of, value_of
+from workbench.recipe import format_value, load, parse_value
 
 SAMPLERS = [
     "{use='ddpm', steps=300}",
@@ -32,7 +32,7 @@ def read(recipe, words):
     """As `wb sample` reads its options."""
     pairs = list(zip(words[::2], words[1::2], strict=True))
     fields = {option: field for field, option in OPTIONS.items()}
-    plain = {fields[option]: value_of(text) for option, text in pairs if option != "--set"}
+    plain = {fields[option]: parse_value(text) for option, text in pairs if option != "--set"}
     return sampler_of(recipe, plain, [text for option, text in pairs if option == "--set"])
 
 
@@ -62,7 +62,7 @@ def test_a_number_of_steps_replaces_explicit_times(recipes):
     "value", [True, 3, 0.5, 1e-05, "word", "3", "true", "a b, 'c'", "ä", [1.0, 0.5], {"amount": 4.0, "a b": "x"}]
 )
 def test_a_value_written_after_set_is_read_back(value):
-    assert value_of(text_of(value)) == value
+    assert parse_value(format_value(value)) == value
 
 
 MISTAKES = [

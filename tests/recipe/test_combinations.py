@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.errors import RecipeError
-from workbench.recipe import Axis, combinations, load, variant
+from workbench.recipe import AxisSettings, combinations, load, variant
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def recipe(repository):
 
 
 def axes(**texts):
-    return [Axis.of(field, [text], f"--{field}") for field, text in texts.items()]
+    return [AxisSettings.of(field, [text], f"--{field}") for field, text in texts.items()]
 
 
 def test_a_field_is_varied_only_where_a_sampler_has_it(recipe):
@@ -26,7 +26,7 @@ def test_a_field_is_varied_only_where_a_sampler_has_it(recipe):
 
 
 def test_a_field_may_belong_to_one_sampler(recipe):
-    found = combinations(recipe, ["ddim", "ddpm"], [Axis.of("ddpm.variance", ["beta,beta_tilde"], "--vary")])
+    found = combinations(recipe, ["ddim", "ddpm"], [AxisSettings.of("ddpm.variance", ["beta,beta_tilde"], "--vary")])
     assert [variant(slot, {"variance"}) for slot in found] == ["ddim", "ddpm variance=beta", "ddpm variance=beta_tilde"]
 
 
@@ -67,7 +67,7 @@ def test_what_is_not_varied_is_as_in_the_recipe(repository):
 
 
 def test_a_list_in_brackets_is_one_value():
-    assert Axis.of("x", ["[1, 0.5, 0],[1,0]", "3, word"], "--vary").values == ([1, 0.5, 0], [1, 0], 3, "word")
+    assert AxisSettings.of("x", ["[1, 0.5, 0],[1,0]", "3, word"], "--vary").values == ([1, 0.5, 0], [1, 0], 3, "word")
 
 
 def test_a_variant_tells_what_is_varied_and_what_is_unusual(recipe):

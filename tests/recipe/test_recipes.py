@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import RecipeError
-from workbench.recipe import Recipe, decisive, load, network_evaluations, save, schema, warnings
+from workbench.recipe import Recipe, decisive, expected_nfe, load, save, schema, warnings
 
 GOOD = """
 name = "mine"
@@ -405,4 +405,4 @@ def test_inherited_guidance_without_labels_is_reported_once(write):
 def test_guidance_doubles_the_network_evaluations(write, guidance, evaluations):
     settings = ["train.condition=true", f"sampler.guidance={guidance}", "evaluate.sampler={use='heun', steps=4}"]
     recipe = load(write(GOOD), settings)
-    assert network_evaluations(recipe.evaluation_sampler, recipe.schedule.component) == evaluations
+    assert expected_nfe(recipe.evaluation_sampler, recipe.schedule.component) == evaluations

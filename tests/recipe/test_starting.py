@@ -8,12 +8,12 @@ from typer.testing import CliRunner
 from workbench.cli import app
 from workbench.errors import ScaffoldError
 from workbench.recipe import load
-from workbench.recipe.starting import CORE_TABLES, new_recipe
+from workbench.recipe.starting import CORE_TABLES, write_new_recipe
 
 
 def test_the_shipped_recipe_for_a_folder_is_the_one_that_is_written(repository):
     path = repository / "recipes" / "folder.toml"
-    assert path.read_text() == new_recipe("folder", path)
+    assert path.read_text() == write_new_recipe("folder", path)
 
 
 def test_a_new_recipe_is_valid_for_a_folder_of_images(tmp_path, monkeypatch):
@@ -34,7 +34,7 @@ def test_a_new_recipe_is_valid_for_a_folder_of_images(tmp_path, monkeypatch):
 def test_a_recipe_from_another_means_the_same_and_extends_nothing(repository, tmp_path, name):
     source = repository / "recipes" / f"{name}.toml"
     path = tmp_path / "mine.toml"
-    path.write_text(new_recipe("mine", path, source))
+    path.write_text(write_new_recipe("mine", path, source))
     assert "extends" not in path.read_text()
     assert load(path) == load(source, ["name=mine", "description=''"])
 
@@ -51,13 +51,13 @@ def test_values_of_every_kind_are_kept(repository, tmp_path):
     )
     for path in (tmp_path / "other" / "b.toml", tmp_path / "b.toml"):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(new_recipe("a", path, source))
+        path.write_text(write_new_recipe("a", path, source))
         assert load(path) == load(source, ["description=''"])
     assert 'root = "base/photos"' in path.read_text()
 
 
 def test_every_line_says_what_it_means_and_no_field_is_left_unnamed(tmp_path):
-    text = new_recipe("mine", tmp_path / "mine.toml")
+    text = write_new_recipe("mine", tmp_path / "mine.toml")
     plain = [line for line in text.splitlines() if " = " in line and "#" not in line]
     assert [line for line in plain if not line.startswith("description")] == []
     train = text.partition("[train]")[2].partition("\n[")[0]
@@ -67,7 +67,7 @@ def test_every_line_says_what_it_means_and_no_field_is_left_unnamed(tmp_path):
 @pytest.mark.parametrize("name", ["", "a/b", "../a", "x" * 81, "-a"])
 def test_a_name_that_runs_could_not_have_is_refused(tmp_path, name):
     with pytest.raises(ScaffoldError, match="cannot be the name of a recipe"):
-        new_recipe(name, tmp_path / "mine.toml")
+        write_new_recipe(name, tmp_path / "mine.toml")
 
 
 @pytest.mark.parametrize("table", CORE_TABLES)

@@ -4,7 +4,7 @@ import pytest
 
 from workbench.cli.health import _metadata
 from workbench.errors import UnknownComponent
-from workbench.registry import content, damaged, distribution, find, installed, load, plugins
+from workbench.registry import content, distribution, find, find_damaged, installed, load, plugins
 from workbench.sweep.launching import launcher_of
 
 GOOD = """
@@ -40,7 +40,7 @@ def test_a_stale_folder_before_the_good_one_hides_nothing_and_is_named(site, kin
     assert find("samplers", "ddim").version == distribution("diffusion-workbench-samplers").version == "0.1.0"
     assert content.content_hash("diffusion-workbench-samplers") != ""
     assert "ok" in {plugin.name: plugin for plugin in plugins()}["diffusion-workbench-samplers"].states
-    (row,) = [row for row in damaged() if row.path == folder]
+    (row,) = [row for row in find_damaged() if row.path == folder]
     assert (row.name, row.has_sound) == ("diffusion-workbench-samplers", True)
     (finding,) = [finding for finding in _metadata() if str(folder) in finding.told]
     assert (finding.state, finding.remedy) == ("note", f"delete {folder}")
@@ -65,7 +65,7 @@ def test_a_line_without_a_value_in_one_package_hides_no_other(site):
     site.install("b-bad", GOOD)
     site.folder.joinpath("b_bad-1.2.dist-info", "entry_points.txt").write_text("[workbench.samplers]\nmine\n")
     assert [entry.distribution for entry in installed("samplers") if entry.name == "mine"] == ["a-good"]
-    assert [(row.name, row.reason) for row in damaged() if row.path.parent == site.folder] == [
+    assert [(row.name, row.reason) for row in find_damaged() if row.path.parent == site.folder] == [
         ("b-bad", "its entry_points.txt is not valid")
     ]
 
@@ -73,6 +73,6 @@ def test_a_line_without_a_value_in_one_package_hides_no_other(site):
 def test_two_descriptions_of_one_package_in_a_folder_are_named(site):
     site.install("twice", GOOD, version="1.2")
     site.install("twice", GOOD, version="1.3")
-    assert [row.reason for row in damaged() if row.path.parent == site.folder] == [
+    assert [row.reason for row in find_damaged() if row.path.parent == site.folder] == [
         "twice-1.2.dist-info in the same folder describes it too"
     ]

@@ -1,11 +1,11 @@
 """What a component was, and whether it still is."""
 
-from workbench.registry import differences, origins
+from workbench.registry import component_origins, differences
 from workbench.registry.content import content_hash
 
 
 def test_an_origin_names_distribution_version_and_hash():
-    once = origins([("samplers", "ddim"), ("schedules", "cosine"), ("samplers", "ddim")])
+    once = component_origins([("samplers", "ddim"), ("schedules", "cosine"), ("samplers", "ddim")])
     assert [(each.kind, each.use, each.distribution, each.version) for each in once] == [
         ("samplers", "ddim", "diffusion-workbench-samplers", "0.1.0"),
         ("schedules", "cosine", "diffusion-workbench-schedules", "0.1.0"),
@@ -15,14 +15,14 @@ def test_an_origin_names_distribution_version_and_hash():
 
 
 def test_the_same_code_differs_in_nothing():
-    assert differences([each.to_dict() for each in origins([("samplers", "ddim")])]) == []
+    assert differences([each.to_dict() for each in component_origins([("samplers", "ddim")])]) == []
 
 
 def test_other_code_is_one_line_that_tells_both(site):
     site.install(code="x = 1", version="1.2")
-    (then,) = origins([("samplers", "mine")])
+    (then,) = component_origins([("samplers", "mine")])
     site.install(code="x = 2", version="1.2")
-    (now,) = origins([("samplers", "mine")])
+    (now,) = component_origins([("samplers", "mine")])
     (line,) = differences([then.to_dict()])
     assert line == (
         f"sampler 'mine' is not the code the run was made with: stranger 1.2 (sha256 {now.sha256[:12]}), "

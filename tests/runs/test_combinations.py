@@ -8,17 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from workbench.runs.combinations import Evaluator, Measurement
-from workbench.model.build import assemble
-from workbench.runs.folder import create_run
-from workbench.training.checkpoint import latest
-from workbench.runs.spec import read_run
-from workbench.runs.recording import recorded
-from workbench.training.loop import train
 from workbench.errors import CheckpointError, CombinationError, SamplingError
 from workbench.interfaces import NullTracker
-from workbench.recipe import Axis, combinations, load, save
+from workbench.model.build import assemble
+from workbench.recipe import AxisSettings, combinations, load, save
 from workbench.registry import installed
+from workbench.runs.combinations import CombinationEvaluator, Measurement
+from workbench.runs.folder import create_run
+from workbench.runs.recording import record_run
+from workbench.runs.spec import read_run
+from workbench.training.checkpoint import latest_checkpoint
+from workbench.training.loop import train
 
 CPU = torch.device("cpu")
 SETTINGS = [
@@ -35,7 +35,7 @@ def trained_with(tiny, cache, home, *overrides):
     run = create_run(home, recipe.name)
     save(recipe, run.recipe)
     stream = train(assemble(recipe, CPU, cache), run.checkpoints)
-    list(recorded(stream, run, NullTracker(), pytest.fail))
+    list(record_run(stream, run, NullTracker(), pytest.fail))
     return run
 
 
@@ -55,11 +55,11 @@ def conditional(tiny, cache, tmp_path_factory):
 def evaluator_of(run, cache, **changes):
     recipe, spec = read_run(run, cache)
     told = {"samples": 12, "seed": recipe.seed, "real": 20, "features": recipe.evaluate.features, **changes}
-    return Evaluator(run, recipe, spec, Measurement(**told), CPU, cache)
+    return CombinationEvaluator(run, recipe, spec, Measurement(**told), CPU, cache)
 
 
 def slots_of(run, *samplers, **axes):
-    return combinations(load(run.recipe), samplers, [Axis.of(name, [text], f"--{name}") for name, text in axes.items()])
+    return combinations(load(run.recipe), samplers, [AxisSettings.of(name, [text], f"--{name}") for name, text in axes.items()])
 
 
 @pytest.mark.parametrize("which", ["trained", "conditional"])
@@ -96,7 +96,7 @@ def test_what_was_measured_is_found_again_and_what_was_not_is_not(trained, cache
 
 def change_average(run, change):
     """Put other averaged weights into the newest checkpoint, as if they had been trained."""
-    newest = latest(run.checkpoints)
+    newest = latest_checkpoint(run.checkpoints)
     path = newest.folder / "ema.safetensors"
     save_file({name: change(value) for name, value in load_file(path).items()}, path)
     written = (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -7,16 +7,16 @@ import shlex
 import pytest
 import torch
 
-from workbench.training.environment import agreement_with
-from workbench.model.build import assemble
-from workbench.runs.folder import create_run
-from workbench.training.checkpoint import latest
-from workbench.runs.resume import plan_run
-from workbench.runs.recording import recorded
-from workbench.training.loop import train
 from workbench.errors import CheckpointError, RecipeError
 from workbench.interfaces import NullTracker
+from workbench.model.build import assemble
 from workbench.recipe import load, save
+from workbench.runs.folder import create_run
+from workbench.runs.recording import record_run
+from workbench.runs.resume import plan_run
+from workbench.training.checkpoint import latest_checkpoint
+from workbench.training.environment import compare_environment
+from workbench.training.loop import train
 
 CPU = torch.device("cpu")
 NAME = "cars_linear"
@@ -57,18 +57,18 @@ def trained(recipe, tmp_path, cache):
             save(load(recipe, [*SMALL, *overrides]), run.recipe)
         else:
             plan.apply()
-        parts, resume = assemble(load(run.recipe), CPU, cache), latest(run.checkpoints)
+        parts, resume = assemble(load(run.recipe), CPU, cache), latest_checkpoint(run.checkpoints)
         resume = resume if plan is None else plan.checkpoint(resume)
-        level = None if resume is None else agreement_with(resume, parts).level
+        level = None if resume is None else compare_environment(resume, parts).level
         steps = train(parts, run.checkpoints, resume=resume, run=run.id, recorded=run.recorded)
-        moments = list(recorded(steps, run, NullTracker(), pytest.fail))
+        moments = list(record_run(steps, run, NullTracker(), pytest.fail))
         return run, moments, level
 
     return make
 
 
 def tensors_of(run):
-    newest = latest(run.checkpoints)
+    newest = latest_checkpoint(run.checkpoints)
     return {path.name: newest.tensors(path.name) for path in newest.folder.glob("*.safetensors")}
 
 
@@ -103,12 +103,12 @@ def test_a_changed_learning_rate_is_reported(trained, tmp_path):
 
 def test_minutes_that_were_spent_count(trained, tmp_path):
     run, _, _ = trained("train.steps=1_000_000", "train.max_minutes=0.0001")
-    spent = latest(run.checkpoints).state.seconds
+    spent = latest_checkpoint(run.checkpoints).state.seconds
     with pytest.raises(CheckpointError, match=r"has finished at step \d+\. .*--set train\.max_minutes=0\.0002`"):
         plan_run(tmp_path, None, ["train.steps=2_000_000"], run.id)
     minutes = spent / 60.0 + 0.0001
     _, moments, _ = trained(plan=plan_run(tmp_path, None, [f"train.max_minutes={minutes}"], run.id))
-    after = latest(run.checkpoints).state
+    after = latest_checkpoint(run.checkpoints).state
     assert after.seconds >= 60.0 * minutes
     assert after.step == moments[-1].step > 1
     assert moments[-1].phase == "finished"

@@ -11,7 +11,7 @@ from workbench.interfaces import Example, Examples, Provenance, Sampler, SampleS
 from workbench.model.contract import check_examples, check_network
 from workbench.recipe import SamplerSlot
 from workbench.registry import load
-from workbench.sampling.generator import Drawer
+from workbench.sampling.generator import Generator
 
 SPEC = SampleSpec(3, 8, 8)
 
@@ -52,7 +52,7 @@ class Network(nn.Module):
 
 def draw(sampler, network=None, clamp=True):
     objective = Objective(load("schedules", "cosine")(), PARAMETERIZATIONS["x0"], "uniform")
-    drawer = Drawer(network or Network(), objective, SPEC, Compute(torch.device("cpu")))
+    drawer = Generator(network or Network(), objective, SPEC, Compute(torch.device("cpu")))
     return drawer.images(SamplerSlot(use="mine", component=sampler, steps=4, clamp=clamp), range(2), 0)
 
 

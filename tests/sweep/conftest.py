@@ -13,7 +13,7 @@ from tests.fork_server import run_wb
 from workbench.recipe import load
 from workbench.sweep.desk import Desk
 from workbench.sweep.ledger import Ledger
-from workbench.sweep.objectives import objectives
+from workbench.sweep.objectives import search_targets
 from workbench.sweep.opening import LOCAL_SECONDS
 from workbench.sweep.space import axes_of
 from workbench.sweep.study import Search
@@ -72,7 +72,7 @@ def desk(write, tmp_path):
 
     def opened(total=4, seconds=LOCAL_SECONDS, after_first=False):
         ledger = Ledger(url, "tiny", seconds)
-        search = Search(url, "tiny", recipe, axes_of(recipe), objectives(recipe), 1)
+        search = Search(url, "tiny", recipe, axes_of(recipe), search_targets(recipe), 1)
         made = Desk(ledger, search, total, after_first=after_first)
         made.settle()
         made.free("me")

@@ -7,12 +7,12 @@ from scipy import stats
 
 from workbench.recipe import load
 from workbench.sweep.answers import Interval, answer, read_answer
-from workbench.sweep.confirm import to_confirm
+from workbench.sweep.confirm import trials_to_confirm
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.ledger import Outcome
-from workbench.sweep.objectives import Objective
+from workbench.sweep.ledger import TrialOutcome
+from workbench.sweep.objectives import SearchTarget
 
-KID = Objective("kid_efficientnet_lite0", "minimize")
+KID = SearchTarget("kid_efficientnet_lite0", "minimize")
 
 
 def test_an_interval_is_students():
@@ -48,18 +48,24 @@ def test_what_cannot_be_told_from_the_best_is_said(write, tmp_path):
 
 def test_the_best_and_the_recipe_itself_are_measured_again_with_the_same_noise(write):
     recipe = load(write(), ["evaluate.features=['efficientnet_lite0']", "sweep.metric=kid", "sweep.confirm=2"])
-    outcomes = {number: Outcome("complete", (float(number),), f"run-{number}") for number in range(5)}
-    tasks = to_confirm(recipe, outcomes, [4, 2, 1, 0], lambda run: True, trained_once=False)
+    outcomes = {number: TrialOutcome("complete", (float(number),), f"run-{number}") for number in range(5)}
+    tasks = trials_to_confirm(recipe, outcomes, [4, 2, 1, 0], lambda run: True, trained_once=False)
     assert [task.number for task in tasks] == [4, 2, 0]
     assert len({task.seeds for task in tasks}) == 1
     assert recipe.seed not in tasks[0].seeds
-    assert [task.number for task in to_confirm(recipe, outcomes, [4, 2], lambda run: run != "run-2", trained_once=False)] == [4]
+    assert [
+        task.number for task in trials_to_confirm(recipe, outcomes, [4, 2], lambda run: run != "run-2", trained_once=False)
+    ] == [4]
 
 
 def test_what_new_images_do_not_change_is_not_measured_again(write):
     assert (
-        to_confirm(
-            load(write(), ["sweep.confirm=3"]), {0: Outcome("complete", (1.0,), "r")}, [0], lambda run: True, trained_once=False
+        trials_to_confirm(
+            load(write(), ["sweep.confirm=3"]),
+            {0: TrialOutcome("complete", (1.0,), "r")},
+            [0],
+            lambda run: True,
+            trained_once=False,
         )
         == []
     )

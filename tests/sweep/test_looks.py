@@ -12,14 +12,14 @@ from workbench.cli.sweep.table import trials_table
 from workbench.recipe import load
 from workbench.sweep.coordinator import Job, WorkerView
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.ledger import Outcome
-from workbench.sweep.objectives import Objective
-from workbench.sweep.sources import Again
+from workbench.sweep.ledger import TrialOutcome
+from workbench.sweep.objectives import SearchTarget
+from workbench.sweep.sources import Remeasurements
 from workbench.sweep.space import axes_of
 from workbench.sweep.summary import summary
 from workbench.sweep.wire import Task
 
-KID = Objective("kid_efficientnet_lite0", "minimize")
+KID = SearchTarget("kid_efficientnet_lite0", "minimize")
 KEYS = ("train.learning_rate", "schedule.use", "sampler.use", "denoiser.channels")
 
 
@@ -38,7 +38,7 @@ def test_a_worker_has_one_line_and_no_line_is_wider_than_the_terminal(desk, widt
     made, _, _ = desk(total=40)
     for number in range(12):
         ending = "pruned" if number % 3 else "complete"
-        made.finish(made.next("me"), Outcome(ending, (0.09201 + number,) if ending == "complete" else ()))
+        made.finish(made.next("me"), TrialOutcome(ending, (0.09201 + number,) if ending == "complete" else ()))
     screen = console(width)
     live = Live(SimpleNamespace(desk=made, aims=(KID,)), screen)
     views = [
@@ -74,7 +74,7 @@ def test_the_table_of_trials_tells_every_value_whole_at_any_width(desk, write, t
         ("denoiser.channels", 16),
     )
     for _ in range(3):
-        made.finish(made.next("me"), Outcome("complete", (0.5136,), "r", 4.0))
+        made.finish(made.next("me"), TrialOutcome("complete", (0.5136,), "r", 4.0))
     rows = [
         SimpleNamespace(**{**vars(row), "overrides": tuple(f"{key}={value}" for key, value in values)}) for row in made.rows()[1:]
     ]
@@ -97,7 +97,7 @@ def test_measuring_again_shows_in_a_pipe_how_far_it_is_and_how_long_it_takes(des
     monkeypatch.setattr(live_module.time, "monotonic", lambda: now)
     tasks = [Task("confirm", number, f"r{number}", seeds=(1, 2, 3, 4, 5), samples=1000) for number in (4, 2, 1, 0)]
     screen, spoken = Console(file=io.StringIO(), width=200), []
-    source = Again(tasks, spoken.append)
+    source = Remeasurements(tasks, spoken.append)
     with Live(sweep, screen, DrawCounts(source)) as live:
         for seconds in range(0, 101, 5):  # 20 images a second
             now = 1000.0 + seconds

@@ -13,9 +13,9 @@ import pytest
 
 from workbench.recipe import load
 from workbench.sweep.desk import Desk
-from workbench.sweep.ledger import Ledger, Outcome
-from workbench.sweep.objectives import objectives
-from workbench.sweep.opening import checked_storage
+from workbench.sweep.ledger import Ledger, TrialOutcome
+from workbench.sweep.objectives import search_targets
+from workbench.sweep.opening import check_storage
 from workbench.sweep.space import axes_of
 from workbench.sweep.study import Search
 
@@ -52,7 +52,7 @@ def server():
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
     run(binaries / "pg_ctl", "-D", folder / "data", "-o", options, "-w", "-l", folder / "log", "start")
     try:
-        yield checked_storage(f"postgresql://wb@/postgres?host={folder}")
+        yield check_storage(f"postgresql://wb@/postgres?host={folder}")
     finally:
         run(binaries / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
         shutil.rmtree(folder)
@@ -67,7 +67,7 @@ def desk(server, write, request):
     def opened(total=4, seconds=60.0):
         ledger = Ledger(server, name, seconds)
         with ledger.exclusive():
-            search = Search(server, name, recipe, axes_of(recipe), objectives(recipe), 2)
+            search = Search(server, name, recipe, axes_of(recipe), search_targets(recipe), 2)
         made = Desk(ledger, search, total)
         made.settle()
         to_close.extend([ledger, search])
@@ -85,7 +85,7 @@ def test_two_machines_share_the_trials_and_neither_does_one_of_the_others(desk):
     assert [lease.number for lease in leases[:6]] == list(range(6))
     assert leases[6] is None
     for k, lease in enumerate(leases[:6]):
-        (other if k % 2 == 0 else one).finish(lease, Outcome("complete", (float(k),)))
+        (other if k % 2 == 0 else one).finish(lease, TrialOutcome("complete", (float(k),)))
     assert [trial.value for trial in search.study.trials] == [float(k) for k in range(6)]
 
 
@@ -96,9 +96,9 @@ def test_a_machine_that_goes_away_loses_its_trial_and_cannot_take_it_back(desk):
     time.sleep(0.4)
     taken = other.next("other")
     assert (taken.number, taken.deaths) == (lost.number, 1)
-    assert not one.finish(lost, Outcome("complete", (9.0,)))
+    assert not one.finish(lost, TrialOutcome("complete", (9.0,)))
     assert one.renew([lost]) == [lost]
-    assert other.finish(taken, Outcome("complete", (1.0,)))
+    assert other.finish(taken, TrialOutcome("complete", (1.0,)))
     assert search.study.trials[0].value == 1.0
 
 

@@ -11,8 +11,8 @@ from workbench.errors import RecipeError
 from workbench.recipe import load
 from workbench.sweep.checks import check_sweep
 from workbench.sweep.desk import Desk
-from workbench.sweep.ledger import Ledger, Outcome
-from workbench.sweep.objectives import objectives
+from workbench.sweep.ledger import Ledger, TrialOutcome
+from workbench.sweep.objectives import search_targets
 from workbench.sweep.opening import LOCAL_SECONDS
 from workbench.sweep.space import axes_of
 from workbench.sweep.study import Search
@@ -41,14 +41,14 @@ def searched(write, tmp_path):
         recipe = load(path, settings)
         check_sweep(path, recipe, settings)
         url = f"sqlite:///{tmp_path / f'{name}.db'}"
-        ledger, search = Ledger(url, "s", LOCAL_SECONDS), Search(url, "s", recipe, axes_of(recipe), objectives(recipe), 1)
+        ledger, search = Ledger(url, "s", LOCAL_SECONDS), Search(url, "s", recipe, axes_of(recipe), search_targets(recipe), 1)
         desk, values, pruned = Desk(ledger, search, trials), {}, []
         while (lease := desk.next("me")) is not None:
             value = values[lease.number] = bowl(load(path, [*settings, *lease.overrides]) if lease.overrides else recipe)
             # As a loss that falls while it is trained.
             if any(desk.report(lease, step, value + 1.0 - step / STEPS) for step in range(EVERY, STEPS, EVERY)):
                 pruned.append(lease.number)
-            desk.finish(lease, Outcome("pruned") if lease.number in pruned else Outcome("complete", (value,)))
+            desk.finish(lease, TrialOutcome("pruned") if lease.number in pruned else TrialOutcome("complete", (value,)))
         assert desk.tally().finished
         search.close()
         ledger.close()

@@ -6,8 +6,8 @@ from optuna.trial import FixedTrial
 from workbench.errors import CombinationError, RecipeError
 from workbench.recipe import load
 from workbench.sweep.checks import check_sweep
-from workbench.sweep.objectives import Objective, objectives
-from workbench.sweep.space import axes_of, evaluation_only, overrides, suggested
+from workbench.sweep.objectives import SearchTarget, search_targets
+from workbench.sweep.space import axes_of, evaluation_only, overrides, suggest_values
 
 COMPONENTS = """
 [sweep.space]
@@ -29,8 +29,8 @@ def test_a_component_that_is_chosen_brings_its_own_keys_and_leaves_those_of_othe
     axes = axes_of(recipe)
     assert [axis.key for axis in axes].index("sampler.use") < [axis.key for axis in axes].index("sampler.eta")
     common = {"train.flip": False, "train.batch_size": 8}
-    ddim = suggested(FixedTrial({"sampler.use": "ddim", "sampler.eta": 0.5, **common}), axes, recipe.flat())
-    ddpm = suggested(FixedTrial({"sampler.use": "ddpm", **common}), axes, recipe.flat())
+    ddim = suggest_values(FixedTrial({"sampler.use": "ddim", "sampler.eta": 0.5, **common}), axes, recipe.flat())
+    ddpm = suggest_values(FixedTrial({"sampler.use": "ddpm", **common}), axes, recipe.flat())
     assert ddim == {"sampler.use": "ddim", "sampler.eta": 0.5, **common}
     assert ddpm == {"sampler.use": "ddpm", **common}
 
@@ -55,7 +55,7 @@ def test_lists_words_and_whole_numbers_arrive_as_what_they_are(write):
     check_sweep(path, recipe)
     axes = {axis.key: axis for axis in axes_of(recipe)}
     stored = axes["denoiser.multipliers"].stored((1, 2, 2))
-    values = suggested(
+    values = suggest_values(
         FixedTrial({"denoiser.use": "unet", "denoiser.multipliers": stored, "train.steps": 5, "seed": 1}), list(axes.values()), {}
     )
     found = load(path, overrides(values))
@@ -67,7 +67,7 @@ def test_the_shipped_search_is_sound(repository):
     path = repository / "recipes" / "sweep.toml"
     recipe = load(path)
     check_sweep(path, recipe)
-    assert objectives(recipe) == (Objective("kid_efficientnet_lite0", "minimize"),)
+    assert search_targets(recipe) == (SearchTarget("kid_efficientnet_lite0", "minimize"),)
     assert not evaluation_only(axes_of(recipe))
 
 
@@ -131,12 +131,12 @@ def test_samplers_that_know_no_conditions_refuse_them(write, sampler):
 
 def test_a_metric_is_what_runs_log(write):
     recipe = load(write(), ["evaluate.features=['efficientnet_lite0']", "sweep.metric='kid'"])
-    assert objectives(recipe) == (Objective("kid_efficientnet_lite0", "minimize"),)
+    assert search_targets(recipe) == (SearchTarget("kid_efficientnet_lite0", "minimize"),)
     speed = recipe.model_copy(update={"sweep": recipe.sweep.model_copy(update={"metric": "samples_per_second"})})
-    assert objectives(speed) == (Objective("eval/samples_per_second", "maximize"),)
+    assert search_targets(speed) == (SearchTarget("eval/samples_per_second", "maximize"),)
     unknown = recipe.model_copy(update={"sweep": recipe.sweep.model_copy(update={"metric": "fid"})})
     with pytest.raises(CombinationError, match="they log kid_efficientnet_lite0"):
-        objectives(unknown)
+        search_targets(unknown)
 
 
 def test_what_changes_evaluation_only_needs_one_training(write):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from wb_samplers import DDIM, DDPM
-from workbench.diffusion import Path
-from workbench.testing import GaussianOracle, MixtureOracle, NoNoise, QuarterCircle, reached_moments
+from workbench.diffusion import TimeGrid
+from workbench.testing import ForbiddenNoise, GaussianOracle, MixtureOracle, QuarterCircle, reached_moments
 from workbench.testing.sampler_mixture import CASES, HIGH, Mixture
 from workbench.testing.walking import walk
 
@@ -58,7 +58,7 @@ def test_the_bias_of_eulers_method_is_within_what_is_allowed():
     alpha, sigma = schedule.at(path.times[0])
     mean = alpha * sum(share * centre for share, centre in zip(SHARES, CENTRES, strict=True))
     start = mean + math.hypot(alpha * math.hypot(STD, 1.4 * (0.3 * 0.7) ** 0.5), sigma) * torch.special.ndtri(quantiles)
-    x = walk(DDIM(), oracle, path, start[:, None], NoNoise())[:, 0]
+    x = walk(DDIM(), oracle, path, start[:, None], ForbiddenNoise())[:, 0]
     assert abs((x > 0).double().mean() - 0.7) < 0.2 * case.h
     for part, centre in ((x[x < 0], -0.7), (x[x > 0], 0.7)):
         assert abs(part.mean() - centre) < STD * case.h
@@ -69,6 +69,6 @@ def test_the_bias_of_eulers_method_is_within_what_is_allowed():
 def test_the_spread_of_one_gaussian_is_off_by_h_times_what_the_expansion_says(sampler, expected):
     # By the same expansion, in closed form: 4 h s^6 times the integral of sigma / (s^2 + sigma^2)^3, which is h s^2, and its likes.
     schedule, case = QuarterCircle(), CASES[0]
-    _, std = reached_moments(sampler, GaussianOracle(0.7, STD, schedule), Path.logsnr(case.steps, schedule, 0.002, HIGH))
+    _, std = reached_moments(sampler, GaussianOracle(0.7, STD, schedule), TimeGrid.logsnr(case.steps, schedule, 0.002, HIGH))
     h = math.log(HIGH / 0.002) / (case.steps - 1)
     assert (std / STD - 1.0) / h == pytest.approx(expected, abs=0.05)

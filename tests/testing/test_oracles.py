@@ -7,7 +7,7 @@ import torch
 from kit_mistakes.samplers import SinglePrecisionInside
 
 from wb_samplers import DDIM, DDPM, DPMpp2MSDE, Heun
-from workbench.diffusion import Path, sample
+from workbench.diffusion import TimeGrid, sample
 from workbench.interfaces import Sampler
 from workbench.random import Stream
 from workbench.testing import GaussianOracle, MixtureOracle, QuarterCircle, every_schedule, examine, reached_moments
@@ -65,7 +65,7 @@ def test_the_exact_flow_solves_its_differential_equation(schedule):
 
 @pytest.mark.parametrize("sampler", [DDIM(), DDIM(eta=0.7), DDPM(variance="beta"), DPMpp2MSDE(), Heun()], ids=repr)
 def test_superposed_moments_are_those_of_many_samples(sampler):
-    oracle, path = GaussianOracle(0.7, 0.5, QuarterCircle()), Path.of([1.0, 0.8, 0.5, 0.6, 0.3, 0.0])
+    oracle, path = GaussianOracle(0.7, 0.5, QuarterCircle()), TimeGrid.of([1.0, 0.8, 0.5, 0.6, 0.3, 0.0])
     mean_t, std_t = oracle.marginal(1.0)
     start = mean_t + std_t * Stream(1, "start").normal(0, torch.arange(100_000), (1,), torch.float64)
     drawn = sample(oracle, sampler, path, images=100_000, shape=(1,), seed=0, dtype=torch.float64, start=start)
@@ -81,7 +81,7 @@ def test_moments_are_not_superposed_where_a_sampler_is_not_linear():
             return posterior(x, t) + 0.1 * x.square(), None
 
     with pytest.raises(ValueError, match="not linear"):
-        reached_moments(Squares(), GaussianOracle(0.7, 0.5, QuarterCircle()), Path.uniform(3))
+        reached_moments(Squares(), GaussianOracle(0.7, 0.5, QuarterCircle()), TimeGrid.uniform(3))
 
 
 class Bent(Sampler):
@@ -95,7 +95,7 @@ class Bent(Sampler):
 
 
 def test_superposition_asks_for_as_much_as_the_precision_gives():
-    oracle, path = GaussianOracle(0.7, 0.5, QuarterCircle()), Path.uniform(50)
+    oracle, path = GaussianOracle(0.7, 0.5, QuarterCircle()), TimeGrid.uniform(50)
     exact = reached_moments(DDIM(), oracle, path)
     assert reached_moments(SinglePrecisionInside(), oracle, path) == pytest.approx(exact, abs=1e-5)
     with pytest.raises(ValueError, match="not linear"):

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.errors import TrackingError
 from workbench.journal import Journal
-from workbench.tracking import Outbox, drained, local_store, recorded_run
+from workbench.tracking import Outbox, find_recorded_run, local_store, send_pending
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_deleted_experiment_is_named_and_another_name_takes_what_waits(journal
     name = f"deleted {known}"
     if known:
         tell(journal, 1)
-        drained(journal, local_store(home), name, home)
+        send_pending(journal, local_store(home), name, home)
     else:
         client.create_experiment(name)
     client.delete_experiment(client.get_experiment_by_name(name).experiment_id)
@@ -70,11 +70,11 @@ def test_a_deleted_experiment_is_named_and_another_name_takes_what_waits(journal
     with pytest.raises(
         TrackingError, match=rf"the experiment '{name}' is deleted in .*mlflow experiments restore --experiment-id"
     ) as e:
-        drained(journal, local_store(home), name, home)
+        send_pending(journal, local_store(home), name, home)
     assert "--set tracking.experiment=NAME" in str(e.value)
     assert journal.unsent() == 2
     journal.forget_sending()
-    drained(journal, local_store(home), f"{name}: another", home)
+    send_pending(journal, local_store(home), f"{name}: another", home)
     assert found(client, f"{name}: another", journal) == ("FINISHED", [1, 2] if known else [2])
 
 
@@ -82,7 +82,7 @@ def test_a_deleted_experiment_is_named_and_another_name_takes_what_waits(journal
 def test_what_waits_is_sent_after_the_command_of_the_message(journal, home, client, what):
     name = f"restored {what}"
     tell(journal, 1)
-    drained(journal, local_store(home), name, home)
+    send_pending(journal, local_store(home), name, home)
     run_id = journal.meta("tracking_run")
     if what == "run":
         client.delete_run(run_id)
@@ -90,19 +90,19 @@ def test_what_waits_is_sent_after_the_command_of_the_message(journal, home, clie
         client.delete_experiment(client.get_experiment_by_name(name).experiment_id)
     tell(journal, 2)
     with pytest.raises(TrackingError, match=f"the {what} '.*' is deleted in .*: restore it with `MLFLOW_TRACKING_URI=") as caught:
-        drained(journal, local_store(home), name, home)
+        send_pending(journal, local_store(home), name, home)
     with pytest.raises(TrackingError, match="is deleted in"):
-        recorded_run(local_store(home), run_id, home)
+        find_recorded_run(local_store(home), run_id, home)
     restore(str(caught.value))
-    drained(journal, local_store(home), name, home)
+    send_pending(journal, local_store(home), name, home)
     assert found(client, name, journal) == ("FINISHED", [1, 2])
 
 
 def test_a_run_that_the_store_lost_is_sent_whole_again(journal, home, client):
     tell(journal, 1)
-    drained(journal, local_store(home), "lost", home)
+    send_pending(journal, local_store(home), "lost", home)
     journal.set_meta(tracking_run="0" * 32)  # as after the database was replaced
     client.delete_run(client.search_runs([client.get_experiment_by_name("lost").experiment_id])[0].info.run_id)
     tell(journal, 2)
-    drained(journal, local_store(home), "lost", home)
+    send_pending(journal, local_store(home), "lost", home)
     assert found(client, "lost", journal) == ("FINISHED", [1, 2])

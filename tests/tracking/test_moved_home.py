@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from workbench.journal import Journal
-from workbench.tracking import Outbox, default_uri, drained, local_store, open_run, relocate_store
+from workbench.tracking import Outbox, default_uri, local_store, open_run, relocate_store, send_pending
 from workbench.tracking.health import store_health
 from workbench.tracking.store import database
 
@@ -25,7 +25,7 @@ def template(empty_store, tmp_path_factory):
         outbox = Outbox(journal, journal.path.parent / "pictures")
         outbox.image("samples", Image.new("RGB", (8, 8), "red"), 1)
         outbox.finish("FINISHED")
-        drained(journal, local_store(home), EXPERIMENT, home)
+        send_pending(journal, local_store(home), EXPERIMENT, home)
         outbox.image("samples", Image.new("RGB", (8, 8), "blue"), 2)
     return home
 
@@ -81,7 +81,7 @@ def test_after_a_move_earlier_images_are_found_and_what_waits_is_sent(old, tmp_p
     assert all(each.is_relative_to(home) for each in locations(home))
     with closing(journal_of(home)) as journal:
         run_id = journal.meta("tracking_run")
-        assert drained(journal, default_uri(home), EXPERIMENT, home) == 1  # not everything anew
+        assert send_pending(journal, default_uri(home), EXPERIMENT, home) == 1  # not everything anew
         assert (journal.meta("tracking_run"), journal.refused()) == (run_id, [])
     assert images(home)[1] == [(255, 0, 0), (0, 0, 255)]
     assert not old.exists()
@@ -126,6 +126,6 @@ def test_journals_of_before_with_full_paths_find_their_files_in_the_moved_folder
     home = old.rename(tmp_path / "new")
     with closing(journal_of(home)) as journal:
         journal.set_meta(tracking_store=f"sqlite:///{old}/mlflow/mlflow.db")  # as they remember the local store
-        assert drained(journal, local_store(home), EXPERIMENT, home) == 2
+        assert send_pending(journal, local_store(home), EXPERIMENT, home) == 2
         assert journal.refused() == []
     assert images(home)[1] == [(255, 0, 0), (0, 0, 255), (0, 0, 255)]

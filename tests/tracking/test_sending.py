@@ -11,7 +11,7 @@ from PIL import Image
 
 from workbench.errors import TrackingError
 from workbench.journal import Journal
-from workbench.tracking import PARENT, Drainer, Outbox, check_uri, drained, local_store, uri_again
+from workbench.tracking import PARENT, Drainer, Outbox, check_uri, local_store, resolve_uri, send_pending
 
 EXPERIMENT = "sending"
 
@@ -75,7 +75,7 @@ def arrived(client, journal):
 
 def test_all_that_was_said_arrives(journal, home, client, tmp_path):
     filled(journal, tmp_path)
-    assert drained(journal, local_store(home), EXPERIMENT, home) == journal_size(journal)
+    assert send_pending(journal, local_store(home), EXPERIMENT, home) == journal_size(journal)
     found = arrived(client, journal)
     assert found["runs"] == 1
     assert found["status"] == "FINISHED"
@@ -83,14 +83,14 @@ def test_all_that_was_said_arrives(journal, home, client, tmp_path):
     assert [row[:2] for row in found["history"]["loss"]] == [(step, 1.0 / (step + 1)) for step in range(300)]
     assert len(found["images"]) == 2  # the picture, and the UI's small one
     assert found["files"] == ["some/file.txt"]
-    assert drained(journal, local_store(home), EXPERIMENT, home) == 0
+    assert send_pending(journal, local_store(home), EXPERIMENT, home) == 0
 
 
 def test_a_number_that_never_changes_becomes_a_param(journal, home, client, tmp_path):
     outbox = Outbox(journal, tmp_path / "pictures")
     for step in (0, 100, 200):
         outbox.metrics({"eval/nfe": 15.0, "eval/seconds": 2.0}, step)
-    assert drained(journal, local_store(home), EXPERIMENT, home) == 6
+    assert send_pending(journal, local_store(home), EXPERIMENT, home) == 6
     run = client.get_run(journal.meta("tracking_run"))
     assert run.data.params == {"nfe": "15"}
     assert run.data.metrics == {"eval/seconds": 2.0}
@@ -105,10 +105,10 @@ def journal_size(journal):
 
 def test_sending_everything_twice_changes_nothing(journal, home, client, tmp_path):
     filled(journal, tmp_path)
-    drained(journal, local_store(home), EXPERIMENT, home)
+    send_pending(journal, local_store(home), EXPERIMENT, home)
     before = arrived(client, journal)
     journal.forget_sending()  # and which run it is: it is found by its tag
-    assert drained(journal, local_store(home), EXPERIMENT, home) == journal_size(journal)
+    assert send_pending(journal, local_store(home), EXPERIMENT, home) == journal_size(journal)
     assert arrived(client, journal) == before
 
 
@@ -125,7 +125,7 @@ drained(Journal(Path({str(journal.path)!r}), {journal.run!r}), local_store(home)
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "WB_FAULT": moment}, check=False)
     assert done.returncode == -9
     assert journal.unsent() > 0
-    drained(journal, local_store(home), EXPERIMENT, home)
+    send_pending(journal, local_store(home), EXPERIMENT, home)
     found = arrived(client, journal)
     assert found["runs"] == 1
     assert [row[:2] for row in found["history"]["loss"]] == [(step, 1.0 / (step + 1)) for step in range(300)]
@@ -150,7 +150,7 @@ def test_a_store_that_is_away_keeps_nobody_waiting_and_loses_nothing(journal, ho
     until = time.monotonic() + 60.0
     while True:  # the thread may be at its last request still
         try:
-            drained(journal, local_store(home), EXPERIMENT, home)
+            send_pending(journal, local_store(home), EXPERIMENT, home)
             break
         except TrackingError:
             assert time.monotonic() < until
@@ -163,7 +163,7 @@ def test_what_the_store_will_never_take_holds_up_nothing_else(journal, home, cli
     journal.numbers_at(1, {"good": 1.0, "what is this?!": 2.0, "fine": 3.0})
     journal.put("artifact", "gone.txt", {"file": str(tmp_path / "gone.txt"), "folder": "", "sha256": ""})
     Outbox(journal, tmp_path).finish("FINISHED")
-    drained(journal, local_store(home), EXPERIMENT, home)
+    send_pending(journal, local_store(home), EXPERIMENT, home)
     run = client.get_run(journal.meta("tracking_run"))
     assert run.data.metrics == {"good": 1.0, "fine": 3.0}
     assert run.info.status == "FINISHED"
@@ -175,11 +175,11 @@ def test_what_the_store_will_never_take_holds_up_nothing_else(journal, home, cli
 def test_a_run_waits_for_the_one_it_stands_under(journal, home, client, tmp_path):
     Outbox(journal, tmp_path).tags({PARENT: "the parent"})
     with pytest.raises(TrackingError, match=r"'the parent'.*not in the store yet"):
-        drained(journal, local_store(home), EXPERIMENT, home)
+        send_pending(journal, local_store(home), EXPERIMENT, home)
     with closing(Journal(tmp_path / "parent.sqlite", "the parent")) as parent:
         Outbox(parent, tmp_path).tags({"wb.kind": "sweep"})
-        drained(parent, local_store(home), EXPERIMENT, home)
-        drained(journal, local_store(home), EXPERIMENT, home)
+        send_pending(parent, local_store(home), EXPERIMENT, home)
+        send_pending(journal, local_store(home), EXPERIMENT, home)
         run = client.get_run(journal.meta("tracking_run"))
         assert run.data.tags["mlflow.parentRunId"] == parent.meta("tracking_run")
 
@@ -187,7 +187,7 @@ def test_a_run_waits_for_the_one_it_stands_under(journal, home, client, tmp_path
 def test_a_run_that_went_on_ends_anew(journal, home, client, tmp_path):
     for _ in range(2):
         Outbox(journal, tmp_path).finish("KILLED")
-        drained(journal, local_store(home), EXPERIMENT, home)
+        send_pending(journal, local_store(home), EXPERIMENT, home)
         assert client.get_run(journal.meta("tracking_run")).info.status == "KILLED"
         client.update_run(journal.meta("tracking_run"), status="RUNNING")  # as going on does
 
@@ -204,7 +204,7 @@ with alone(Path({str(journal.path.parent)!r}) / "sending.lock"):
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         with pytest.raises(TrackingError, match=rf"is being sent by process {other.pid}"):
-            drained(journal, local_store(home), EXPERIMENT, home)
+            send_pending(journal, local_store(home), EXPERIMENT, home)
         other.stdin.close()
 
 
@@ -217,9 +217,9 @@ def test_a_slip_in_a_uri_is_told_at_once():
 
 
 def test_a_store_is_known_again_without_its_password_being_kept(tmp_path):
-    assert uri_again("local", None, {}, None, tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    assert uri_again("http://host", None, {"MLFLOW_TRACKING_URI": "http://other"}, None, tmp_path) == "http://host"
+    assert resolve_uri("local", None, {}, None, tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert resolve_uri("http://host", None, {"MLFLOW_TRACKING_URI": "http://other"}, None, tmp_path) == "http://host"
     environ = {"MLFLOW_TRACKING_URI": "http://me:word@host"}
-    assert uri_again("http://***@host", None, environ, None, tmp_path) == "http://me:word@host"
+    assert resolve_uri("http://***@host", None, environ, None, tmp_path) == "http://me:word@host"
     with pytest.raises(TrackingError, match="set MLFLOW_TRACKING_URI"):
-        uri_again("http://***@host", None, {}, None, tmp_path)
+        resolve_uri("http://***@host", None, {}, None, tmp_path)

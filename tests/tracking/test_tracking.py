@@ -10,7 +10,7 @@ from PIL import Image
 
 from workbench.errors import TrackingError
 from workbench.sqlite import sqlite_url
-from workbench.tracking import artifact_root, child_of, facts, local_store, open_run, recorded_run, tracking_uri
+from workbench.tracking import artifact_root, child_of, find_recorded_run, local_store, open_run, run_facts, tracking_uri
 
 
 @pytest.fixture(scope="session")
@@ -107,20 +107,20 @@ tracker.finish("FINISHED")
 
 
 def test_facts_name_versions_and_the_commit(tmp_path):
-    told = facts({"diffusion-workbench-samplers": "0.1.0"}, tmp_path)
+    told = run_facts({"diffusion-workbench-samplers": "0.1.0"}, tmp_path)
     assert told["wb.version.diffusion-workbench-samplers"] == "0.1.0"
     assert "wb.version.torch" in told
     assert "wb.git.dirty" not in told
     for command in (["init"], ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "--allow-empty", "-m", "x"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True, capture_output=True)
-    told = facts({}, tmp_path / "recipe.toml")
+    told = run_facts({}, tmp_path / "recipe.toml")
     assert len(told["mlflow.source.git.commit"]) == 40
     assert told["wb.git.dirty"] == "false"
 
 
 def test_a_child_stands_under_its_parent_whose_status_stays(tracker, home):
     tracker.finish("KILLED")
-    parent = recorded_run(local_store(home), tracker.run_id, home)
+    parent = find_recorded_run(local_store(home), tracker.run_id, home)
     child = child_of(parent, "a child")
     child.finish("FINISHED")
     found = tracker.client.get_run(child.run_id)
@@ -131,7 +131,7 @@ def test_a_child_stands_under_its_parent_whose_status_stays(tracker, home):
 
 def test_a_run_that_is_not_in_the_store_is_told(home):
     with pytest.raises(TrackingError, match="finding run 0123"):
-        recorded_run(local_store(home), "0123", home)
+        find_recorded_run(local_store(home), "0123", home)
 
 
 def test_artifacts_of_a_file_store_lie_next_to_its_database(tmp_path, monkeypatch):

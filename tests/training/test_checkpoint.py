@@ -14,9 +14,9 @@ from workbench.errors import CheckpointError
 from workbench.interfaces import NullTracker
 from workbench.recipe import Slot
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.recording import recorded
+from workbench.runs.recording import record_run
 from workbench.training import checkpoint as checkpoints
-from workbench.training.checkpoint import About, TrainState, latest
+from workbench.training.checkpoint import About, TrainState, latest_checkpoint
 from workbench.training.environment import agreement, environment, recipe_hash
 from workbench.training.loop import train
 
@@ -39,11 +39,11 @@ def saved(tmp_path):
 
 
 def files_of(folder):
-    return sorted(path for path in latest(folder).folder.iterdir())
+    return sorted(path for path in latest_checkpoint(folder).folder.iterdir())
 
 
 def test_what_was_saved_comes_back(saved):
-    found = latest(saved)
+    found = latest_checkpoint(saved)
     assert found.state == TrainState(step=2, run="a-run", best=0.25, best_step=1, recorded=7)
     assert found.choices() == {"used": {"group_norm": "ours"}}
     assert found.manifest.environment == {"threads": "1"}
@@ -61,12 +61,12 @@ def test_a_flip_of_any_bit_is_noticed_and_the_checkpoint_before_is_used(saved):
         whole = path.read_bytes()
         path.write_bytes(data)
         warned.clear()
-        found = latest(saved, warned.append)
+        found = latest_checkpoint(saved, warned.append)
         assert found.state.step == 1, f"bit {at} of {path.name}"
         assert len(warned) == 1
         assert path.name in warned[0]
         path.write_bytes(whole)
-    assert latest(saved).state.step == 2
+    assert latest_checkpoint(saved).state.step == 2
 
 
 @pytest.mark.parametrize("keep", range(0, 100, 10))
@@ -74,7 +74,7 @@ def test_a_file_that_was_cut_off_is_noticed(saved, keep):
     for path in files_of(saved):
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) * keep // 100])
-        assert latest(saved).state.step == 1, path.name
+        assert latest_checkpoint(saved).state.step == 1, path.name
         path.write_bytes(whole)
 
 
@@ -82,12 +82,12 @@ def test_a_missing_file_or_manifest_is_noticed(saved):
     for path in files_of(saved):
         whole = path.read_bytes()
         path.unlink()
-        assert latest(saved).state.step == 1, path.name
+        assert latest_checkpoint(saved).state.step == 1, path.name
         path.write_bytes(whole)
 
 
 def test_bytes_that_change_after_the_check_are_not_loaded(saved):
-    found = latest(saved)
+    found = latest_checkpoint(saved)
     path = found.folder / "network.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
@@ -101,16 +101,16 @@ def test_where_all_are_damaged_it_is_said(saved):
     for folder in saved.iterdir():
         (folder / "ema.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="no sound checkpoint before it"):
-        latest(saved)
+        latest_checkpoint(saved)
 
 
 def test_a_later_schema_is_refused_by_name(saved):
-    folder = latest(saved).folder
+    folder = latest_checkpoint(saved).folder
     (folder / "manifest.json").unlink()
     (folder / "state.json").write_text(json.dumps({"schema": 99, "step": 2}))
     shutil.rmtree(saved / "step_00000001")
     with pytest.raises(CheckpointError, match="another version of the workbench"):
-        latest(saved)
+        latest_checkpoint(saved)
 
 
 def test_a_checkpoint_that_reads_back_otherwise_costs_no_older_one(saved, monkeypatch):
@@ -132,13 +132,13 @@ def test_a_run_of_schema_1_goes_on(parts_of, tmp_path):
     shutil.copytree(FIXTURES / "run_schema_1", old.path)
     before = old.numbers()
     assert [line["step"] for line in before if "train/loss" in line["metrics"]] == [1, 2, 3, 4]
-    resume = latest(old.checkpoints)
+    resume = latest_checkpoint(old.checkpoints)
     assert (resume.state.step, resume.manifest) == (4, None)
     parts = parts_of("denoiser={use='small_cnn', channels=8, depth=1}", "train.batch_size=4")
     stream = train(parts, old.checkpoints, resume=resume, run=old.id, recorded=old.recorded)
-    assert list(recorded(stream, old, NullTracker(), print))[-1].phase == "finished"
+    assert list(record_run(stream, old, NullTracker(), print))[-1].phase == "finished"
     assert [line["step"] for line in old.numbers() if "train/loss" in line["metrics"]] == [1, 2, 3, 4, 5, 6]
-    assert latest(old.checkpoints).manifest is not None
+    assert latest_checkpoint(old.checkpoints).manifest is not None
 
 
 @pytest.mark.parametrize(

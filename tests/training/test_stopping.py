@@ -8,10 +8,10 @@ from workbench.evaluation.evaluate import evaluate
 from workbench.evaluation.pictures import nearest
 from workbench.progress import Stop, Stopped
 from workbench.recipe import save
-from workbench.runs.combinations import Evaluator, Measurement
+from workbench.runs.combinations import CombinationEvaluator, Measurement
 from workbench.runs.folder import create_run
 from workbench.runs.spec import RunSpec
-from workbench.training.checkpoint import latest
+from workbench.training.checkpoint import latest_checkpoint
 from workbench.training.loop import train
 from workbench.training.validation import validation_losses
 
@@ -87,7 +87,7 @@ def test_measuring_a_combination_ends_within_a_move(parts_of, tmp_path):
     list(train(parts, run.checkpoints))
     stop = Stop()
     measurement = Measurement(8, 0, 4, parts.recipe.evaluate.features)
-    evaluator = Evaluator(
+    evaluator = CombinationEvaluator(
         run, parts.recipe, RunSpec.of(parts.spec, parts.train, parts.test), measurement, CPU, parts.cache, stop=stop
     )
     stop.request()
@@ -107,7 +107,7 @@ def test_a_validation_that_was_stopped_is_made_up_for(parts_of, tmp_path):
         first.append(moment)
         if moment.step == 3:  # its loss has been logged, and its validation comes next
             stop.request()
-    assert (losses(first), latest(tmp_path / "parts").state.step) == ({}, 3)
-    resumed = losses(train(parts_of(*SMALL), tmp_path / "parts", resume=latest(tmp_path / "parts")))
+    assert (losses(first), latest_checkpoint(tmp_path / "parts").state.step) == ({}, 3)
+    resumed = losses(train(parts_of(*SMALL), tmp_path / "parts", resume=latest_checkpoint(tmp_path / "parts")))
     assert whole == resumed
     assert set(whole) == {3, 6}

@@ -11,17 +11,17 @@ from workbench.interfaces import NullTracker
 from workbench.progress import Stop
 from workbench.recipe import Train, save
 from workbench.runs.folder import create_run, find_run
-from workbench.runs.recording import recorded
-from workbench.runs.trained import drawer_of
-from workbench.training.average import Average
-from workbench.training.batches import Batches, ahead
-from workbench.training.checkpoint import latest
+from workbench.runs.recording import record_run
+from workbench.runs.trained import load_generator
+from workbench.training.average import WeightAverage
+from workbench.training.batches import Batches, prefetch
+from workbench.training.checkpoint import latest_checkpoint
 from workbench.training.loop import train
 from workbench.training.rate import learning_rate
 
 
 def state_of(folder):
-    newest = latest(folder)
+    newest = latest_checkpoint(folder)
     return newest.state.step, {path.name: newest.tensors(path.name) for path in newest.folder.glob("*.safetensors")}
 
 
@@ -58,8 +58,8 @@ def test_a_run_that_was_stopped_and_resumed_ends_where_the_other_does(parts_of, 
         if moment.step == 3:
             stop.request()
     assert moment.phase == "killed"
-    assert latest(tmp_path / "parts").state.step == 3
-    resumed = list(train(parts_of("denoiser.dropout=0.2"), tmp_path / "parts", resume=latest(tmp_path / "parts")))
+    assert latest_checkpoint(tmp_path / "parts").state.step == 3
+    resumed = list(train(parts_of("denoiser.dropout=0.2"), tmp_path / "parts", resume=latest_checkpoint(tmp_path / "parts")))
     assert resumed[-1].phase == "finished"
     assert_equal_states(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
 
@@ -137,7 +137,7 @@ def test_the_learning_rate_is_a_function_of_the_step():
 
 def test_the_average_is_the_recursion_it_is_named_after():
     layer = torch.nn.Linear(2, 1, bias=False)
-    average, expected = Average(layer, 0.5), layer.weight.detach().clone()
+    average, expected = WeightAverage(layer, 0.5), layer.weight.detach().clone()
     for step in range(1, 20):
         layer.weight.data.add_(1.0)
         average.update(step)
@@ -148,7 +148,7 @@ def test_the_average_is_the_recursion_it_is_named_after():
 
 def test_damaged_and_foreign_checkpoints_are_refused_in_words(parts_of, tmp_path):
     list(train(parts_of(), tmp_path))
-    newest = latest(tmp_path)
+    newest = latest_checkpoint(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"step_00000004", "step_00000006"}
     other = parts_of("denoiser.channels=16")
     with pytest.raises(CheckpointError, match="does not fit the network"):
@@ -172,7 +172,7 @@ class Refusing(NullTracker):
 
 def test_a_run_goes_on_and_keeps_its_numbers_when_tracking_fails(parts_of, tmp_path):
     run, told = create_run(tmp_path, "tiny"), []
-    moments = list(recorded(train(parts_of(), run.checkpoints), run, Refusing(), told.append))
+    moments = list(record_run(train(parts_of(), run.checkpoints), run, Refusing(), told.append))
     assert moments[-1].phase == "finished"
     assert len(told) == 1
     assert "gone" in told[0]
@@ -191,7 +191,7 @@ def test_a_run_that_fails_says_so(parts_of, tmp_path):
         raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError):
-        list(recorded(failing(), run, NullTracker(), print))
+        list(record_run(failing(), run, NullTracker(), print))
     assert run.info()["status"] == "FAILED"
 
 
@@ -199,7 +199,7 @@ def test_a_trained_run_draws_the_same_images_in_any_batch(parts_of, tmp_path):
     run, parts = create_run(tmp_path, "tiny"), parts_of()
     save(parts.recipe, run.recipe)
     list(train(parts, run.checkpoints))
-    drawer, step = drawer_of(run, parts.recipe, parts.spec, choose_device("cpu"))
+    drawer, step = load_generator(run, parts.recipe, parts.spec, choose_device("cpu"))
     whole = drawer.images(parts.recipe.sampler, range(5), 0)
     assert (whole.shape, step) == ((5, 3, 16, 16), 6)
     torch.testing.assert_close(drawer.images(parts.recipe.sampler, range(3, 5), 0), whole[3:], rtol=1e-4, atol=1e-4)
@@ -229,7 +229,7 @@ def test_a_batch_made_ahead_is_the_batch_of_its_step(parts_of):
         made.append(step)
         return batches.at(step)
 
-    early = ahead(make)
+    early = prefetch(make)
     for step in (0, 1, 2, 7, 8):  # 7: as after a resume
         assert torch.equal(early(step).eps, batches.at(step).eps)
     assert made[:3] == [0, 1, 2]

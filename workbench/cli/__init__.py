@@ -87,11 +87,11 @@ def _exit_code() -> int | str | None:
         report(error, sys.argv[1:])
         return 2
     except (MemoryError, RuntimeError) as error:
-        from workbench.compute.memory import out_of_memory, ran_out
+        from workbench.compute.memory import exhausted_memory_error, is_out_of_memory
 
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
-        report(out_of_memory(error), sys.argv[1:])
+        report(exhausted_memory_error(error), sys.argv[1:])
         return 2
     except KeyboardInterrupt:
         return 130

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from workbench.metrics import Measured
+    from workbench.metrics import DistanceWithError
     from workbench.runs.folder import RunFolder
 
 ERROR = "_std_error"
@@ -50,7 +50,7 @@ def compare(
 
     from workbench.cli.display import wide_console
     from workbench.cli.outputs import picture_file
-    from workbench.files import replacing
+    from workbench.files import atomic_write
     from workbench.home import wb_home
     from workbench.runs.folder import find_run
 
@@ -63,7 +63,7 @@ def compare(
     _numbers(console, found, everything=everything)
     picture = _picture(found)
     if picture is not None:
-        with replacing(out) as beside:
+        with atomic_write(out) as beside:
             picture.save(beside)
         console.print(f"\nsamples side by side: {escape(str(out))}")
 
@@ -113,13 +113,13 @@ def _numbers(console: Console, runs: list[RunFolder], *, everything: bool) -> No
             console.print(f"[dim]{escape(f'{run.id}: {describe_card(card)}; {describe_sampling(card)}')}[/]")
 
 
-def _measured(name: str, metrics: dict[str, float], cards: dict[str, dict[str, Any]]) -> Measured | None:
-    from workbench.metrics import Measured
+def _measured(name: str, metrics: dict[str, float], cards: dict[str, dict[str, Any]]) -> DistanceWithError | None:
+    from workbench.metrics import DistanceWithError
 
-    return Measured(metrics[name], metrics.get(f"{name}{ERROR}"), cards.get(name)) if name in metrics else None
+    return DistanceWithError(metrics[name], metrics.get(f"{name}{ERROR}"), cards.get(name)) if name in metrics else None
 
 
-def _cell(value: Measured | None, best: bool) -> str:
+def _cell(value: DistanceWithError | None, best: bool) -> str:
     from workbench.cli.display import with_error
 
     if value is None:

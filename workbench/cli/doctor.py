@@ -27,14 +27,14 @@ def doctor(
     [bold]wb doctor[/]
     [bold]wb doctor --seconds 5 --json[/]
     """
-    from workbench.cli.health import Finding, findings
+    from workbench.cli.health import HealthFinding, findings
     from workbench.registry import time_limit
-    from workbench.secrets import concealed
+    from workbench.secrets import conceal
 
-    rows: list[Finding] = []
+    rows: list[HealthFinding] = []
     for each in findings(time_limit() if seconds is None else seconds):
         # What plugins and stores say may quote the environment.
-        finding = replace(each, told=concealed(each.told), remedy=concealed(each.remedy))
+        finding = replace(each, told=conceal(each.told), remedy=conceal(each.remedy))
         rows.append(finding)
         if not as_json:
             _tell(finding.state, f"{finding.about:<9} {typer.style(finding.name, bold=True)}  {finding.told}", finding.remedy)

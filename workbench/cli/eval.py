@@ -15,7 +15,7 @@ from workbench.errors import Problem, RecipeError
 
 if TYPE_CHECKING:
     from workbench.interfaces import FeatureExtractor
-    from workbench.recipe import Axis, Slot
+    from workbench.recipe import AxisSettings, Slot
 
 Values = list[str] | None
 
@@ -84,15 +84,15 @@ def evaluate(
     from rich.markup import escape
 
     from workbench.cli.evaluation.command import sample_command
-    from workbench.cli.evaluation.measuring import measured
+    from workbench.cli.evaluation.measuring import measure_run
     from workbench.cli.evaluation.pictures import PICTURES, draw
-    from workbench.cli.evaluation.record import EvaluationRecord
+    from workbench.cli.evaluation.record import TrackedEvaluation
     from workbench.cli.evaluation.table import best_of, document, footnotes, rows_of, table
     from workbench.cli.outputs import check_free, output_folder
     from workbench.compute.device import choose_device
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import combinations
-    from workbench.runs.combinations import Evaluator, Measurement
+    from workbench.runs.combinations import CombinationEvaluator, Measurement
     from workbench.runs.components import changed_origins
     from workbench.runs.folder import find_run
     from workbench.runs.spec import read_run
@@ -122,11 +122,11 @@ def evaluate(
     )
     for line in changed_origins(folder):
         warn(line)
-    evaluator = Evaluator(folder, recipe, spec, measurement, choose_device(device), cache, warn=warn)
-    record = EvaluationRecord(folder, evaluator.step, tracking_uri, home, console) if track else None
+    evaluator = CombinationEvaluator(folder, recipe, spec, measurement, choose_device(device), cache, warn=warn)
+    record = TrackedEvaluation(folder, evaluator.step, tracking_uri, home, console) if track else None
 
     varied = [axis.name for axis in axes if axis.name != "steps"]
-    found = measured(evaluator, slots, varied, record, console)
+    found = measure_run(evaluator, slots, varied, record, console)
     metric = measurement.features[0].component.metric("fd")
     rows = rows_of(found, varied, metric)
     title = f"{folder.id}, step {evaluator.step}: {measurement.samples:,} images each"
@@ -149,9 +149,9 @@ def _listed(texts: Values) -> list[str]:
     return [name.strip() for text in texts or [] for name in text.split(",") if name.strip()]
 
 
-def _axes(plain: dict[str, Values], vary: Sequence[str], steps: Values) -> list[Axis]:
+def _axes(plain: dict[str, Values], vary: Sequence[str], steps: Values) -> list[AxisSettings]:
     """What is varied; steps last, so that the combinations of a variant follow one another."""
-    from workbench.recipe import Axis
+    from workbench.recipe import AxisSettings
 
     asked: dict[tuple[str, str], list[str]] = {(name, f"--{name}"): texts for name, texts in plain.items() if texts}
     for text in vary:
@@ -162,7 +162,7 @@ def _axes(plain: dict[str, Values], vary: Sequence[str], steps: Values) -> list[
         asked.setdefault((field.strip(), "--vary"), []).append(values)
     if steps:
         asked["steps", "--steps"] = steps
-    return [Axis.of(field, texts, said) for (field, said), texts in asked.items()]
+    return [AxisSettings.of(field, texts, said) for (field, said), texts in asked.items()]
 
 
 def _features(names: list[str]) -> tuple[Slot[FeatureExtractor], ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workbench.interfaces import SampleSpec
     from workbench.recipe import Recipe, SamplerSlot
-    from workbench.runs.cost import Cost
+    from workbench.runs.cost import CostEstimate
 
 POINTS = 240
 
@@ -44,7 +44,7 @@ def explain(
     from workbench.compute.device import choose_device, describe_device
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import warnings
-    from workbench.runs.cost import estimate
+    from workbench.runs.cost import estimate_cost
 
     console = Console(highlight=False)
     loaded, spec = _loaded(recipe, overrides or [])
@@ -57,7 +57,7 @@ def explain(
     if loaded.evaluate.sampler is not None:
         _sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)
     console.print(f"\n[bold]cost[/]  on {describe_device(chosen)}, measured with a few images")
-    _cost(console, loaded, estimate(loaded, chosen, cache_folder(wb_home()), spec))
+    _cost(console, loaded, estimate_cost(loaded, chosen, cache_folder(wb_home()), spec))
 
 
 def _loaded(target: str, overrides: list[str]) -> tuple[Recipe, SampleSpec | None]:
@@ -79,10 +79,10 @@ def _loaded(target: str, overrides: list[str]) -> tuple[Recipe, SampleSpec | Non
 
 def _schedule(console: Console, recipe: Recipe) -> None:
     from workbench.cli.plot import plot
-    from workbench.registry import asked
+    from workbench.registry import plugin_call
 
     schedule = recipe.schedule.component
-    with asked("schedules", recipe.schedule.use, "alpha_sigma()"):
+    with plugin_call("schedules", recipe.schedule.use, "alpha_sigma()"):
         pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
     alpha, sigma = pairs[-1]
     console.print(
@@ -107,12 +107,12 @@ def _log_ratio(after: float, before: float) -> float:
 
 
 def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> None:
-    from workbench.recipe import network_evaluations, path_of
+    from workbench.recipe import expected_nfe, time_grid_of
 
-    path = path_of(slot, recipe.schedule.component)
+    path = time_grid_of(slot, recipe.schedule.component)
     times = [f"{t:.3g}" for t in path.times]
     shown = times if len(times) <= 10 else [*times[:5], "...", *times[-4:]]
-    evaluations = network_evaluations(slot, recipe.schedule.component)
+    evaluations = expected_nfe(slot, recipe.schedule.component)
     guided = f", guidance {slot.guidance:g}" if slot.guidance != 1.0 else ""
     clamped = "" if slot.clamp else ", not clamped"
     console.print(
@@ -121,7 +121,7 @@ def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> N
     )
 
 
-def _cost(console: Console, recipe: Recipe, cost: Cost) -> None:
+def _cost(console: Console, recipe: Recipe, cost: CostEstimate) -> None:
     from rich.table import Table
 
     from workbench.cli.display import duration
@@ -137,9 +137,9 @@ def _cost(console: Console, recipe: Recipe, cost: Cost) -> None:
         ),
         (
             "one step",
-            f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.compute.told()})",
+            f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.compute.describe()})",
         ),
-        ("fast path", "\n".join(cost.compute.choices.told()) if cost.compute.choices is not None else "off"),
+        ("fast path", "\n".join(cost.compute.choices.describe()) if cost.compute.choices is not None else "off"),
         ("training", f"{recipe.train.steps:,} steps, {duration(cost.training_seconds)}"),
         (
             "sampling",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from workbench.errors import RecipeError, WeightsError, WorkbenchError
-from workbench.registry import Entry, Plugin, damaged, installed, is_first_party, load, plugins, probe, unknown_names
+from workbench.registry import Entry, Plugin, find_damaged, installed, is_first_party, load, plugins, probe, unknown_names
 from workbench.registry.versions import CORE
 
 LIBRARY_SECONDS = 180.0
@@ -23,7 +23,7 @@ LIBRARIES = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealthFinding:
     """One line of the doctor's report."""
 
     state: Literal["ok", "note", "broken"]
@@ -37,7 +37,7 @@ class Finding:
         return asdict(self)
 
 
-def findings(seconds: float) -> Iterator[Finding]:
+def findings(seconds: float) -> Iterator[HealthFinding]:
     """Everything, in the order in which it would be missed."""
     from workbench.tracking.quiet import prepare_environment
 
@@ -50,7 +50,7 @@ def findings(seconds: float) -> Iterator[Finding]:
             sound += [entry for entry, error in tried if error is None]
             yield from _plugin(plugin, tried)
     for name in unknown_names():
-        yield Finding(
+        yield HealthFinding(
             "note",
             "plugin",
             name,
@@ -63,20 +63,20 @@ def findings(seconds: float) -> Iterator[Finding]:
     yield _store()
 
 
-def _library(name: str) -> Finding:
+def _library(name: str) -> HealthFinding:
     # In a process of its own: a broken shared library may end it.
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", LIBRARIES[name]], capture_output=True, text=True, timeout=LIBRARY_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return Finding(
+        return HealthFinding(
             "broken", "library", name, f"is not imported after {LIBRARY_SECONDS:g} s", f"pip install --force-reinstall {name}"
         )
     if done.returncode == 0:
-        return Finding("ok", "library", name, done.stdout.strip())
+        return HealthFinding("ok", "library", name, done.stdout.strip())
     words = done.stderr.strip().splitlines()
-    return Finding(
+    return HealthFinding(
         "broken",
         "library",
         name,
@@ -90,32 +90,32 @@ def _imported(plugin: Plugin, seconds: float) -> list[tuple[Entry, str | None]]:
     return [(finding.entry, finding.error) for finding in probe(allowed, seconds)]
 
 
-def _plugin(plugin: Plugin, tried: list[tuple[Entry, str | None]]) -> Iterator[Finding]:
+def _plugin(plugin: Plugin, tried: list[tuple[Entry, str | None]]) -> Iterator[HealthFinding]:
     name = f"{plugin.name} {plugin.version}"
     broken = {error for _, error in tried if error is not None}
     for trouble in plugin.troubles:
         if trouble.state == "wrong API range":
             continue  # importing has told that
-        yield Finding("note", "plugin", name, trouble.state, trouble.message)
+        yield HealthFinding("note", "plugin", name, trouble.state, trouble.message)
     for entry, error in tried:
         if error is not None:
             remedy = f"pip install --upgrade {plugin.name}, tell its author, or pip uninstall {plugin.name}"
-            yield Finding("broken", "plugin", name, f"{entry.kind}: {error}", "" if "pip install" in error else remedy)
+            yield HealthFinding("broken", "plugin", name, f"{entry.kind}: {error}", "" if "pip install" in error else remedy)
     if not broken and tried:
-        yield Finding("ok", "plugin", name, ", ".join(entry.name for entry, _ in tried))
+        yield HealthFinding("ok", "plugin", name, ", ".join(entry.name for entry, _ in tried))
 
 
-def _metadata() -> Iterator[Finding]:
+def _metadata() -> Iterator[HealthFinding]:
     """Metadata folders that hide a package or describe it twice."""
-    for row in damaged():
+    for row in find_damaged():
         ours = row.name == CORE or is_first_party(row.name)
         remedy = f"delete {row.path}" if row.has_sound else f"pip install --force-reinstall {row.name}, or delete {row.path}"
         state: Literal["note", "broken"] = "broken" if ours and not row.has_sound else "note"
         told = f"{row.path} cannot be used: {row.reason}" + ("; another copy of the package is used" if row.has_sound else "")
-        yield Finding(state, "package", row.name, told, remedy)
+        yield HealthFinding(state, "package", row.name, told, remedy)
 
 
-def _weights(sound: list[Entry]) -> Iterator[Finding]:
+def _weights(sound: list[Entry]) -> Iterator[HealthFinding]:
     """Whether the weights of feature extractors are there and are what they should be."""
     from pydantic import ValidationError
 
@@ -127,36 +127,38 @@ def _weights(sound: list[Entry]) -> Iterator[Finding]:
         except ValidationError:
             continue  # it has fields without defaults; a recipe knows them
         except WeightsError as error:
-            yield Finding("note", "weights", entry.name, str(error))
+            yield HealthFinding("note", "weights", entry.name, str(error))
             continue
         except WorkbenchError as error:
-            yield Finding("broken", "weights", entry.name, str(error))
+            yield HealthFinding("broken", "weights", entry.name, str(error))
             continue
-        yield Finding("ok", "weights", entry.name, f"{card.dims} dimensions, sha256 {card.weights_sha256[:12]}")
+        yield HealthFinding("ok", "weights", entry.name, f"{card.dims} dimensions, sha256 {card.weights_sha256[:12]}")
 
 
-def _data() -> Iterator[Finding]:
+def _data() -> Iterator[HealthFinding]:
     """Whether the recipes at hand can be used as they are."""
     from workbench.home import wb_home
     from workbench.recipe import load as load_recipe
 
     if not installed("datasets"):
-        yield Finding("broken", "data", "datasets", "none is installed", "pip install diffusion-workbench-datasets")
+        yield HealthFinding("broken", "data", "datasets", "none is installed", "pip install diffusion-workbench-datasets")
     for path in sorted((wb_home() / "recipes").glob("*.toml")):
         try:
             recipe = load_recipe(path)
         except RecipeError as error:
             first = error.problems[0]
-            yield Finding("note", "recipe", path.name, f"{first.key}: {first.message}".splitlines()[0], f"wb validate {path}")
+            yield HealthFinding(
+                "note", "recipe", path.name, f"{first.key}: {first.message}".splitlines()[0], f"wb validate {path}"
+            )
         else:
-            yield Finding("ok", "recipe", path.name, f"{recipe.dataset.use} can be loaded")
+            yield HealthFinding("ok", "recipe", path.name, f"{recipe.dataset.use} can be loaded")
 
 
-def _store() -> Finding:
+def _store() -> HealthFinding:
     """Whether the tracking store can be read or made."""
     from workbench.home import wb_home
     from workbench.tracking.health import store_health
 
     health = store_health(os.environ, wb_home())
     state: Literal["ok", "note", "broken"] = "broken" if not health.sound else "note" if health.remedy else "ok"
-    return Finding(state, "store", health.where, health.told, health.remedy)
+    return HealthFinding(state, "store", health.where, health.told, health.remedy)

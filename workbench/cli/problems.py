@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from workbench.errors import Problem, RecipeError, WorkbenchError
-from workbench.secrets import concealed
+from workbench.secrets import conceal
 
 SHOWN = 4
 
@@ -42,7 +42,7 @@ def _listed(words: Sequence[str]) -> str:
 
 def _wrapped(text: str) -> str:
     """Long lines go on four columns in. What could change the terminal, as a key of somebody's recipe, is shown by its code."""
-    text = "".join(each if each == "\n" or each.isprintable() else repr(each)[1:-1] for each in concealed(text))
+    text = "".join(each if each == "\n" or each.isprintable() else repr(each)[1:-1] for each in conceal(text))
     width = max(60, min(shutil.get_terminal_size((120, 24)).columns, 140))
     lines = []
     for line in text.splitlines():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.cli.display import Display
-    from workbench.cli.tracked import Tracked
+    from workbench.cli.tracked import RunTracking
     from workbench.model.build import Parts
     from workbench.progress import Stop
     from workbench.recipe import Recipe
@@ -72,7 +72,7 @@ def run(
     from rich.markup import escape
 
     from workbench.cli.display import Display
-    from workbench.cli.tracked import tracked
+    from workbench.cli.tracked import start_tracking
     from workbench.compute.device import choose_device, describe_device
     from workbench.home import cache_folder, wb_home
     from workbench.model.build import assemble
@@ -112,7 +112,7 @@ def run(
                 warn(line)
             plan.apply()
             record_origins(run_folder, recipe)
-            record = tracked(run_folder, parts, source, tracking_uri, home, warn, send=track)
+            record = start_tracking(run_folder, parts, source, tracking_uri, home, warn, send=track)
             console.print(f"run [bold]{escape(run_folder.id)}[/]  in {escape(str(run_folder.path))}")
             status, unsent = "failed", 0
             try:
@@ -173,21 +173,21 @@ def _tell_parts(console: Console, parts: Parts) -> None:
         console.print(f"  [yellow]{escape(note)}[/]")
     if len(told.notes) > 10:
         console.print(f"  [yellow]and {len(told.notes) - 10} more[/]")
-    console.print(f"network: {parts.recipe.denoiser.use}, {millions:.2f} million parameters, {parts.compute.told()}")
+    console.print(f"network: {parts.recipe.denoiser.use}, {millions:.2f} million parameters, {parts.compute.describe()}")
 
 
 def _go(
     parts: Parts,
     folder: RunFolder,
     plan: Plan,
-    record: Tracked,
+    record: RunTracking,
     stop: Stop,
     display: Display,
     console: Console,
     warn: Callable[[str], None],
 ) -> str:
-    from workbench.runs.recording import recorded
-    from workbench.training.checkpoint import latest
+    from workbench.runs.recording import record_run
+    from workbench.training.checkpoint import latest_checkpoint
     from workbench.training.loop import train
 
     def report_stop() -> None:
@@ -195,12 +195,12 @@ def _go(
 
     phase = "killed"
     with stop_on_signals(stop, report_stop):
-        resume = plan.checkpoint(latest(folder.checkpoints, warn))
+        resume = plan.checkpoint(latest_checkpoint(folder.checkpoints, warn))
         if resume is not None:
             _tell_resumed(console, parts, folder, resume, warn)
             folder.update(status="RUNNING")
         steps = train(parts, folder.checkpoints, resume=resume, stop=stop, run=folder.id, recorded=folder.recorded)
-        for moment in recorded(steps, folder, record.tracker, warn):
+        for moment in record_run(steps, folder, record.tracker, warn):
             display.show(moment)
             phase = moment.phase
     return phase
@@ -208,10 +208,10 @@ def _go(
 
 def _tell_resumed(console: Console, parts: Parts, folder: RunFolder, resume: Checkpoint, warn: Callable[[str], None]) -> None:
     """From where a run goes on, and how far it will agree with one that was not interrupted."""
-    from workbench.training.environment import agreement_with
+    from workbench.training.environment import compare_environment
 
-    agreed = agreement_with(resume, parts)
-    console.print(f"resuming from step {resume.state.step}; determinism: {agreed.told()}")
+    agreed = compare_environment(resume, parts)
+    console.print(f"resuming from step {resume.state.step}; determinism: {agreed.describe()}")
     folder.update(determinism={"level": agreed.level, "reasons": list(agreed.reasons)})
     lost = resume.state.recorded - folder.recorded()
     if lost > 0:
@@ -222,12 +222,12 @@ def _tell_end(console: Console, folder: RunFolder, status: str) -> None:
     from rich.markup import escape
 
     from workbench.cli.display import duration
-    from workbench.runs.durations import spent
+    from workbench.runs.durations import measure_durations
 
     if status == "killed":
         console.print(f"stopped at step {folder.info()['step']}; resume it: [bold]wb run --resume {escape(folder.id)}[/]")
         return
-    told = spent(folder)
+    told = measure_durations(folder)
     console.print(
         f"[green]finished[/]  training {duration(told.training)}, evaluation {duration(told.evaluation)} ({told.share:.0%})  "
         f"pictures in {escape(str(folder.pictures))}"

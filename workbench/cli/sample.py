@@ -68,14 +68,14 @@ def sample(
     from workbench.cli.outputs import picture_file
     from workbench.cli.sampler_options import sampler_of
     from workbench.compute.device import choose_device
-    from workbench.compute.memory import DRAWING, fitting
+    from workbench.compute.memory import DRAWING, explain_out_of_memory
     from workbench.evaluation.pictures import grid, to_uint8
-    from workbench.files import replacing
+    from workbench.files import atomic_write
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import variant
     from workbench.runs.folder import find_run
     from workbench.runs.spec import read_run
-    from workbench.runs.trained import drawer_of
+    from workbench.runs.trained import load_generator
 
     out = picture_file(out, "samples.png", force=force)
     if separate is not None:
@@ -85,19 +85,19 @@ def sample(
     recipe, spec = read_run(folder, cache_folder(home), warn=lambda text: typer.echo(f"warning: {text}", err=True))
     options = {"use": sampler, "steps": steps, "guidance": guidance, "spacing": spacing, "eta": eta}
     slot = sampler_of(recipe, options, settings or [])
-    drawer, step = drawer_of(folder, recipe, spec.sample, choose_device(device))
+    drawer, step = load_generator(folder, recipe, spec.sample, choose_device(device))
     labels = _labels(recipe, spec.sample.classes, label, number)
     batches, name = [], f"{variant(slot)}, {slot.steps} steps"
     with ImageBar(name, number) as bar:
         for start in range(0, number, batch_size):
             index = range(start, min(start + batch_size, number))
-            with fitting(DRAWING, min(batch_size, number)):
+            with explain_out_of_memory(DRAWING, min(batch_size, number)):
                 batches.append(
                     to_uint8(drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop]))
                 )
             bar.show(index.stop)
     images = torch.cat(batches)
-    with replacing(out) as beside:
+    with atomic_write(out) as beside:
         grid(images, max(1, round(number**0.5))).save(beside)
     if separate is not None:
         _write_each(images, separate)

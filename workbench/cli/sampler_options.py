@@ -29,16 +29,16 @@ def sampler_of(recipe: Recipe, options: Mapping[str, Any], settings: Sequence[st
 
 def options_of(slot: SamplerSlot, recipe: Recipe) -> list[str]:
     """The words of a command line that `sampler_of` reads as this sampler."""
-    from workbench.recipe import changes_to, text_of
+    from workbench.recipe import changes_to, format_value
 
     words: list[str] = []
     for field, value in changes_to(slot, recipe).items():
-        words += [OPTIONS[field], text_of(value)] if field in OPTIONS else ["--set", f"{TABLE}{field}={text_of(value)}"]
+        words += [OPTIONS[field], format_value(value)] if field in OPTIONS else ["--set", f"{TABLE}{field}={format_value(value)}"]
     return words
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    from workbench.recipe import value_of
+    from workbench.recipe import parse_value
 
     key, equals, value = text.partition("=")
     key = key.strip()
@@ -49,4 +49,4 @@ def _setting(text: str) -> tuple[str, Any]:
     if not key.startswith(TABLE) or key == TABLE:
         what = "only the sampler of a trained run can be changed: sampler.FIELD=VALUE such as sampler.clamp=false"
         raise RecipeError([Problem("--set", None, f"{key:.80}", what)])
-    return key.removeprefix(TABLE), value_of(value.strip())
+    return key.removeprefix(TABLE), parse_value(value.strip())

@@ -74,12 +74,12 @@ def _show_component(console: Console, kind: Kind, entry: Entry) -> None:
     from rich.padding import Padding
 
     from workbench.recipe.starting import CORE_TABLES
-    from workbench.registry import asked, load
+    from workbench.registry import load, plugin_call
 
     cls = load(kind, entry.qualified)
     console.print(f"[bold]{entry.name}[/]  [dim]{kind.removesuffix('s')} from {entry.distribution} {entry.version}[/]\n")
     console.print(Padding(escape(inspect.getdoc(cls) or ""), (0, 2)))
-    with asked(kind, entry.qualified, "describing its fields"):
+    with plugin_call(kind, entry.qualified, "describing its fields"):
         _print_fields(console, cls)
     if kind == "samplers":
         console.print("  [dim]Fields that every sampler has:[/]")

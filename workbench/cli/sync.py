@@ -87,15 +87,15 @@ def _send(folder: RunFolder | SweepFolder, option: str | None, experiment: str |
     """Send what one journal holds; how many of its records have not arrived."""
     from rich.markup import escape
 
-    from workbench.cli.tracked import describe_afterwards, describe_end, place_of, remember
+    from workbench.cli.tracked import describe_afterwards, describe_end, store_tracking_uri, tracking_uri_of
     from workbench.recipe import load_stored
     from workbench.runs.folder import RunFolder
-    from workbench.tracking import Outbox, drained
+    from workbench.tracking import Outbox, send_pending
 
     recipe = load_stored(folder.recipe, None)
     with closing(folder.journal()) as journal:
-        uri = place_of(folder, recipe, option, home, journal)
-        remember(journal, uri, home)
+        uri = tracking_uri_of(folder, recipe, option, home, journal)
+        store_tracking_uri(journal, uri, home)
         if isinstance(folder, RunFolder):
             outbox = Outbox(journal, folder.pictures)
             if not journal.meta("described"):
@@ -107,7 +107,7 @@ def _send(folder: RunFolder | SweepFolder, option: str | None, experiment: str |
             journal.forget_sending()
         if not isinstance(folder, RunFolder) or folder.status() != "RUNNING":
             journal.retry_refused()
-        sent = drained(journal, uri, journal.meta("experiment") or recipe.tracking.experiment, home)
+        sent = send_pending(journal, uri, journal.meta("experiment") or recipe.tracking.experiment, home)
         left, refused = journal.unsent(), journal.refusals()
         console.print(
             f"{escape(folder.path.name)}  {sent:,} sent"

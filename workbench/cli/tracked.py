@@ -22,7 +22,7 @@ ENDS = ("finished", "killed", "failed")
 FIRST_STEP_SECONDS = 10.0
 
 
-class Tracked:
+class RunTracking:
     """A run's tracker, and what sends for it; without a drainer, everything waits in the journal for `wb sync`."""
 
     def __init__(self, tracker: Tracker, journal: Journal, drainer: Drainer | None) -> None:
@@ -38,7 +38,7 @@ class Tracked:
         return left
 
 
-def tracked(
+def start_tracking(
     folder: RunFolder,
     parts: Parts,
     source: Path,
@@ -48,7 +48,7 @@ def tracked(
     tags: Mapping[str, str] | None = None,
     *,
     send: bool = True,
-) -> Tracked:
+) -> RunTracking:
     """Write down all that is known of a run before its first step, and begin to send, unless `send` is false.
 
     `option` is the store that was asked for, `tags` are further ones. TrackingError only where the store is none that there could be; one
@@ -57,12 +57,12 @@ def tracked(
     from workbench.compute.device import describe_device
     from workbench.recipe import decisive
     from workbench.recipe.origins import origins_of
-    from workbench.tracking import Drainer, Outbox, facts
+    from workbench.tracking import Drainer, Outbox, run_facts
 
     recipe, journal, drainer = parts.recipe, folder.journal(), None
-    uri = place_of(folder, recipe, option, home, journal) if send else ""
+    uri = tracking_uri_of(folder, recipe, option, home, journal) if send else ""
     if send:
-        remember(journal, uri, home)
+        store_tracking_uri(journal, uri, home)
     tracker = Outbox(journal, folder.pictures)
     used = origins_of(recipe)
     hashes = {f"wb.hash.{origin.distribution}": origin.sha256 for origin in used}
@@ -73,14 +73,14 @@ def tracked(
         tracker.params(decisive(recipe))
         tracker.tags(
             {
-                **facts({origin.distribution: origin.version for origin in used}, source.absolute()),
+                **run_facts({origin.distribution: origin.version for origin in used}, source.absolute()),
                 **hashes,
                 "mlflow.source.name": str(source),
                 "wb.recipe": recipe.name,
                 **({"mlflow.note.content": recipe.description} if recipe.description else {}),
                 "wb.data": parts.train.provenance.source,
                 "wb.device": describe_device(parts.device),
-                "wb.precision": parts.compute.told(),
+                "wb.precision": parts.compute.describe(),
                 **(tags or {}),
             }
         )
@@ -93,7 +93,7 @@ def tracked(
     if send:
         experiment = journal.meta("experiment") or recipe.tracking.experiment
         drainer = Drainer(folder.journal, uri, experiment, home, warn, FIRST_STEP_SECONDS)
-    return Tracked(tracker, journal, drainer)
+    return RunTracking(tracker, journal, drainer)
 
 
 def _changed(folder: RunFolder) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _changed(folder: RunFolder) -> dict[str, str]:
 def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> None:
     """Write down, from its folder, what an earlier version with --no-track did not: all but versions and machine of that time."""
     from workbench.recipe import decisive
-    from workbench.runs.recording import final_weights
+    from workbench.runs.recording import final_weight_files
 
     outbox.params(decisive(recipe))
     components = folder.info().get("components", [])
@@ -129,7 +129,7 @@ def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> No
             outbox.artifact(path, "pictures")
     if (folder.path / "cards.json").is_file():
         outbox.artifact(folder.path / "cards.json")
-    for path in final_weights(folder) if folder.status() == "FINISHED" else []:
+    for path in final_weight_files(folder) if folder.status() == "FINISHED" else []:
         outbox.artifact(path, "checkpoint")
 
 
@@ -145,19 +145,21 @@ def describe_end(folder: RunFolder, journal: Journal, outbox: Outbox) -> None:
         outbox.finish(status)
 
 
-def place_of(folder: RunFolder | SweepFolder, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:
+def tracking_uri_of(folder: RunFolder | SweepFolder, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:
     """The URI of the store that a run goes to: the one it has gone to so far, if nobody asks for another."""
-    from workbench.tracking import check_uri, masked, uri_again
+    from workbench.tracking import check_uri, mask_password, resolve_uri
 
     earlier = folder.info().get("tracking")  # of a run that was begun before there were journals
     if earlier and journal.meta("tracking_run") is None:
-        journal.set_meta(uri=masked(earlier["uri"]), tracking_run=earlier["run_id"], tracking_store=masked(earlier["uri"]))
-    uri = uri_again(journal.meta("uri"), option, os.environ, recipe.tracking.uri, home)
+        journal.set_meta(
+            uri=mask_password(earlier["uri"]), tracking_run=earlier["run_id"], tracking_store=mask_password(earlier["uri"])
+        )
+    uri = resolve_uri(journal.meta("uri"), option, os.environ, recipe.tracking.uri, home)
     check_uri(uri)
     return uri
 
 
-def remember(journal: Journal, uri: str, home: Path) -> None:
+def store_tracking_uri(journal: Journal, uri: str, home: Path) -> None:
     """Write down where a run goes, without a password."""
     from workbench.tracking import store_name
 

@@ -48,7 +48,7 @@ def ui(
     """
     from workbench.home import wb_home
     from workbench.sqlite import sqlite_path
-    from workbench.tracking import artifact_root, check_uri, default_uri, masked, relocate_store
+    from workbench.tracking import artifact_root, check_uri, default_uri, mask_password, relocate_store
     from workbench.tracking import tracking_uri as resolve
     from workbench.tracking.quiet import prepare_environment
 
@@ -57,7 +57,7 @@ def ui(
     uri = resolve(tracking_uri, os.environ, None, home)
     check_uri(uri)
     if uri.startswith(("http://", "https://")):
-        typer.echo(f"the runs are on a server: open {masked(uri).rstrip('/')}{_charts(uri, home)}")
+        typer.echo(f"the runs are on a server: open {mask_password(uri).rstrip('/')}{_charts(uri, home)}")
         return
     path = sqlite_path(uri)
     if path is not None and not path.exists():

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from workbench.compute.compiling import can_compile, compile_blocks
-from workbench.compute.device import Precision, autocast, bf16_precision_pays
-from workbench.compute.fast.choices import Choices, host
+from workbench.compute.device import Precision, autocast, is_bf16_faster
+from workbench.compute.fast.choices import Choices, host_name
 from workbench.compute.fast.kernels import Kernels
 from workbench.compute.fast.mode import FastPath
-from workbench.compute.graphs import Replayed
-from workbench.compute.memory import TRAINING, fitting, keep_freed
+from workbench.compute.graphs import ReplayedNetwork
+from workbench.compute.memory import TRAINING, explain_out_of_memory, retain_freed_memory
 from workbench.diffusion import Network
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Train
@@ -60,22 +60,22 @@ class Compute:
             stack.enter_context(FastPath(self.choices, self.kernels))
         return stack
 
-    def bound(self, network: nn.Module) -> Network:
+    def wrap(self, network: nn.Module) -> Network:
         """The network, computing like this whoever calls it."""
         return partial(_within, self, network)
 
-    def training(self, network: nn.Module) -> Network:
+    def for_training(self, network: nn.Module) -> Network:
         """`bound`, for the network that is trained: the one that is evaluated so often that compiling it pays."""
         if self.compiled:
             compile_blocks(network)
-        return self.bound(network)
+        return self.wrap(network)
 
-    def drawing(self, network: nn.Module) -> Network:
+    def for_sampling(self, network: nn.Module) -> Network:
         """`bound`, for a network that is evaluated many times and not trained."""
-        return Replayed(self.bound(network)) if self.replayed else self.bound(network)
+        return ReplayedNetwork(self.wrap(network)) if self.replayed else self.wrap(network)
 
     @contextmanager
-    def unchanged(self, network: nn.Module) -> Iterator[None]:
+    def frozen_weights(self, network: nn.Module) -> Iterator[None]:
         """A context in which the network's weights stay as they are: on a CPU each is cast to bfloat16 once, not at every evaluation."""
         if self.device.type != "cpu" or self.precision != "bf16":
             yield
@@ -96,16 +96,16 @@ class Compute:
         it happens in."""
         return time.perf_counter() - (0.0 if self.kernels is None else self.kernels.seconds)
 
-    def taken(self) -> Mapping[str, Any]:
+    def choices_used(self) -> Mapping[str, Any]:
         """What was chosen by measurement in this process, for `retake` in another one."""
-        return {} if self.choices is None else self.choices.taken()
+        return {} if self.choices is None else self.choices.to_dict()
 
-    def retake(self, taken: Mapping[str, Any]) -> None:
+    def restore_choices(self, taken: Mapping[str, Any]) -> None:
         """Choose as another process did."""
         if self.choices is not None:
-            self.choices.retake(taken)
+            self.choices.restore(taken)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """For people, in a few words."""
         extra = {"fast path": self.choices is not None, "compiled": self.compiled, "CUDA graphs": self.replayed}
         return ", ".join([self.precision, *(name for name, said in extra.items() if said)])
@@ -133,8 +133,8 @@ def choose_compute(
     long = _lasts(settings, COMPILED_STEPS, COMPILED_MINUTES)
     on_cpu = fast and device.type == "cpu"
     if on_cpu:
-        keep_freed()
-    built = None if cache is None else cache / "fast_path" / "kernels" / host()
+        retain_freed_memory()
+    built = None if cache is None else cache / "fast_path" / "kernels" / host_name()
     compute = Compute(
         device,
         choices=choices if on_cpu else None,
@@ -153,7 +153,7 @@ def choose_compute(
         return in_bf16
     if device.type == "cuda":
         return in_bf16 if torch.cuda.get_device_capability(device) >= (8, 0) else compute
-    if not bf16_precision_pays():
+    if not is_bf16_faster():
         return compute
     images = min(TRIED, settings.batch_size)
     key = f"step of {_shape(network)} on {images} x {list(spec.shape)} {'torch' if compute.choices is None else 'fast path'}"
@@ -163,7 +163,7 @@ def choose_compute(
     ways: dict[str, Callable[[], float]] = {
         each.precision: partial(_milliseconds, each, measured, spec, images) for each in (tried, replace(tried, precision="bf16"))
     }
-    with fitting(TRAINING, images):
+    with explain_out_of_memory(TRAINING, images):
         times = choices.times(key, ways)
     return in_bf16 if times["fp32"] > WORTH * times["bf16"] else compute
 
@@ -183,7 +183,7 @@ def _milliseconds(compute: Compute, network: nn.Module, spec: SampleSpec, images
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(images, *spec.shape, generator=generator).to(compute.device)
     level = torch.randn(images, generator=generator).to(compute.device)
-    run = compute.bound(network)
+    run = compute.wrap(network)
 
     def once() -> None:
         # Summed with weights: a network that starts at zero still has gradients everywhere behind its last layer.

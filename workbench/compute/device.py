@@ -32,7 +32,7 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
+def move_to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """A tensor of the host on the device; the host does not wait for what a GPU is at."""
     if device.type != "cuda":
         return tensor.to(device)
@@ -59,7 +59,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 @functools.cache
-def bf16_precision_pays() -> bool:
+def is_bf16_faster() -> bool:
     """Whether a convolution, forward and backward, runs faster in bf16 on this processor.
 
     Measured, because processors that have bf16 instructions differ by a factor of ten, and some that have none emulate them.

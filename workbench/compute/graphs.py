@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.compute.memory import ran_out
+from workbench.compute.memory import is_out_of_memory
 from workbench.errors import TrainingError
 
 WARM_UP = 3  # calls in which libraries choose their algorithms; a recording must not contain that
 Arguments = Sequence[Tensor | None]
 
 
-class Recorded:
+class RecordedGraph:
     """A function of tensors, recorded when this is made and replayed at every call with arguments of the same shapes.
 
     The tensors it gives are overwritten by the next call. Raises TrainingError where the function waits for the GPU or does anything
@@ -39,7 +39,7 @@ class Recorded:
             with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._out = function(*self._held)
         except RuntimeError as error:
-            if ran_out(error):
+            if is_out_of_memory(error):
                 raise
             raise TrainingError(
                 f"the network cannot be recorded as a CUDA graph ({str(error).splitlines()[0]}). "
@@ -55,12 +55,12 @@ class Recorded:
         return self._out
 
 
-class Replayed:
+class ReplayedNetwork:
     """A network that is not trained: from the second call with the same shapes on it is replayed, each shape by its own recording."""
 
     def __init__(self, network: Callable[..., Tensor]) -> None:
         self._network = network
-        self._recorded: dict[Any, Recorded | None] = {}
+        self._recorded: dict[Any, RecordedGraph | None] = {}
 
     def __call__(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
         """F(x [b, c, h, w], level [b], cond [b] or None)."""
@@ -72,6 +72,6 @@ class Replayed:
             return self._network(x, level, cond)
         recorded = self._recorded[key]
         if recorded is None:
-            recorded = self._recorded[key] = Recorded(self._network, (x, level, cond))
+            recorded = self._recorded[key] = RecordedGraph(self._network, (x, level, cond))
         out: Tensor = recorded(x, level, cond)
         return out.clone()

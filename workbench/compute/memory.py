@@ -31,7 +31,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 @functools.cache
-def keep_freed() -> None:
+def retain_freed_memory() -> None:
     """Have the C library keep what is freed for what is allocated next, where it is glibc.
 
     Every step allocates what the last one freed. Given back to the system in between, large tensors come back as pages that must be mapped
@@ -43,7 +43,7 @@ def keep_freed() -> None:
 
 
 @contextmanager
-def fitting(key: str, size: int, kept: Path | None = None) -> Iterator[None]:
+def explain_out_of_memory(key: str, size: int, kept: Path | None = None) -> Iterator[None]:
     """Raise OutOfMemory where memory does not hold what is computed for `size` images, as the recipe's field `key` says.
 
     `kept` is the checkpoint that is left. What the failed computation held is let go: the end of a run has to be written down yet.
@@ -51,7 +51,7 @@ def fitting(key: str, size: int, kept: Path | None = None) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         told = OutOfMemory(f"{key} = {size} did not fit into memory{_figures(error)}: {_advice(key, size)}{_left(kept)}")
         traceback.clear_frames(error.__traceback__)
@@ -59,24 +59,24 @@ def fitting(key: str, size: int, kept: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def enough_memory() -> Iterator[None]:
+def explain_exhausted_memory() -> Iterator[None]:
     """Raise OutOfMemory where memory runs out in the block and no batch is to blame."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
-        raise out_of_memory(error) from error
+        raise exhausted_memory_error(error) from error
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no memory left, on a GPU or on the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
 
 
-def out_of_memory(error: BaseException) -> OutOfMemory:
+def exhausted_memory_error(error: BaseException) -> OutOfMemory:
     """What to say of memory that ran out where no batch is to blame."""
     return OutOfMemory(
         f"there is not enough memory{_figures(error)}: end other programs, or use a smaller network, smaller images or fewer of them "

@@ -7,7 +7,6 @@ from workbench.diffusion.inversion import bisected_time
 from workbench.diffusion.normalization import fork_group_norm_silu, group_norm_silu
 from workbench.diffusion.objective import Objective, diffuse
 from workbench.diffusion.parameterization import PARAMETERIZATIONS, Parameterization, check_combination
-from workbench.diffusion.paths import Path
 from workbench.diffusion.posterior import (
     Clamped,
     ConditionalPosteriorMean,
@@ -18,6 +17,7 @@ from workbench.diffusion.posterior import (
     level_of,
 )
 from workbench.diffusion.sampling import renoise, sample, trajectory
+from workbench.diffusion.time_grid import TimeGrid
 
 __all__ = [
     "PARAMETERIZATIONS",
@@ -31,7 +31,7 @@ __all__ = [
     "NetworkPosterior",
     "Objective",
     "Parameterization",
-    "Path",
+    "TimeGrid",
     "attend",
     "bisected_time",
     "check_combination",

@@ -17,10 +17,10 @@ def attend(qkv: Tensor, heads: int) -> Tensor:
     if has_torch_function_unary(qkv):
         out: Tensor = handle_torch_function(attend, (qkv,), qkv, heads)
         return out
-    return taken_apart(F.scaled_dot_product_attention, qkv, heads)
+    return reference_attention(F.scaled_dot_product_attention, qkv, heads)
 
 
-def taken_apart(attention: Callable[[Tensor, Tensor, Tensor], Tensor], qkv: Tensor, heads: int) -> Tensor:
+def reference_attention(attention: Callable[[Tensor, Tensor, Tensor], Tensor], qkv: Tensor, heads: int) -> Tensor:
     """`attend` by an attention of one's own, called with queries, keys and values [b, heads, n, c/heads]."""
     b, n, width = qkv.shape
     q, k, v = qkv.reshape(b, n, 3, heads, width // 3 // heads).permute(2, 0, 3, 1, 4)

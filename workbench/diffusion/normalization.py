@@ -30,7 +30,7 @@ def group_norm_silu(
     if has_torch_function_unary(x):
         out: Tensor = handle_torch_function(group_norm_silu, (x,), x, groups, weight, bias, eps, added, scale, shift)
         return out
-    return composed(F.group_norm, x, groups, weight, bias, eps, added, scale, shift)
+    return reference_group_norm_silu(F.group_norm, x, groups, weight, bias, eps, added, scale, shift)
 
 
 def fork_group_norm_silu(
@@ -47,15 +47,15 @@ def fork_group_norm_silu(
     if has_torch_function_unary(x):
         out: tuple[Tensor, Tensor] = handle_torch_function(fork_group_norm_silu, (x,), x, groups, weight, bias, eps)
         return out
-    return forked(group_norm_silu, x, groups, weight, bias, eps)
+    return reference_fork(group_norm_silu, x, groups, weight, bias, eps)
 
 
-def forked(norm: Callable[..., Tensor], x: Tensor, *told: Any, **named: Any) -> tuple[Tensor, Tensor]:
+def reference_fork(norm: Callable[..., Tensor], x: Tensor, *told: Any, **named: Any) -> tuple[Tensor, Tensor]:
     """`fork_group_norm_silu` by a norm of one's own."""
     return norm(x, *told, **named), x
 
 
-def composed(
+def reference_group_norm_silu(
     norm: Callable[..., Tensor],
     x: Tensor,
     groups: int,

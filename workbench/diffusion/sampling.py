@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.diffusion.paths import Path
+from workbench.diffusion.time_grid import TimeGrid
 from workbench.interfaces import NoiseSchedule, NoiseSource, PosteriorMean, Sampler
 from workbench.random import KeyedNoise, Stream
 
@@ -16,7 +16,7 @@ from workbench.random import KeyedNoise, Stream
 def sample(
     posterior: PosteriorMean,
     sampler: Sampler[Any],
-    path: Path,
+    path: TimeGrid,
     *,
     images: int | Sequence[int],
     shape: Sequence[int],
@@ -44,7 +44,7 @@ def sample(
 def trajectory(
     posterior: PosteriorMean,
     sampler: Sampler[Any],
-    path: Path,
+    path: TimeGrid,
     *,
     images: int | Sequence[int],
     shape: Sequence[int],

@@ -20,14 +20,14 @@ FRONT = "#222222"
 
 
 @dataclass(frozen=True)
-class Cost:
+class QualityPoint:
     """One panel: what the horizontal axis shows, and its values by curve."""
 
     name: str
     values: Mapping[str, Sequence[float]]
 
 
-def trade_off(distances: Mapping[str, Sequence[float]], metric: str, costs: Sequence[Cost], title: str) -> Image:
+def plot_quality(distances: Mapping[str, Sequence[float]], metric: str, costs: Sequence[QualityPoint], title: str) -> Image:
     """A panel per cost with a curve per name, labelled where it ends; the Pareto front of each panel is drawn and its points ringed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def trade_off(distances: Mapping[str, Sequence[float]], metric: str, costs: Sequ
     return Image.open(stream).convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE, colors=128)
 
 
-def _draw(panel: Any, distances: Mapping[str, Sequence[float]], cost: Cost) -> None:
+def _draw(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoint) -> None:
     for colour, marker, name in _styles(distances):
         panel.plot(
             cost.values[name], distances[name], color=colour, marker=marker, markersize=4.5, linewidth=1.6, alpha=0.95, zorder=3
@@ -106,7 +106,7 @@ def _ticks(panel: Any, figure: Any) -> None:
         panel.spines[side].set_color(FAINT)
 
 
-def _label(panel: Any, distances: Mapping[str, Sequence[float]], cost: Cost, figure: Any) -> None:
+def _label(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoint, figure: Any) -> None:
     """Each curve's name at the panel's right, level with its end as far as the names leave one another room."""
     styles = sorted(_styles(distances), key=lambda style: distances[style[2]][-1])
     ends = [panel.transData.transform((cost.values[name][-1], distances[name][-1])) for *_, name in styles]

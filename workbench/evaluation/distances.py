@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.compute.memory import ran_out
+from workbench.compute.memory import is_out_of_memory
 from workbench.errors import DistanceError, WorkbenchError
 from workbench.evaluation.reference import Reference, extract
 from workbench.interfaces import Examples, FeatureExtractor
@@ -89,7 +89,7 @@ class Distances:
             value, std_error = kernel_distance(self._real, fake)
             metrics = {fd: frechet_distance(self._real, fake), kid: value, f"{kid}_std_error": std_error}
         except (ValueError, RuntimeError) as error:  # RuntimeError: a decomposition that does not converge
-            if ran_out(error):
+            if is_out_of_memory(error):
                 raise
             raise self._error(str(error)) from error
         if not all(map(math.isfinite, metrics.values())):
@@ -98,7 +98,7 @@ class Distances:
 
     def _error_of(self, error: Exception) -> Exception:
         """The error to raise for one of the extractor: its own where it is meant for the user or memory ran out."""
-        if isinstance(error, WorkbenchError) or ran_out(error):
+        if isinstance(error, WorkbenchError) or is_out_of_memory(error):
             return error
         return self._error(f"the extractor raised {type(error).__name__}: {error}{place_of(error)}")
 

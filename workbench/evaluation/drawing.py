@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from workbench.compute.memory import DRAWING, fitting
+from workbench.compute.memory import DRAWING, explain_out_of_memory
 from workbench.evaluation.distances import Distances
 from workbench.evaluation.pictures import to_uint8
 from workbench.progress import NEVER, Stop
 from workbench.recipe import SamplerSlot
 from workbench.sampling.batch_size import SIZES
-from workbench.sampling.generator import Drawer
+from workbench.sampling.generator import Generator
 
 
 @dataclass
-class Drawn:
+class SampleSet:
     """What is kept of the images drawn so far: the first few, and the features of all."""
 
     total: int
@@ -43,8 +43,8 @@ class Drawn:
         self.count += len(images)
 
 
-def draw(
-    drawer: Drawer,
+def draw_samples(
+    drawer: Generator,
     slot: SamplerSlot,
     total: int,
     batch_size: int | None,
@@ -53,18 +53,18 @@ def draw(
     distances: Sequence[Distances],
     keep: int,
     stop: Stop = NEVER,
-) -> Iterator[Drawn]:
+) -> Iterator[SampleSet]:
     """Draw `total` images and yield what there is after every batch, the same object each time.
 
     Memory holds one batch of images, `keep` of them, and all features. `batch_size` None is the drawer's own choice. Raises OutOfMemory
     where it does not hold a batch, Stopped in the middle of one.
     """
-    drawn = Drawn(total)
-    with fitting(DRAWING, batch_size or SIZES[-1]):  # which the drawer's choice may try
+    drawn = SampleSet(total)
+    with explain_out_of_memory(DRAWING, batch_size or SIZES[-1]):  # which the drawer's choice may try
         size = batch_size or drawer.batch_size(total)
     for start in range(0, total, size):
         index = range(start, min(start + size, total))
-        with fitting(DRAWING, min(size, total)):
+        with explain_out_of_memory(DRAWING, min(size, total)):
             started = drawer.compute.clock()
             images = to_uint8(drawer.images(slot, index, seed, labels(index), stop))
             drawn.seconds += drawer.compute.clock() - started

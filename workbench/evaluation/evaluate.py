@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from workbench.errors import DistanceError, WeightsError
 from workbench.evaluation import pictures
 from workbench.evaluation.distances import Distances
-from workbench.evaluation.drawing import draw
+from workbench.evaluation.drawing import draw_samples
 from workbench.evaluation.reference import Reference
-from workbench.faults import point
+from workbench.faults import fault_point
 from workbench.model.build import Parts
 from workbench.progress import Progress, Stop, Stopped
-from workbench.sampling.generator import Drawer, labels_like
+from workbench.sampling.generator import Generator, draw_labels
 
 STRIP_IMAGES = 6
 ANIMATED = 16
@@ -38,9 +38,9 @@ def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: 
 def _evaluated(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: bool) -> Iterator[Progress]:
     clock = parts.compute.clock
     started = clock()
-    point("evaluation begun")
+    fault_point("evaluation begun")
     recipe, slot = parts.recipe, parts.recipe.evaluation_sampler
-    drawer = Drawer.of(parts, network)
+    drawer = Generator.of(parts, network)
     reference = Reference.of(parts.train, recipe.evaluate.real, parts.cache, parts.device)
     distances: list[Distances] = []
     for each in recipe.evaluate.features:
@@ -50,11 +50,11 @@ def _evaluated(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final
         except (DistanceError, WeightsError) as error:
             yield Progress("evaluating", step, warnings=(str(error),))
 
-    labels = partial(labels_like, reference.labels() if recipe.train.condition else None, recipe.seed)
+    labels = partial(draw_labels, reference.labels() if recipe.train.condition else None, recipe.seed)
     drawing = clock()
     keep = max(recipe.evaluate.grid, recipe.evaluate.neighbours)
     samples, size = recipe.evaluate.samples, recipe.evaluate.batch_size
-    for drawn in draw(drawer, slot, samples, size, recipe.seed, labels, distances, keep, stop):
+    for drawn in draw_samples(drawer, slot, samples, size, recipe.seed, labels, distances, keep, stop):
         pace = drawn.count / (clock() - drawing)
         left = (drawn.total - drawn.count) / pace
         yield Progress("evaluating", step, drawn.count, drawn.total, "sampling", images_per_second=pace, seconds_left=left)
@@ -82,7 +82,7 @@ def _evaluated(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final
     yield Progress("evaluating", step, metrics=told, what="pictures")
 
 
-def _closing_pictures(parts: Parts, drawer: Drawer, samples: Tensor, labels: Labels, step: int, stop: Stop) -> Progress:
+def _closing_pictures(parts: Parts, drawer: Generator, samples: Tensor, labels: Labels, step: int, stop: Stop) -> Progress:
     # The recipe's own sampler: how the images come about is what it is about.
     index = range(ANIMATED)
     walk = drawer.states(parts.recipe.sampler, index, parts.recipe.seed, labels(index), stop)

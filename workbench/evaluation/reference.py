@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workbench.errors import WeightsError
 from workbench.evaluation.pictures import to_uint8
-from workbench.files import replacing
+from workbench.files import atomic_write
 from workbench.interfaces import Examples, FeatureExtractor
 from workbench.progress import NEVER, Stop
 from workbench.random import Stream
@@ -101,7 +101,7 @@ def _cached(path: Path, name: str, make: Callable[[], Tensor]) -> Tensor:
         except (WeightsError, KeyError):
             path.unlink(missing_ok=True)  # a damaged cache is made again
     made = make()
-    with replacing(path) as beside:
+    with atomic_write(path) as beside:
         save_file({name: made.contiguous()}, beside)
     return made
 

@@ -13,7 +13,7 @@ NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
-class Measured:
+class DistanceWithError:
     """A value with its standard error and its card, None where they are not known."""
 
     value: float
@@ -29,7 +29,7 @@ class Comparison:
     verdict: str = ""  # what limits the comparison, in a few words
 
 
-def difference_holds_zero(a: Measured, b: Measured) -> bool | None:
+def difference_holds_zero(a: DistanceWithError, b: DistanceWithError) -> bool | None:
     """True if the 95 % interval of a - b holds 0; None if an error is not known.
 
     The errors are added as if they were independent. Two distances to the same real images share a part of their errors, so that the
@@ -40,7 +40,7 @@ def difference_holds_zero(a: Measured, b: Measured) -> bool | None:
     return abs(a.value - b.value) <= NORMAL_95 * math.hypot(a.error or 0.0, b.error or 0.0)
 
 
-def compare_distances(distances: Sequence[Measured | None]) -> Comparison:
+def compare_distances(distances: Sequence[DistanceWithError | None]) -> Comparison:
     """Compare distances of one name, of which the least is the best; None stands for one that was not measured.
 
     Those without cards are not ranked, nor are those whose cards show that they were measured in different ways.

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from workbench.compute.computation import Compute, choose_compute
-from workbench.compute.memory import enough_memory
+from workbench.compute.memory import explain_exhausted_memory
 from workbench.diffusion import PARAMETERIZATIONS, Objective, check_combination
 from workbench.interfaces import Examples, Resources, SampleSpec
 from workbench.model.contract import check_examples, check_network
 from workbench.recipe import Recipe
-from workbench.registry import asked
+from workbench.registry import plugin_call
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def assemble(
     spec = recipe.dataset.component.describe()
     objective = objective_of(recipe)
     for slot in recipe.evaluate.features:
-        with asked("features", slot.use, "card()"):
+        with plugin_call("features", slot.use, "card()"):
             slot.component.card()  # weights that are missing are missed now, not after hours of training
     network = build_network(recipe, spec).to(device)
     resources = Resources(cache, progress)
@@ -84,7 +84,7 @@ def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
     spec = recipe.network_spec(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
-        with asked("denoisers", recipe.denoiser.use, f"build() for images {list(spec.shape)}"), enough_memory():
+        with plugin_call("denoisers", recipe.denoiser.use, f"build() for images {list(spec.shape)}"), explain_exhausted_memory():
             network: nn.Module = recipe.denoiser.component.build(spec).to(memory_format=torch.channels_last)
         check_network(network, spec, recipe.denoiser.use)
     return network

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.compute.memory import ran_out
+from workbench.compute.memory import is_out_of_memory
 from workbench.errors import BrokenComponent, DataError, WorkbenchError
 from workbench.interfaces import Examples, SampleSpec
 
@@ -23,7 +23,7 @@ def check_network(network: nn.Module, spec: SampleSpec, denoiser: str) -> None:
     except WorkbenchError:
         raise
     except Exception as error:  # a stranger's code may raise anything
-        if ran_out(error):
+        if is_out_of_memory(error):
             raise
         raise BrokenComponent(
             f"denoiser '{denoiser}': its network fails when called as network(x {list(x.shape)}, level [1], None): "

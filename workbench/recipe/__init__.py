@@ -3,17 +3,17 @@
 from workbench.recipe.building import slot_of
 from workbench.recipe.changes import change_sampler, changes_to
 from workbench.recipe.checks import check_sampler, warnings
-from workbench.recipe.combinations import Axis, combinations, told_fields, variant
+from workbench.recipe.combinations import AxisSettings, combinations, described_fields, variant
 from workbench.recipe.decisive import decisive
 from workbench.recipe.loading import dumps, load, load_stored, relative_paths, save
 from workbench.recipe.model import Evaluate, ObjectiveSettings, Recipe, SamplerSlot, Slot, Tracking, Train
-from workbench.recipe.paths import network_evaluations, path_of
 from workbench.recipe.schema import schema
 from workbench.recipe.sizes import count_images, size_warnings
-from workbench.recipe.toml import text_of, value_of
+from workbench.recipe.time_grid import expected_nfe, time_grid_of
+from workbench.recipe.toml import format_value, parse_value
 
 __all__ = [
-    "Axis",
+    "AxisSettings",
     "Evaluate",
     "ObjectiveSettings",
     "Recipe",
@@ -27,19 +27,19 @@ __all__ = [
     "combinations",
     "count_images",
     "decisive",
+    "described_fields",
     "dumps",
+    "expected_nfe",
+    "format_value",
     "load",
     "load_stored",
-    "network_evaluations",
-    "path_of",
+    "parse_value",
     "relative_paths",
     "save",
     "schema",
     "size_warnings",
     "slot_of",
-    "text_of",
-    "told_fields",
-    "value_of",
+    "time_grid_of",
     "variant",
     "warnings",
 ]

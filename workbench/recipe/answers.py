@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import CombinationError, DataError, WorkbenchError
 from workbench.interfaces import SampleSpec
 from workbench.recipe.model import Recipe, SamplerSlot, Slot
-from workbench.registry import Kind, asked
+from workbench.registry import Kind, plugin_call
 
 if TYPE_CHECKING:
-    from workbench.diffusion import Path
+    from workbench.diffusion import TimeGrid
 
 Finding = tuple[str, str]  # dotted key, message
 METRIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # no slash: what has one in its name is measured by the engine
 
 
 @contextmanager
-def asking(findings: list[Finding], kind: Kind, use: str, key: str, what: str) -> Iterator[None]:
+def schedule_call(findings: list[Finding], kind: Kind, use: str, key: str, what: str) -> Iterator[None]:
     """While open, what the component `use` raises becomes a finding: at the field that it names, else at `key`."""
     try:
-        with asked(kind, use, what):
+        with plugin_call(kind, use, what):
             yield
     except CombinationError as error:
         findings.append((str(error.key), str(error)))
@@ -36,7 +36,7 @@ def asking(findings: list[Finding], kind: Kind, use: str, key: str, what: str) -
 def describe_dataset(slot: Slot[Any]) -> tuple[SampleSpec | None, list[Finding]]:
     """The dataset's shape, or why it cannot be told."""
     try:
-        with asked("datasets", slot.use, "describe()"):
+        with plugin_call("datasets", slot.use, "describe()"):
             spec = slot.component.describe()
     except DataError as error:
         return None, [("dataset.root" if getattr(slot.component, "root", None) else "dataset", str(error))]
@@ -57,7 +57,7 @@ def schedule_answers(recipe: Recipe) -> list[Finding]:
     findings: list[Finding] = []
 
     def ask(what: str) -> Any:
-        return asking(findings, "schedules", use, "schedule.use", what)
+        return schedule_call(findings, "schedules", use, "schedule.use", what)
 
     with ask("its hash, by which coefficients are kept,"):
         hash(schedule)
@@ -80,10 +80,10 @@ def schedule_answers(recipe: Recipe) -> list[Finding]:
     return findings
 
 
-def evaluations(key: str, slot: SamplerSlot, path: Path) -> list[Finding]:
+def evaluations(key: str, slot: SamplerSlot, path: TimeGrid) -> list[Finding]:
     """Whether a sampler can say what a path costs."""
     findings: list[Finding] = []
-    with asking(findings, "samplers", slot.use, f"{key}.use", f"evaluations({path.moves_down})"):
+    with schedule_call(findings, "samplers", slot.use, f"{key}.use", f"evaluations({path.moves_down})"):
         count = slot.component.evaluations(path.moves_down)
         if not (isinstance(count, Integral) and int(count) > 0):
             findings.append((f"{key}.use", _no_answer(slot.use, f"evaluations({path.moves_down})", count, "a number above 0")))
@@ -94,7 +94,7 @@ def metric_names(recipe: Recipe) -> tuple[list[str], list[Finding]]:
     """What the recipe's extractors call their Fréchet distances."""
     names, findings = list[str](), list[Finding]()
     for slot in recipe.evaluate.features:
-        with asking(findings, "features", slot.use, "evaluate.features", 'metric("fd")'):
+        with schedule_call(findings, "features", slot.use, "evaluate.features", 'metric("fd")'):
             name = slot.component.metric("fd")
             if isinstance(name, str) and METRIC.fullmatch(name):
                 names.append(name)
@@ -120,7 +120,7 @@ def written(recipe: Recipe) -> list[Finding]:
         named.append(("samplers", "evaluate.sampler", recipe.evaluate.sampler))
     findings: list[Finding] = []
     for kind, key, slot in named:
-        with asking(findings, kind, slot.use, key if kind == "features" else f"{key}.use", "writing its fields"):
+        with schedule_call(findings, kind, slot.use, key if kind == "features" else f"{key}.use", "writing its fields"):
             tomli_w.dumps(slot.table())
     return findings
 

@@ -28,7 +28,7 @@ from workbench.recipe.model import (
 from workbench.recipe.places import place_paths
 from workbench.recipe.search import Space, Sweep
 from workbench.recipe.toml import Key
-from workbench.registry import Kind, asked, installed, load
+from workbench.registry import Kind, installed, load, plugin_call
 
 M = TypeVar("M", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {"objective": ObjectiveSettings, "train": Train, "tracking": Tracking}
@@ -198,7 +198,7 @@ class _Builder:
         own = {name: value for name, value in table.items() if name != "use" and name not in core}
         extra = CORE_KEYS if kind == "samplers" else ()
         try:
-            with asked(kind, use, "making it from its table"):
+            with plugin_call(kind, use, "making it from its table"):
                 component = self.validated(found, own, key, f"'{use}'", shown, extra)
         except BrokenComponent as error:
             self.add((*key, "use"), str(error), f"{shown}.use")

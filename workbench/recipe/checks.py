@@ -7,10 +7,18 @@ from collections.abc import Iterator
 
 from workbench.errors import CombinationError, WorkbenchError
 from workbench.interfaces import NoiseSchedule, SampleSpec
-from workbench.recipe.answers import Finding, asking, describe_dataset, evaluations, metric_names, schedule_answers, written
+from workbench.recipe.answers import (
+    Finding,
+    describe_dataset,
+    evaluations,
+    metric_names,
+    schedule_answers,
+    schedule_call,
+    written,
+)
 from workbench.recipe.model import INHERITED, Recipe, SamplerSlot, Slot
-from workbench.recipe.paths import path_of
-from workbench.registry import asked
+from workbench.recipe.time_grid import time_grid_of
+from workbench.registry import plugin_call
 
 ONLY_FOR: dict[str, tuple[str, ...]] = {
     "times": ("explicit",),
@@ -90,7 +98,7 @@ def _measured_otherwise(recipe: Recipe) -> Iterator[str]:
 def _of_the_network(recipe: Recipe) -> Iterator[str]:
     spec, _ = describe_dataset(recipe.dataset)
     if spec is not None:
-        with asked("denoisers", recipe.denoiser.use, f"warnings() for images {list(spec.shape)}"):
+        with plugin_call("denoisers", recipe.denoiser.use, f"warnings() for images {list(spec.shape)}"):
             yield from (f"denoiser: {sentence}" for sentence in recipe.denoiser.component.warnings(spec))
 
 
@@ -135,8 +143,8 @@ def _path(key: str, slot: SamplerSlot, schedule: Slot[NoiseSchedule]) -> Iterato
         )
         return
     try:
-        with asked("schedules", schedule.use, f"finding the times of spacing = '{slot.spacing}'"):
-            path = path_of(slot, schedule.component)
+        with plugin_call("schedules", schedule.use, f"finding the times of spacing = '{slot.spacing}'"):
+            path = time_grid_of(slot, schedule.component)
     except CombinationError as error:
         yield f"{key}.{error.key}", str(error)
     except WorkbenchError as error:
@@ -178,6 +186,6 @@ def _batch(recipe: Recipe, spec: SampleSpec | None) -> Iterator[Finding]:
 def _network(recipe: Recipe, spec: SampleSpec | None) -> list[Finding]:
     findings: list[Finding] = []
     if spec is not None:
-        with asking(findings, "denoisers", recipe.denoiser.use, "denoiser.use", f"check() for images {list(spec.shape)}"):
+        with schedule_call(findings, "denoisers", recipe.denoiser.use, "denoiser.use", f"check() for images {list(spec.shape)}"):
             recipe.denoiser.component.check(recipe.network_spec(spec))
     return findings

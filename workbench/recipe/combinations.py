@@ -13,14 +13,14 @@ from workbench.recipe.checks import ONLY_FOR, check_sampler
 from workbench.recipe.decisive import plain_table
 from workbench.recipe.messages import did_you_mean
 from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
-from workbench.recipe.toml import value_of
+from workbench.recipe.toml import parse_value
 from workbench.registry import load
 
 SHOWN = 3  # problems of many combinations are much alike
 
 
 @dataclass(frozen=True)
-class Axis:
+class AxisSettings:
     """The values that one field of a sampler's table takes in turn; `field` may name the sampler too: "ddpm.variance"."""
 
     field: str
@@ -28,9 +28,9 @@ class Axis:
     said: str  # the option that asked for it
 
     @classmethod
-    def of(cls, field: str, texts: Iterable[str], said: str) -> Axis:
+    def of(cls, field: str, texts: Iterable[str], said: str) -> AxisSettings:
         """From texts such as "5,10,20"; words need no quotes, and a list in brackets is one value."""
-        return cls(field, tuple(value_of(part) for text in texts for part in _parts(text)), said)
+        return cls(field, tuple(parse_value(part) for text in texts for part in _parts(text)), said)
 
     def applies(self, sampler: str) -> bool:
         """Whether a sampler, or what the core does around it, has this field."""
@@ -43,7 +43,7 @@ class Axis:
         return self.field.rpartition(".")[2]
 
 
-def combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[Axis]) -> list[SamplerSlot]:
+def combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[AxisSettings]) -> list[SamplerSlot]:
     """Each sampler with each combination of the axes that it has the fields for, once; the recipe's evaluation sampler if none is named.
 
     What no axis varies is as in the recipe's evaluation sampler, and fields of another sampler have their defaults. Raises
@@ -69,7 +69,7 @@ def combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[Axis]) 
     return found
 
 
-def told_fields(slot: SamplerSlot, varied: Collection[str] = ()) -> dict[str, str]:
+def described_fields(slot: SamplerSlot, varied: Collection[str] = ()) -> dict[str, str]:
     """The fields of a sampler worth telling, in a few letters each: those in `varied`, and those that are not at their defaults."""
     plain = plain_table(slot)
     return {
@@ -81,10 +81,10 @@ def told_fields(slot: SamplerSlot, varied: Collection[str] = ()) -> dict[str, st
 
 def variant(slot: SamplerSlot, varied: Collection[str] = ()) -> str:
     """A sampler with its told fields and without its steps: "ddim eta=1"."""
-    return " ".join([slot.use, *(f"{name}={value}" for name, value in told_fields(slot, varied).items())])
+    return " ".join([slot.use, *(f"{name}={value}" for name, value in described_fields(slot, varied).items())])
 
 
-def _tables(recipe: Recipe, name: str, axes: Sequence[Axis]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+def _tables(recipe: Recipe, name: str, axes: Sequence[AxisSettings]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
     """Tables of one sampler, and by field which option gave it."""
     base = recipe.evaluation_sampler.table()
     if base["use"] != name:
@@ -109,7 +109,7 @@ def _fields(sampler: str) -> list[str]:
     return [*load("samplers", sampler).model_fields, *SamplerSettings.model_fields]
 
 
-def _unused(axis: Axis, names: Sequence[str]) -> Problem:
+def _unused(axis: AxisSettings, names: Sequence[str]) -> Problem:
     owner, dot, name = axis.field.rpartition(".")
     if dot and owner not in names:
         return Problem(axis.said, None, axis.field, f"'{owner}' is not among the samplers of this call ({', '.join(names)})")

@@ -56,7 +56,7 @@ class Layered:
         return Path.cwd() if is_option or is_stored(Path(where)) else Path(where).parent.absolute()
 
 
-def layered(path: Path, overrides: Sequence[str]) -> Layered:
+def read_layers(path: Path, overrides: Sequence[str]) -> Layered:
     """Read `path` and what it extends, then apply overrides such as `train.steps=10`; RecipeError where that fails."""
     result = Layered(str(path))
     for text in _chain(path):
@@ -149,7 +149,7 @@ def _override(result: Layered, override: str) -> None:
         raise RecipeError([Problem(SET, None, "", f"expected KEY=VALUE such as train.steps=100, got {override!r:.80}")])
     if len(names) > 8:
         raise RecipeError([Problem(SET, None, "", f"no recipe has a key as deep as {dotted!r:.80}")])
-    value: Any = toml.value_of(text.strip())
+    value: Any = toml.parse_value(text.strip())
     for name in reversed(names):
         value = {name: value}
     _merge(result, value, toml.Text(SET, value, {}), ())

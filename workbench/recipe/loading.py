@@ -11,14 +11,14 @@ from workbench.interfaces import SampleSpec
 from workbench.recipe.answers import Finding, describe_dataset
 from workbench.recipe.building import build
 from workbench.recipe.checks import check
-from workbench.recipe.layers import Layered, is_stored, layered
+from workbench.recipe.layers import Layered, is_stored, read_layers
 from workbench.recipe.model import Recipe, flatten
 from workbench.recipe.toml import read
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read, extend, override, validate and check a recipe; RecipeError with every problem found, in the order of the files."""
-    source = layered(path, overrides)
+    source = read_layers(path, overrides)
     recipe, slots, problems = build(source)
     spec, findings = describe_dataset(slots["dataset"]) if "dataset" in slots else (None, [])
     return _checked(source, recipe, spec, problems + _located(source, findings))
@@ -29,7 +29,7 @@ def load_stored(path: Path, spec: SampleSpec | None, overrides: Sequence[str] = 
 
     `spec` describes the data that the run was trained on; None if nothing of the recipe depends on them here.
     """
-    source = layered(path, overrides)
+    source = read_layers(path, overrides)
     recipe, _, problems = build(source)
     return _checked(source, recipe, spec, problems)
 

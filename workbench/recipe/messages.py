@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from workbench.secrets import masked
+from workbench.secrets import mask_password
 
 LONGEST_KEY = 60
 
@@ -92,5 +92,5 @@ def brief(key: str) -> str:
 
 def shown(value: Any) -> str:
     """A value as TOML would have it, cut to a reasonable length."""
-    text = str(value).lower() if isinstance(value, bool) else masked(repr(value))
+    text = str(value).lower() if isinstance(value, bool) else mask_password(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."

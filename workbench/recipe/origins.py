@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from workbench.recipe.model import Recipe
-from workbench.registry import Origin, origins
+from workbench.registry import Origin, component_origins
 
 
 def origins_of(recipe: Recipe) -> list[Origin]:
     """Distribution, version and hash of every component the recipe names."""
-    return origins((kind, slot.use) for kind, slot in recipe.components())
+    return component_origins((kind, slot.use) for kind, slot in recipe.components())

@@ -10,7 +10,7 @@ from workbench.interfaces import Component
 from workbench.recipe.building import DEFAULT_FEATURES, SECTIONS, SLOTS
 from workbench.recipe.model import Evaluate, Heading, SamplerSettings
 from workbench.recipe.search import Sweep
-from workbench.registry import Kind, asked, installed, load
+from workbench.registry import Kind, installed, load, plugin_call
 
 
 def schema() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _slot(kind: Kind, definitions: dict[str, Any], description: str) -> dict[str
     for entry in installed(kind):
         try:
             component: type[Component] = load(kind, entry.qualified)
-            with asked(kind, entry.qualified, "its schema"):
+            with plugin_call(kind, entry.qualified, "its schema"):
                 table = _of(component, f"{kind}.{entry.name}", definitions)
         except ComponentError:
             continue  # a broken plugin must not keep the others from being completed

@@ -7,7 +7,7 @@ from numbers import Integral
 
 from workbench.errors import BrokenComponent, WorkbenchError
 from workbench.recipe.model import Recipe
-from workbench.registry import asked
+from workbench.registry import plugin_call
 
 FAR_FEWER = 8  # samples are far fewer than dimensions below this part of them
 
@@ -18,7 +18,7 @@ def count_images(recipe: Recipe) -> int | None:
     Raises DataError as loading does.
     """
     use = recipe.dataset.use
-    with asked("datasets", use, 'count_examples("train")'):
+    with plugin_call("datasets", use, 'count_examples("train")'):
         count = recipe.dataset.component.count_examples("train")
     if count is None or isinstance(count, Integral):
         return count
@@ -60,7 +60,7 @@ def _dimensions(recipe: Recipe, real: int | None) -> Iterator[str]:
 def _features(recipe: Recipe) -> Iterator[tuple[str, int]]:
     for slot in recipe.evaluate.features:
         try:
-            with asked("features", slot.use, "card()"):
+            with plugin_call("features", slot.use, "card()"):
                 yield slot.use, slot.component.card().dims
         except WorkbenchError:  # weights that are missing are reported where they are needed
             continue

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from workbench.errors import ScaffoldError
 from workbench.recipe.building import SECTIONS, SLOTS
-from workbench.recipe.layers import Layered, layered
+from workbench.recipe.layers import Layered, read_layers
 from workbench.recipe.model import Evaluate, Heading, SamplerSettings
 from workbench.recipe.places import place_paths
 from workbench.recipe.search import Sweep
@@ -55,7 +55,7 @@ WIDTH = 110
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def new_recipe(name: str, path: Path, source: Path | None = None) -> str:
+def write_new_recipe(name: str, path: Path, source: Path | None = None) -> str:
     """The text of a recipe `name` that will stand at `path`: that of `source` with all it extends, or one for a folder of images.
 
     Raises ScaffoldError where the name cannot be one, RecipeError where `source` cannot be read, ComponentError where it names a
@@ -67,7 +67,7 @@ def new_recipe(name: str, path: Path, source: Path | None = None) -> str:
         raise ScaffoldError(
             f"{name!r:.80} cannot be the name of a recipe: letters, digits and . _ - only, 80 of them at most"
         ) from error
-    given = Layered(str(path), START) if source is None else layered(source, ())
+    given = Layered(str(path), START) if source is None else read_layers(source, ())
     if source is not None:
         given.table.pop("description", None)
     heading = {

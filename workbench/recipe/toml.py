@@ -96,7 +96,7 @@ def parse(text: str, where: str) -> Text:
     return read
 
 
-def value_of(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """A TOML value as written after `--set a.b=`; what is no TOML is taken as a string, so that words need no quotes.
 
     A Windows path may stand in double quotes here.
@@ -111,10 +111,10 @@ def value_of(text: str) -> Any:
     return table["value"] if _escaped_path(table) is None else unquoted
 
 
-def text_of(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as written after `--set a.b=`: `value_of` gives it again."""
     if isinstance(value, str):
-        return value if value_of(value) == value else json.dumps(value, ensure_ascii=False)
+        return value if parse_value(value) == value else json.dumps(value, ensure_ascii=False)
     return _inline(value)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.registry.allowed import VARIABLE, allow_list, is_first_party
-from workbench.registry.asking import asked, place_of
+from workbench.registry.asking import place_of, plugin_call
 from workbench.registry.discovery import GROUPS, Entry, Kind, find, installed, singular
-from workbench.registry.distributions import Damaged, damaged, distribution, entry_points
-from workbench.registry.origins import Origin, differences, origins
+from workbench.registry.distributions import DamagedMetadata, distribution, entry_points, find_damaged
+from workbench.registry.origins import Origin, component_origins, differences
 from workbench.registry.plugins import Plugin, State, Trouble, plugins, troubles, unknown_names
-from workbench.registry.probe import Finding, probe
+from workbench.registry.probe import ProbeResult, probe
 from workbench.registry.trust import time_limit
 
 if TYPE_CHECKING:
@@ -20,26 +20,26 @@ __all__ = [
     "BASES",
     "GROUPS",
     "VARIABLE",
-    "Damaged",
+    "DamagedMetadata",
     "Entry",
-    "Finding",
     "Kind",
     "Origin",
     "Plugin",
+    "ProbeResult",
     "State",
     "Trouble",
     "allow_list",
-    "asked",
-    "damaged",
+    "component_origins",
     "differences",
     "distribution",
     "entry_points",
     "find",
+    "find_damaged",
     "installed",
     "is_first_party",
     "load",
-    "origins",
     "place_of",
+    "plugin_call",
     "plugins",
     "probe",
     "singular",

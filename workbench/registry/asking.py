@@ -14,7 +14,7 @@ LONGEST = 300
 
 
 @contextmanager
-def asked(kind: Kind, use: str, what: str) -> Iterator[None]:
+def plugin_call(kind: Kind, use: str, what: str) -> Iterator[None]:
     """While open, what the component `use` raises in `what` becomes a BrokenComponent that names its distribution.
 
     Errors of the workbench pass: they are what components are meant to raise.

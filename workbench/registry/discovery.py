@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from workbench.errors import AmbiguousComponent, UnknownComponent
 from workbench.registry.allowed import VARIABLE, is_allowed
-from workbench.registry.distributions import damaged, entry_points
+from workbench.registry.distributions import entry_points, find_damaged
 
 Kind = Literal["schedules", "denoisers", "samplers", "datasets", "features"]
 GROUPS: tuple[Kind, ...] = get_args(Kind)
@@ -86,7 +86,7 @@ def _unknown(kind: Kind, name: str) -> str:
                 f"add {entry.distribution} to {VARIABLE}, or unset it"
             )
     names = sorted({entry.name for entry in installed(kind)})
-    hidden = "".join(f"\n    {row.path} cannot be used: {row.reason}  (wb doctor)" for row in damaged() if not row.has_sound)
+    hidden = "".join(f"\n    {row.path} cannot be used: {row.reason}  (wb doctor)" for row in find_damaged() if not row.has_sound)
     if not names:
         return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}{hidden}"
     close = difflib.get_close_matches(name, names, n=1)

@@ -16,7 +16,7 @@ _VERSION = re.compile(r"^Version:[ \t]*\S", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Damaged:
+class DamagedMetadata:
     """A metadata folder that cannot be used, e.g. an empty one: pip creates the folder first and fills it last."""
 
     path: Path
@@ -48,16 +48,18 @@ def distribution(name: str) -> Distribution:
     raise PackageNotFoundError(name)
 
 
-def damaged() -> list[Damaged]:
+def find_damaged() -> list[DamagedMetadata]:
     """Metadata folders on sys.path that cannot be used, or describe a distribution a second time, sorted by path."""
-    rows, seen = list[Damaged](), dict[tuple[Path, str], Path]()
+    rows, seen = list[DamagedMetadata](), dict[tuple[Path, str], Path]()
     for path in sorted({path for place in sys.path for path in _metadata_folders(Path(place or "."))}):
         name = str(canonicalize_name(path.name.removesuffix(".dist-info").partition("-")[0]))
         first = seen.setdefault((path.parent, name), path) if not (reason := _damage(Distribution.at(path))) else path
         if first != path:
             reason = f"{first.name} in the same folder describes it too"
         if reason:
-            rows.append(Damaged(path, name, reason, any(not _damage(other) for other in Distribution.discover(name=name))))
+            rows.append(
+                DamagedMetadata(path, name, reason, any(not _damage(other) for other in Distribution.discover(name=name)))
+            )
     return rows
 
 

@@ -26,7 +26,7 @@ class Origin:
         return asdict(self)
 
 
-def origins(components: Iterable[tuple[Kind, str]]) -> list[Origin]:
+def component_origins(components: Iterable[tuple[Kind, str]]) -> list[Origin]:
     """The origins of components named by kind and name, each once."""
     found = []
     for kind, use in dict.fromkeys(components):
@@ -42,7 +42,7 @@ def differences(recorded: Sequence[Any]) -> list[str]:
         if not isinstance(row, dict) or row.get("kind") not in GROUPS or not row.get("sha256"):
             continue
         try:
-            (now,) = origins([(row["kind"], str(row.get("use")))])
+            (now,) = component_origins([(row["kind"], str(row.get("use")))])
         except ComponentError:
             continue  # the recipe's own check says so, and better
         if now.sha256 == row["sha256"] and now.distribution == row.get("distribution"):

@@ -29,7 +29,7 @@ main(json.dumps(request))
 
 
 @dataclass(frozen=True)
-class Finding:
+class ProbeResult:
     """How importing one component went."""
 
     entry: Entry
@@ -37,7 +37,7 @@ class Finding:
     seconds: float
 
 
-def probe(entries: Sequence[Entry], seconds: float = SECONDS) -> Iterator[Finding]:
+def probe(entries: Sequence[Entry], seconds: float = SECONDS) -> Iterator[ProbeResult]:
     """Import components one after another in one child process; each gets `seconds`.
 
     Where one ends or hangs the process, that is its finding, and another process goes on with those after it.
@@ -47,11 +47,11 @@ def probe(entries: Sequence[Entry], seconds: float = SECONDS) -> Iterator[Findin
         answers, ending = _child(left, seconds)
         tried = [each for each in answers if "tried" in each]
         for entry, answer in zip(left, tried, strict=False):
-            yield Finding(entry, answer["error"], answer["seconds"])
+            yield ProbeResult(entry, answer["error"], answer["seconds"])
         left = left[len(tried) :]
         if left:
             culprit, left = left[0], left[1:]
-            yield Finding(culprit, f"'{culprit.name}' of {culprit.distribution} {culprit.version} {ending}", seconds)
+            yield ProbeResult(culprit, f"'{culprit.name}' of {culprit.distribution} {culprit.version} {ending}", seconds)
 
 
 def _child(entries: Sequence[Entry], seconds: float) -> tuple[list[dict[str, Any]], str]:

@@ -14,23 +14,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.evaluation import pictures
-from workbench.sampling.batch_size import SIZES
 from workbench.compute.device import describe_device
-from workbench.evaluation.distances import LEAST, Distances
-from workbench.evaluation.drawing import Drawn, draw
-from workbench.compute.memory import DRAWING, fitting
-from workbench.progress import NEVER, Stop
-from workbench.evaluation.reference import Reference
-from workbench.runs.spec import RunSpec, SplitRecord
-from workbench.runs.folder import RunFolder
-from workbench.sampling.generator import Drawer, labels_like
-from workbench.runs.trained import drawer_of, newest_checkpoint
+from workbench.compute.memory import DRAWING, explain_out_of_memory
 from workbench.errors import CheckpointError, CombinationError, DataError, DistanceError
-from workbench.files import replacing, write_json
+from workbench.evaluation import pictures
+from workbench.evaluation.distances import LEAST, Distances
+from workbench.evaluation.drawing import SampleSet, draw_samples
+from workbench.evaluation.reference import Reference
+from workbench.files import atomic_write, write_json
 from workbench.interfaces import Examples, FeatureExtractor, Resources
-from workbench.recipe import Recipe, SamplerSlot, Slot, network_evaluations
-from workbench.registry import origins
+from workbench.progress import NEVER, Stop
+from workbench.recipe import Recipe, SamplerSlot, Slot, expected_nfe
+from workbench.registry import component_origins
+from workbench.runs.folder import RunFolder
+from workbench.runs.spec import RunSpec, SplitRecord
+from workbench.runs.trained import load_generator, newest_checkpoint
+from workbench.sampling.batch_size import SIZES
+from workbench.sampling.generator import Generator, draw_labels
 
 SCHEMA = 1
 SHOWN = 10  # images of a combination that are kept to be looked at
@@ -47,7 +47,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class CombinationResult:
     """What the images of one combination cost and how far they are from the data."""
 
     file: Path
@@ -75,7 +75,7 @@ class Evaluation:
         write_json(self.file, {**json.loads(self.file.read_text()), "tracking": {"uri": uri, "run_id": run_id}})
 
 
-class Evaluator:
+class CombinationEvaluator:
     """Draws and measures with the averaged weights of a run's newest checkpoint, until `stop` is requested: then Stopped is raised.
 
     The data are read only if their features, or labels that are needed, are not cached; `warn` receives a line if they have changed
@@ -151,9 +151,9 @@ class Evaluator:
 
     def cost(self, slot: SamplerSlot) -> int:
         """Network evaluations per image that a combination is going to need."""
-        return network_evaluations(slot, self._recipe.schedule.component)
+        return expected_nfe(slot, self._recipe.schedule.component)
 
-    def kept(self, slot: SamplerSlot) -> Evaluation | None:
+    def kept(self, slot: SamplerSlot) -> CombinationResult | None:
         """The combination as an earlier call measured it; None if none has, or its file is damaged."""
         key = self._key_of(slot)
         file = self._file(key)
@@ -161,13 +161,13 @@ class Evaluator:
             stored = json.loads(file.read_text())
             if stored["key"] != key:
                 return None
-            return Evaluation(
+            return CombinationResult(
                 file, slot, self._measurement.samples, stored["nfe"], stored["seconds"], stored["metrics"], stored["cards"], False
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def measure(self, slot: SamplerSlot, progress: Callable[[int], None] = lambda done: None) -> Evaluation:
+    def measure(self, slot: SamplerSlot, progress: Callable[[int], None] = lambda done: None) -> CombinationResult:
         """Draw, time and measure a combination, and keep what came out; `progress` is told how many images there are.
 
         Raises SamplingError where the images are not finite.
@@ -179,35 +179,35 @@ class Evaluator:
             measured, told = distances(features, slot, nfe, self._measurement.seed)
             metrics, cards = metrics | measured, cards | told
         key = self._key_of(slot)
-        evaluation = Evaluation(self._file(key), slot, drawn.count, nfe, drawn.seconds, metrics, cards, True)
-        with replacing(evaluation.picture) as beside:
+        evaluation = CombinationResult(self._file(key), slot, drawn.count, nfe, drawn.seconds, metrics, cards, True)
+        with atomic_write(evaluation.picture) as beside:
             pictures.grid(drawn.shown, SHOWN).save(beside)
         numbers = {"nfe": nfe, "seconds": drawn.seconds, "metrics": metrics, "cards": cards}
         write_json(evaluation.file, {"key": key, **numbers, "device": describe_device(self._device)})
         return evaluation
 
-    def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> Drawn:
+    def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> SampleSet:
         number, seed, size = self._measurement.samples, self._measurement.seed, self._recipe.evaluate.batch_size
-        stream = draw(self._drawer, slot, number, size, seed, self._labels, self._distances, SHOWN, self._stop)
+        stream = draw_samples(self._drawer, slot, number, size, seed, self._labels, self._distances, SHOWN, self._stop)
         for drawn in stream:
             progress(drawn.count)
         return drawn
 
     def _labels(self, index: range) -> Tensor | None:
-        return labels_like(self._data_labels, self._measurement.seed, index)
+        return draw_labels(self._data_labels, self._measurement.seed, index)
 
     @functools.cached_property
     def _data_labels(self) -> Tensor | None:
         return self._reference.labels() if self._recipe.train.condition else None
 
     @functools.cached_property
-    def _drawer(self) -> Drawer:
-        drawer, step = drawer_of(self._run, self._recipe, self._spec.sample, self._device)
+    def _drawer(self) -> Generator:
+        drawer, step = load_generator(self._run, self._recipe, self._spec.sample, self._device)
         if step != self.step:
             raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
         # A device's first batch is slower than the others; whichever combination came first would be told too slow.
         number = self._measurement.samples
-        with fitting(DRAWING, min(self._recipe.evaluate.batch_size or SIZES[-1], number)):
+        with explain_out_of_memory(DRAWING, min(self._recipe.evaluate.batch_size or SIZES[-1], number)):
             index = range(min(self._recipe.evaluate.batch_size or drawer.batch_size(number), number))
             for _ in islice(drawer.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
                 pass
@@ -219,7 +219,7 @@ class Evaluator:
 
     def _key_of(self, slot: SamplerSlot) -> dict[str, Any]:
         # With the hash of its code: whoever works on a sampler wants to see what the change did.
-        (origin,) = origins([("samplers", slot.use)])
+        (origin,) = component_origins([("samplers", slot.use)])
         return self._key | {"sampler": slot.table(), "code_sha256": origin.sha256}
 
     def _file(self, key: Mapping[str, Any]) -> Path:

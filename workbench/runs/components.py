@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workbench.runs.folder import RunFolder
 from workbench.recipe import Recipe
 from workbench.recipe.origins import origins_of
 from workbench.registry import differences
+from workbench.runs.folder import RunFolder
 
 
 def record_origins(run: RunFolder, recipe: Recipe) -> None:

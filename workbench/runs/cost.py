@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from workbench.diffusion import Objective
-from workbench.model.build import build_network, objective_of
 from workbench.compute.computation import Compute, choose_compute
+from workbench.diffusion import Objective
 from workbench.interfaces import SampleSpec
-from workbench.recipe import Recipe, network_evaluations
+from workbench.model.build import build_network, objective_of
+from workbench.recipe import Recipe, expected_nfe
 
 TRIED = 16
 
 
 @dataclass(frozen=True)
-class Cost:
+class CostEstimate:
     """Estimates for one recipe on one device; bytes and seconds."""
 
     parameters: int
@@ -39,7 +39,9 @@ class Cost:
         return self.training_seconds + self.evaluation_seconds
 
 
-def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None, spec: SampleSpec | None = None) -> Cost:
+def estimate_cost(
+    recipe: Recipe, device: torch.device, cache: Path | None = None, spec: SampleSpec | None = None
+) -> CostEstimate:
     """Build the network, run a few images forward and backward, and scale up.
 
     `cache` holds what was measured before; `spec` is asked of the dataset if absent.
@@ -59,8 +61,8 @@ def estimate(recipe: Recipe, device: torch.device, cache: Path | None = None, sp
     if recipe.train.max_minutes is not None:
         training = min(training, 60.0 * recipe.train.max_minutes)
     count = _evaluations(recipe)
-    nfe = network_evaluations(recipe.evaluation_sampler, objective.schedule)
-    return Cost(
+    nfe = expected_nfe(recipe.evaluation_sampler, objective.schedule)
+    return CostEstimate(
         parameters=parameters,
         gflop_per_image=_gflop(network, spec, device),
         compute=compute,
@@ -80,7 +82,7 @@ def _evaluations(recipe: Recipe) -> int:
 
 
 def _step(network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute, batch: int) -> tuple[float, int]:
-    device, computed = compute.device, compute.bound(network)
+    device, computed = compute.device, compute.wrap(network)
     x0, t = torch.zeros(batch, *spec.shape, device=device), torch.full((batch,), 0.5, dtype=torch.float64)
     eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
     kept = 0
@@ -100,7 +102,7 @@ def _step(network: nn.Module, objective: Objective, spec: SampleSpec, compute: C
 
 @torch.no_grad()
 def _forward(network: nn.Module, spec: SampleSpec, compute: Compute, batch: int) -> float:
-    device, computed = compute.device, compute.bound(network)
+    device, computed = compute.device, compute.wrap(network)
     x, level = torch.zeros(batch, *spec.shape, device=device), torch.zeros(batch, device=device)
 
     def once() -> None:

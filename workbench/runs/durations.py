@@ -8,7 +8,7 @@ from workbench.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Spent:
+class Durations:
     """Seconds of a run: of its optimizer steps, and of all its evaluations from sampling to pictures."""
 
     training: float
@@ -25,7 +25,7 @@ class Spent:
         return {"eval/total_seconds": self.evaluation, "eval/share": self.share}
 
 
-def spent(run: RunFolder) -> Spent:
+def measure_durations(run: RunFolder) -> Durations:
     """From the numbers in a run's folder, also over several calls that went on with it."""
     minutes, evaluations = 0.0, dict[int, float]()
     for line in run.numbers():
@@ -34,4 +34,4 @@ def spent(run: RunFolder) -> Spent:
         if "eval/seconds" in metrics:
             # A step that was evaluated again after a crash counts once, as it does in training.
             evaluations[line["step"]] = metrics["eval/seconds"]
-    return Spent(60.0 * minutes, sum(evaluations.values()))
+    return Durations(60.0 * minutes, sum(evaluations.values()))

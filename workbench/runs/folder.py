@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import CheckpointError
-from workbench.files import alone, clear_debris, held, is_file, storage_errors, write_json
+from workbench.files import clear_debris, exclusive_lock, is_file, is_locked, storage_errors, write_json
 from workbench.instants import instant_of, utc_now
 from workbench.interfaces import RunStatus
 from workbench.journal import Journal
@@ -79,7 +79,7 @@ class RunFolder:
     def status(self) -> RunStatus | Literal["RUNNING"]:
         """How it ended; KILLED too where it says RUNNING and no process is there that writes it."""
         told = self.info().get("status")
-        if told == "RUNNING" and held(self._lock):
+        if told == "RUNNING" and is_locked(self._lock):
             return "RUNNING"
         return told if told in ("FINISHED", "FAILED") else "KILLED"
 
@@ -92,7 +92,7 @@ class RunFolder:
         """
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(alone(self._lock, seconds))
+                stack.enter_context(exclusive_lock(self._lock, seconds))
             except TimeoutError as error:
                 raise CheckpointError(
                     f"run {self.id} is being written by {error}; wait for it, or stop it with Ctrl-C where it runs"

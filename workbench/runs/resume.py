@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from workbench.training.checkpoint import Checkpoint, TrainState, latest, newest
-from workbench.training.rate import learning_rate
-from workbench.runs.folder import RunFolder, find_run, list_runs
 from workbench.errors import CheckpointError, Problem, RecipeError
 from workbench.files import is_file
 from workbench.instants import utc_now
 from workbench.recipe import Recipe, Train, load, save
+from workbench.runs.folder import RunFolder, find_run, list_runs
+from workbench.training.checkpoint import Checkpoint, TrainState, latest_checkpoint, newest_folder
+from workbench.training.rate import learning_rate
 
 # How long and how a run trains, and how it is measured. Everything else is what its weights mean.
 MAY_CHANGE = ("train.", "sampler.", "evaluate.")
@@ -111,7 +111,7 @@ def _resumed(folder: RunFolder, overrides: Sequence[str]) -> Plan:
     plan = Plan(recipe, folder.recipe, folder, changes, ended=folder.info()["status"] == "FINISHED")
     if not plan.ended and not changes:
         return plan
-    checkpoint = latest(folder.checkpoints)
+    checkpoint = latest_checkpoint(folder.checkpoints)
     if checkpoint is None:
         if plan.ended:
             raise CheckpointError(
@@ -169,7 +169,7 @@ def _found(home: Path, recipe: Recipe, source: Path) -> Plan:
         except RecipeError:
             continue
         ended = info["status"] == "FINISHED"
-        if not changes and not ended and newest(folder.checkpoints) is not None:
+        if not changes and not ended and newest_folder(folder.checkpoints) is not None:
             return Plan(recipe, source, folder)
         if not changes and ended:
             finished = finished or folder

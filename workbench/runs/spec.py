@@ -10,14 +10,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from workbench.model.build import Parts
-from workbench.training.checkpoint import newest
-from workbench.training.manifest import Manifest
-from workbench.runs.folder import RunFolder
 from workbench.errors import CheckpointError, DataError, StorageError
 from workbench.files import write_json
 from workbench.interfaces import Examples, Resources, SampleSpec
+from workbench.model.build import Parts
 from workbench.recipe import Recipe, load_stored
+from workbench.runs.folder import RunFolder
+from workbench.training.checkpoint import newest_folder
+from workbench.training.manifest import Manifest
 
 SCHEMA = 1
 
@@ -170,7 +170,7 @@ def _spec_from_data(
 
 def _changed_before(run: RunFolder, now: RunSpec) -> list[str]:
     """One line if a run without a spec has a checkpoint that was made with other data."""
-    folder = newest(run.checkpoints)
+    folder = newest_folder(run.checkpoints)
     with suppress(CheckpointError):  # a damaged checkpoint is reported where it is loaded
         manifest = None if folder is None else Manifest.read(folder)
         fingerprint = None if manifest is None else manifest.environment.get("data")

@@ -6,31 +6,31 @@ from collections.abc import Iterator
 
 import torch
 
-from workbench.training import checkpoint as checkpoints
-from workbench.model.build import Parts, build_network, objective_of
 from workbench.compute.computation import choose_compute
-from workbench.evaluation.evaluate import evaluate
-from workbench.progress import Progress, Stop
-from workbench.runs.spec import RunSpec
-from workbench.runs.folder import RunFolder
-from workbench.sampling.generator import Drawer
 from workbench.errors import CheckpointError
+from workbench.evaluation.evaluate import evaluate
 from workbench.home import cache_folder
 from workbench.interfaces import SampleSpec
+from workbench.model.build import Parts, build_network, objective_of
+from workbench.progress import Progress, Stop
 from workbench.recipe import Recipe
+from workbench.runs.folder import RunFolder
+from workbench.runs.spec import RunSpec
+from workbench.sampling.generator import Generator
+from workbench.training import checkpoint as checkpoints
 
 
-def drawer_of(run: RunFolder, recipe: Recipe, spec: SampleSpec, device: torch.device) -> tuple[Drawer, int]:
+def load_generator(run: RunFolder, recipe: Recipe, spec: SampleSpec, device: torch.device) -> tuple[Generator, int]:
     """The averaged network of a run's newest checkpoint, ready to draw samples of `spec`, and the step it was saved at."""
     newest = newest_checkpoint(run)
     network = build_network(recipe, spec)
     checkpoints.load_average(newest, network)
     network = network.to(device)
     compute = choose_compute(recipe.train, network, spec, device, cache_folder(run.home), trains=False)
-    return Drawer(network, objective_of(recipe), spec, compute), newest.state.step
+    return Generator(network, objective_of(recipe), spec, compute), newest.state.step
 
 
-def evaluated_again(parts: Parts, run: RunFolder, stop: Stop) -> Iterator[Progress]:
+def reevaluate(parts: Parts, run: RunFolder, stop: Stop) -> Iterator[Progress]:
     """The last part of a run, with the averaged network of another run's newest checkpoint in place of training."""
     spec = RunSpec.read(run)
     if spec is not None:
@@ -44,7 +44,7 @@ def evaluated_again(parts: Parts, run: RunFolder, stop: Stop) -> Iterator[Progre
 
 def newest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:
     """The newest checkpoint of a run; CheckpointError where there is none."""
-    newest = checkpoints.latest(run.checkpoints)
+    newest = checkpoints.latest_checkpoint(run.checkpoints)
     if newest is None:
         raise CheckpointError(f"run {run.id} has no checkpoint yet: wb run --resume {run.id}")
     return newest

@@ -30,7 +30,7 @@ def fastest_batch_size(network: Network, name: str, spec: SampleSpec, compute: C
     if total <= SIZES[0]:
         return SIZES[-1]
     choices = compute.choices or _UNKEPT
-    key = f"drawing {list(spec.shape)} with {name}, {compute.told()}"
+    key = f"drawing {list(spec.shape)} with {name}, {compute.describe()}"
     times = choices.times(key, {str(size): partial(_milliseconds, network, spec, size) for size in SIZES})
     return next(size for size in SIZES if times[str(size)] <= SLACK * min(times.values()))
 

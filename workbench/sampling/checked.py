@@ -9,7 +9,7 @@ import torch
 from pydantic import SkipValidation
 from torch import Tensor
 
-from workbench.compute.memory import ran_out
+from workbench.compute.memory import is_out_of_memory
 from workbench.errors import SamplingError, WorkbenchError
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
 from workbench.model.contract import describe_value, place_of_error
@@ -18,7 +18,7 @@ States = Iterator[tuple[float, Tensor]]
 
 
 @final
-class Guarded(Sampler[Any]):
+class CheckedSampler(Sampler[Any]):
     """A sampler whose moves are checked: what comes out must have the shape and dtype of what went in. Costs no synchronisation."""
 
     inner: SkipValidation[Sampler[Any]]
@@ -33,7 +33,7 @@ class Guarded(Sampler[Any]):
         except WorkbenchError:
             raise
         except Exception as error:  # a stranger's code may raise anything
-            if ran_out(error):
+            if is_out_of_memory(error):
                 raise
             raise SamplingError(
                 f"sampler '{self.name}': moving from t = {t:g} to {s:g} raised {type(error).__name__}: {error} ({place_of_error(error)}; "
@@ -51,7 +51,7 @@ class Guarded(Sampler[Any]):
         return moved
 
 
-class Observed:
+class WatchedPosterior:
     """A posterior mean that notes where it first gave what is not finite for what was."""
 
     def __init__(self, inner: PosteriorMean) -> None:
@@ -74,7 +74,7 @@ def check_finite(images: Tensor, sampler: str, posterior: PosteriorMean, walk: C
     """
     if _finite(images):
         return
-    observed = Observed(posterior)
+    observed = WatchedPosterior(posterior)
     for t, x in walk(observed):
         if observed.broken_at is not None:
             raise SamplingError(

@@ -13,29 +13,29 @@ from workbench.interfaces import PosteriorMean, SampleSpec
 from workbench.model.build import Parts
 from workbench.progress import NEVER, Stop
 from workbench.random import Stream
-from workbench.recipe import SamplerSlot, path_of
+from workbench.recipe import SamplerSlot, time_grid_of
 from workbench.sampling.batch_size import fastest_batch_size
-from workbench.sampling.checked import Guarded, check_finite
+from workbench.sampling.checked import CheckedSampler, check_finite
 
 
-class Drawer:
+class Generator:
     """Draws images of one trained network; image i under a seed is the same in every batch."""
 
     def __init__(self, network: nn.Module, objective: Objective, spec: SampleSpec, compute: Compute) -> None:
-        self._module, self._network = network.eval(), compute.drawing(network)
+        self._module, self._network = network.eval(), compute.for_sampling(network)
         self._objective, self._spec = objective, spec
         self.compute, self._device = compute, compute.device
         self._name = f"{type(network).__name__} of {sum(each.numel() for each in network.parameters())} parameters"
         self.evaluations = 0  # network evaluations of the last batch
 
     @classmethod
-    def of(cls, parts: Parts, network: nn.Module) -> Drawer:
+    def of(cls, parts: Parts, network: nn.Module) -> Generator:
         """A drawer for a network of a run."""
         return cls(network, parts.objective, parts.spec, parts.compute)
 
     def batch_size(self, total: int) -> int:
         """How many of `total` images to draw at once, where nobody has said it."""
-        with self.compute.unchanged(self._module):
+        with self.compute.frozen_weights(self._module):
             return fastest_batch_size(self._network, self._name, self._spec, self.compute, total)
 
     def images(self, slot: SamplerSlot, index: range, seed: int, labels: Tensor | None = None, stop: Stop = NEVER) -> Tensor:
@@ -46,7 +46,7 @@ class Drawer:
         """
         posterior = self._posterior(slot, labels)
         counted = Counted(posterior)
-        with self.compute.unchanged(self._module):
+        with self.compute.frozen_weights(self._module):
             for _, images in self._walk(slot, counted, index, seed, stop):  # noqa: B007 - the last ones are wanted
                 pass
         self.evaluations = counted.evaluations * (2 if isinstance(posterior, Guided) else 1)
@@ -64,8 +64,8 @@ class Drawer:
     ) -> Iterator[tuple[float, Tensor]]:
         for state in trajectory(
             Clamped(posterior) if slot.clamp else posterior,
-            Guarded(inner=slot.component, name=slot.use),
-            path_of(slot, self._objective.schedule),
+            CheckedSampler(inner=slot.component, name=slot.use),
+            time_grid_of(slot, self._objective.schedule),
             images=list(index),
             shape=self._spec.shape,
             seed=seed,
@@ -80,7 +80,7 @@ class Drawer:
         return conditioned if slot.guidance == 1.0 or labels is None else Guided(conditioned, slot.guidance)
 
 
-def labels_like(labels: Tensor | None, seed: int, index: range) -> Tensor | None:
+def draw_labels(labels: Tensor | None, seed: int, index: range) -> Tensor | None:
     """Labels int64 [b] drawn from the distribution of the data's `labels` [n], keyed by image index; None if there are none."""
     if labels is None:
         return None

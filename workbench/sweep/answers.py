@@ -17,7 +17,7 @@ from typing import Any
 from workbench.files import write_json
 from workbench.recipe import Recipe
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.objectives import Objective
+from workbench.sweep.objectives import SearchTarget
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Answer:
         }
 
 
-def answer(folder: SweepFolder, recipe: Recipe, aim: Objective, values: Mapping[int, Sequence[float]]) -> Answer:
+def answer(folder: SweepFolder, recipe: Recipe, aim: SearchTarget, values: Mapping[int, Sequence[float]]) -> Answer:
     """Means and differences, written to the sweep's results."""
     settings = recipe.sweep
     means = {number: Interval.of(each) for number, each in values.items()}

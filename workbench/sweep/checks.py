@@ -10,9 +10,9 @@ from typing import Any
 
 from workbench.errors import CombinationError, Problem, RecipeError
 from workbench.recipe import Recipe, load
-from workbench.recipe.layers import layered
-from workbench.sweep.objectives import objectives
-from workbench.sweep.space import Axis, axes_of, overrides
+from workbench.recipe.layers import read_layers
+from workbench.sweep.objectives import search_targets
+from workbench.sweep.space import SearchAxis, axes_of, overrides
 
 MOST_COMBINATIONS = 400
 MOST_PAIRS = 2000
@@ -26,7 +26,7 @@ def check_sweep(path: Path, base: Recipe, settings: Sequence[str] = ()) -> None:
 
     `path` is the recipe's file and `settings` what `--set` said; `base` is what both gave.
     """
-    source = layered(path, settings)
+    source = read_layers(path, settings)
     axes = axes_of(base)
     problems: list[Problem] = []
 
@@ -34,7 +34,7 @@ def check_sweep(path: Path, base: Recipe, settings: Sequence[str] = ()) -> None:
         problems.append(source.problem(("sweep",) if key is None else ("sweep", "space", key), message))
 
     try:
-        objectives(base)
+        search_targets(base)
     except CombinationError as error:
         problems.append(source.problem(tuple(error.key.split(".")), str(error)))
     if base.sweep is not None and not axes:
@@ -57,7 +57,7 @@ def check_sweep(path: Path, base: Recipe, settings: Sequence[str] = ()) -> None:
         raise RecipeError(problems)
 
 
-def _conditions(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]:
+def _conditions(axes: Sequence[SearchAxis], base: Recipe) -> Iterator[tuple[str, str]]:
     known = {*base.flat(), *(axis.key for axis in axes)}
     for position, axis in enumerate(axes):
         for key, wanted in (axis.space.when or {}).items():
@@ -76,7 +76,7 @@ def _conditions(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]
                         )
 
 
-def _without_effect(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]:
+def _without_effect(axes: Sequence[SearchAxis], base: Recipe) -> Iterator[tuple[str, str]]:
     if base.evaluate.sampler is None:
         return
     for axis in axes:
@@ -87,7 +87,7 @@ def _without_effect(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, s
             )
 
 
-def _unfit_for_sampler(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str, str]]:
+def _unfit_for_sampler(axes: Sequence[SearchAxis], base: Recipe) -> Iterator[tuple[str, str]]:
     sweep = base.sweep
     if sweep is None:
         return
@@ -107,7 +107,7 @@ def _unfit_for_sampler(axes: Sequence[Axis], base: Recipe) -> Iterator[tuple[str
             yield axis.key, f"sampler = '{sweep.sampler}' knows no conditions (when); use 'tpe', 'random' or 'qmc'"
 
 
-def _grid(axes: Sequence[Axis]) -> Iterator[tuple[str, str]]:
+def _grid(axes: Sequence[SearchAxis]) -> Iterator[tuple[str, str]]:
     """A grid is made whole before its first point is tried."""
     count = 1
     for axis in axes:
@@ -117,7 +117,7 @@ def _grid(axes: Sequence[Axis]) -> Iterator[tuple[str, str]]:
             return
 
 
-def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[Axis]) -> Iterator[tuple[str, str]]:
+def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[SearchAxis]) -> Iterator[tuple[str, str]]:
     """Keys and problems of all that is tried: each end and choice by itself, then choices together."""
     flat = base.flat()
     alone_broken = False
@@ -134,7 +134,7 @@ def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[Ax
             yield next(iter(values)), f"with {', '.join(f'{key} = {value!r}' for key, value in values.items())}: {problem}"
 
 
-def _context(axis: Axis, axes: Sequence[Axis]) -> dict[str, Any]:
+def _context(axis: SearchAxis, axes: Sequence[SearchAxis]) -> dict[str, Any]:
     """Values that make an axis active."""
     around: dict[str, Any] = {}
     for key, wanted in (axis.space.when or {}).items():
@@ -145,7 +145,7 @@ def _context(axis: Axis, axes: Sequence[Axis]) -> dict[str, Any]:
     return around
 
 
-def _combinations(axes: Sequence[Axis], flat: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _combinations(axes: Sequence[SearchAxis], flat: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Choices with choices: all together, or two at a time where these are too many."""
     chosen = [axis for axis in axes if axis.space.choices is not None]
     count = 1

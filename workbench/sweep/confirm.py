@@ -9,23 +9,27 @@ import torch
 from workbench.home import cache_folder
 from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Recipe
-from workbench.runs.combinations import Evaluator, Measurement
+from workbench.runs.combinations import CombinationEvaluator, Measurement
 from workbench.runs.folder import RunFolder
 from workbench.runs.spec import read_run
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.ledger import Outcome
-from workbench.sweep.objectives import objectives
+from workbench.sweep.ledger import TrialOutcome
+from workbench.sweep.objectives import search_targets
 from workbench.sweep.wire import Task
 
 SEED_STRIDE = 7919  # seeds of new draws are far from the recipe's, with which the trials were measured
 
 
-def to_confirm(
-    recipe: Recipe, outcomes: Mapping[int, Outcome], ranked: Sequence[int], is_here: Callable[[str], bool], trained_once: bool
+def trials_to_confirm(
+    recipe: Recipe,
+    outcomes: Mapping[int, TrialOutcome],
+    ranked: Sequence[int],
+    is_here: Callable[[str], bool],
+    trained_once: bool,
 ) -> list[Task]:
     """Tasks for the best trials and trial 0, of those whose run is here; none where the metric is not one of new images."""
     settings = recipe.sweep
-    if settings is None or settings.confirm == 0 or len(settings.objectives) > 1 or not objectives(recipe)[0].measured_again:
+    if settings is None or settings.confirm == 0 or len(settings.objectives) > 1 or not search_targets(recipe)[0].measured_again:
         return []
     chosen = dict.fromkeys([*ranked[: settings.confirm], *([0] if 0 in ranked else [])])
     seeds = tuple((recipe.seed + SEED_STRIDE * (1 + k)) % 2**32 for k in range(settings.confirm_seeds))
@@ -38,19 +42,19 @@ def to_confirm(
     ]
 
 
-def measured_again(
+def measure_again(
     task: Task, folder: SweepFolder, device: torch.device, progress: Callable[[Progress], None], stop: Stop
 ) -> list[float] | None:
     """The metric for each seed; None where `stop` was requested. What was measured before is read from the run's folder."""
     run = RunFolder(folder.home / "runs" / task.run)
     cache = cache_folder(folder.home)
     recipe, spec = read_run(run, cache)
-    metric = objectives(folder.loaded())[0].metric
+    metric = search_targets(folder.loaded())[0].metric
     trained = RunFolder(folder.home / "runs" / task.trained_by) if task.trained_by else run
     values, total = [], len(task.seeds) * task.samples
     for k, seed in enumerate(task.seeds):
         measurement = Measurement(task.samples, seed, recipe.evaluate.real, recipe.evaluate.features)
-        evaluator = Evaluator(trained, recipe, spec, measurement, device, cache, stop=stop)
+        evaluator = CombinationEvaluator(trained, recipe, spec, measurement, device, cache, stop=stop)
         slot = recipe.evaluation_sampler
 
         def show(done: int, k: int = k) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.sweep.ledger import Lease, Ledger, Outcome, Row
+from workbench.sweep.ledger import Lease, Ledger, Row, TrialOutcome
 from workbench.sweep.space import overrides
 from workbench.sweep.study import Search
 
@@ -53,7 +53,7 @@ class Desk:
             for number in self._search.open_numbers():
                 row = rows.get(number)
                 if row is not None and row.outcome is not None:
-                    self._search.tell(number, row.outcome)
+                    self._search.record_outcome(number, row.outcome)
 
     def free(self, owner: str) -> None:
         """Give back what earlier processes of this owner held: they are gone."""
@@ -73,7 +73,7 @@ class Desk:
                         return lease
             if not new or len(rows) >= self.total or self._held_back(rows):
                 return None
-            number, values = self._search.ask()
+            number, values = self._search.next_trial()
             self._ledger.add(number, self._told(number, values))
             return self._ledger.claim(next(row for row in self._ledger.rows() if row.number == number), owner)
 
@@ -81,17 +81,17 @@ class Desk:
         """An intermediate value; whether the trial should end."""
         return self._search.report(lease.number, step, value)
 
-    def finish(self, lease: Lease, outcome: Outcome) -> bool:
+    def finish(self, lease: Lease, outcome: TrialOutcome) -> bool:
         """A result; False where the lease had been lost, and the result with it."""
         if not self._ledger.finish(lease, outcome):
             return False
-        self._search.tell(lease.number, outcome)
+        self._search.record_outcome(lease.number, outcome)
         return True
 
     def lost_worker(self, lease: Lease, log: str, run: str) -> bool:
         """A worker has died over a trial: the next one goes on with it, or, after too many, it has failed. Whether it has."""
         if lease.deaths >= MAX_DEATHS:
-            self.finish(lease, Outcome("failed", run=run, error=f"{lease.deaths + 1} workers died over it\n{log}"))
+            self.finish(lease, TrialOutcome("failed", run=run, error=f"{lease.deaths + 1} workers died over it\n{log}"))
             return True
         self._ledger.release(lease, died=True)
         return False
@@ -126,7 +126,7 @@ class Desk:
     def _taken(self, row: Row, owner: str) -> Lease | None:
         lease = self._ledger.claim(row, owner)
         if lease is not None and lease.deaths > MAX_DEATHS:
-            self.finish(lease, Outcome("failed", error=f"{lease.deaths} workers were lost over it"))
+            self.finish(lease, TrialOutcome("failed", error=f"{lease.deaths} workers were lost over it"))
             return None
         return lease
 

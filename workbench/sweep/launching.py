@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from workbench.errors import BrokenComponent, SweepError, UnknownComponent
 from workbench.interfaces import Launcher
-from workbench.recipe.toml import value_of
+from workbench.recipe.toml import parse_value
 from workbench.registry import entry_points
 from workbench.sweep.folder import SweepFolder
 
@@ -56,4 +56,4 @@ def _pair(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise SweepError(f"--launcher-set: expected FIELD=VALUE such as partition=gpu, got {text!r:.60}")
-    return key.strip(), value_of(value.strip())
+    return key.strip(), parse_value(value.strip())

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from workbench.errors import SweepError
-from workbench.secrets import concealed
+from workbench.secrets import conceal
 
 State = Literal["waiting", "running", "done"]
 Ending = Literal["complete", "pruned", "infeasible", "failed"]
@@ -52,7 +52,7 @@ _TRIALS = sa.Table(
 
 
 @dataclass(frozen=True)
-class Begun:
+class SweepRecord:
     """A sweep as the database knows it."""
 
     digest: str
@@ -72,7 +72,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended."""
 
     ending: Ending
@@ -93,7 +93,7 @@ class Row:
     owner: str
     expires: float
     overrides: tuple[str, ...]
-    outcome: Outcome | None
+    outcome: TrialOutcome | None
 
     @property
     def lease(self) -> Lease:
@@ -118,7 +118,7 @@ class Ledger:
         """Let go of the database."""
         self._engine.dispose()
 
-    def begin(self, digest: str, recipe: str, trials: int) -> Begun:
+    def begin(self, digest: str, recipe: str, trials: int) -> SweepRecord:
         """Write a new sweep down, or read the one there is."""
         try:
             with self._begin() as connection:
@@ -127,7 +127,7 @@ class Ledger:
             pass
         return self.begun()
 
-    def begun(self) -> Begun:
+    def begun(self) -> SweepRecord:
         """The sweep as it was written down; SweepError where it was not."""
         with self._begin() as connection:
             row = connection.execute(sa.select(_SWEEPS).where(_SWEEPS.c.name == self._sweep)).mappings().first()
@@ -135,7 +135,7 @@ class Ledger:
             raise SweepError(
                 f"there is no sweep '{self._sweep}' in this storage; begin it with: wb sweep RECIPE --name {self._sweep} --storage ..."
             )
-        return Begun(row["digest"], row["recipe"], row["trials"], json.loads(row["parent"] or "{}"))
+        return SweepRecord(row["digest"], row["recipe"], row["trials"], json.loads(row["parent"] or "{}"))
 
     def change(self, **fields: Any) -> None:
         """Change what is written of the sweep: `trials`, `recipe`, `parent`."""
@@ -176,7 +176,7 @@ class Ledger:
         new = {"state": "waiting", "deaths": lease.deaths + died, "owner": "", "expires": 0.0}
         return self._changed(lease, new, _TRIALS.c.state == "running")
 
-    def finish(self, lease: Lease, outcome: Outcome) -> bool:
+    def finish(self, lease: Lease, outcome: TrialOutcome) -> bool:
         """End a trial for good; False where the lease was lost, and then nothing has changed."""
         new = {
             "state": "done", "ending": outcome.ending, "values": json.dumps(outcome.values), "run": outcome.run,
@@ -222,7 +222,7 @@ class Ledger:
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise SweepError(
-                concealed(f"the storage {self._engine.url.render_as_string(hide_password=True)} cannot be reached: {reason}")
+                conceal(f"the storage {self._engine.url.render_as_string(hide_password=True)} cannot be reached: {reason}")
             ) from None
         with connection:
             yield connection
@@ -231,7 +231,9 @@ class Ledger:
 def _row(found: Any) -> Row:
     outcome = None
     if found["state"] == "done":
-        outcome = Outcome(found["ending"], tuple(json.loads(found["values"])), found["run"], found["seconds"], found["error"])
+        outcome = TrialOutcome(
+            found["ending"], tuple(json.loads(found["values"])), found["run"], found["seconds"], found["error"]
+        )
     return Row(
         found["number"], found["state"], found["token"], found["deaths"], found["owner"], found["expires"],
         tuple(json.loads(found["overrides"])), outcome,

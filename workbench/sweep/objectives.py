@@ -22,7 +22,7 @@ OTHERS = (
 
 
 @dataclass(frozen=True)
-class Objective:
+class SearchTarget:
     """A metric of a run's end, and which way is better."""
 
     metric: str
@@ -38,7 +38,7 @@ class Objective:
         return one < other if self.direction == "minimize" else one > other
 
 
-def objectives(recipe: Recipe) -> tuple[Objective, ...]:
+def search_targets(recipe: Recipe) -> tuple[SearchTarget, ...]:
     """The metrics that [sweep] names; CombinationError where runs of the recipe log none of that name."""
     if recipe.sweep is None:
         raise CombinationError(
@@ -57,11 +57,11 @@ def _known(recipe: Recipe) -> list[str]:
     return [*(each.metric(family) for family in ("kid", "fd") for each in extractors), *OTHERS]
 
 
-def _objective(name: str, known: list[str]) -> Objective:
+def _objective(name: str, known: list[str]) -> SearchTarget:
     short = [each for each in known if each.startswith(f"{name}_") or each.partition("/")[2] == name]
     fitting = [name] if name in known else short
     if len(fitting) == 1:
-        return Objective(fitting[0], "maximize" if fitting[0].endswith("_per_second") else "minimize")
+        return SearchTarget(fitting[0], "maximize" if fitting[0].endswith("_per_second") else "minimize")
     what = (
         f"'{name}' may mean {' or '.join(fitting)}: name one"
         if fitting

@@ -12,12 +12,12 @@ from pathlib import Path
 from workbench.errors import SweepError
 from workbench.files import write_text
 from workbench.recipe import Recipe, dumps, load
-from workbench.secrets import concealed
+from workbench.secrets import conceal
 from workbench.sweep.desk import Desk
 from workbench.sweep.folder import SweepFolder, difference, digest
 from workbench.sweep.ledger import Ledger
-from workbench.sweep.objectives import Objective, objectives
-from workbench.sweep.space import Axis, axes_of, evaluation_only
+from workbench.sweep.objectives import SearchTarget, search_targets
+from workbench.sweep.space import SearchAxis, axes_of, evaluation_only
 from workbench.sweep.study import Search
 
 LOCAL_SECONDS = 3600.0  # a coordinator sees its own workers die; nobody else takes their trials
@@ -25,13 +25,13 @@ SHARED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenSweep:
     """A sweep that can be worked on."""
 
     folder: SweepFolder
     recipe: Recipe
-    aims: tuple[Objective, ...]
-    axes: tuple[Axis, ...]
+    aims: tuple[SearchTarget, ...]
+    axes: tuple[SearchAxis, ...]
     ledger: Ledger
     search: Search
     desk: Desk
@@ -60,7 +60,7 @@ def folder_for(home: Path, name: str, recipe: Recipe, *, new: bool) -> SweepFold
     )
 
 
-def opened(
+def open_sweep(
     folder: SweepFolder,
     recipe: Recipe,
     source: str,
@@ -68,13 +68,13 @@ def opened(
     trials: int | None,
     workers: int,
     lease: float | None = None,
-) -> Opened:
+) -> OpenSweep:
     """The sweep, with everything put right that an earlier process may have left half done.
 
     Raises SweepError where the storage cannot be reached, or holds another sweep of that name.
     """
     if not folder.exists():
-        folder.create(recipe, source, None if storage is None else without_password(storage))
+        folder.create(recipe, source, None if storage is None else strip_password(storage))
     url = storage or folder.database
     own = SHARED_SECONDS if storage else LOCAL_SECONDS
     ledger = Ledger(url, folder.name, lease or own)
@@ -88,9 +88,9 @@ def opened(
     return _opened(folder, recipe, ledger, url, begun.trials, workers)
 
 
-def begun_elsewhere(home: Path, name: str, storage: str, workers: int, lease: float | None = None) -> Opened:
+def sweep_started_elsewhere(home: Path, name: str, storage: str, workers: int, lease: float | None = None) -> OpenSweep:
     """A sweep that another machine has begun in a storage that both reach; SweepError where there is none of that name."""
-    checked_storage(storage)
+    check_storage(storage)
     folder = SweepFolder.of(home, name)
     ledger = Ledger(storage, name, lease or SHARED_SECONDS)
     begun = ledger.begun()
@@ -98,11 +98,11 @@ def begun_elsewhere(home: Path, name: str, storage: str, workers: int, lease: fl
         raise SweepError(f"{folder.path} holds another sweep of that name; move it away, or set WB_HOME")
     if not folder.exists():
         write_text(folder.recipe, begun.recipe)
-        folder.create(load(folder.recipe), "begun on another machine", without_password(storage))
+        folder.create(load(folder.recipe), "begun on another machine", strip_password(storage))
     return _opened(folder, load(folder.recipe), ledger, storage, begun.trials, workers)
 
 
-def checked_storage(storage: str) -> str:
+def check_storage(storage: str) -> str:
     """The URL of a database server, with a driver that is installed; SweepError for a file, which several machines cannot share safely."""
     import sqlalchemy as sa
 
@@ -123,15 +123,15 @@ def checked_storage(storage: str) -> str:
     return url.set(drivername=f"postgresql+{drivers[0]}").render_as_string(hide_password=False)
 
 
-def without_password(storage: str) -> str:
+def strip_password(storage: str) -> str:
     """The URL as it may be written down."""
     import sqlalchemy as sa
 
-    return concealed(sa.make_url(storage).render_as_string(hide_password=True))
+    return conceal(sa.make_url(storage).render_as_string(hide_password=True))
 
 
-def _opened(folder: SweepFolder, recipe: Recipe, ledger: Ledger, url: str, trials: int, workers: int) -> Opened:
-    axes, aims = axes_of(recipe), objectives(recipe)
+def _opened(folder: SweepFolder, recipe: Recipe, ledger: Ledger, url: str, trials: int, workers: int) -> OpenSweep:
+    axes, aims = axes_of(recipe), search_targets(recipe)
     # Leases of one machine belong to the sweep: whoever holds its lock may take back what an earlier process held.
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}" if ledger.shared else "this machine"
     with ledger.exclusive():
@@ -141,7 +141,7 @@ def _opened(folder: SweepFolder, recipe: Recipe, ledger: Ledger, url: str, trial
     desk.settle()
     if not ledger.shared:
         desk.free(owner)
-    return Opened(folder, recipe, aims, axes, ledger, search, desk, owner, once)
+    return OpenSweep(folder, recipe, aims, axes, ledger, search, desk, owner, once)
 
 
 def _trials(recipe: Recipe) -> int:

@@ -10,13 +10,13 @@ from typing import Any
 
 import optuna
 
-from workbench.files import replacing, write_text
-from workbench.sweep.objectives import Objective
+from workbench.files import atomic_write, write_text
+from workbench.sweep.objectives import SearchTarget
 
 ENOUGH = 2  # complete trials without which there is nothing to see
 
 
-def draw_plots(study: optuna.Study, name: str, aims: Sequence[Objective], folder: Path) -> dict[str, Path]:
+def draw_plots(study: optuna.Study, name: str, aims: Sequence[SearchTarget], folder: Path) -> dict[str, Path]:
     """Pictures as PNG by key, and one page with all of them to move about in; nothing where hardly a trial is complete."""
     complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if len(complete) < ENOUGH:
@@ -26,7 +26,7 @@ def draw_plots(study: optuna.Study, name: str, aims: Sequence[Objective], folder
         return {**_png(study, aims, folder), "page": _page(study, name, aims, folder / "search.html")}
 
 
-def _kinds(aims: Sequence[Objective]) -> dict[str, tuple[str, dict[str, Any]]]:
+def _kinds(aims: Sequence[SearchTarget]) -> dict[str, tuple[str, dict[str, Any]]]:
     """By key: the name of Optuna's function, and what it is told."""
     if len(aims) > 1:
         names = [each.metric for each in aims]
@@ -39,7 +39,7 @@ def _kinds(aims: Sequence[Objective]) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-def _png(study: optuna.Study, aims: Sequence[Objective], folder: Path) -> dict[str, Path]:
+def _png(study: optuna.Study, aims: Sequence[SearchTarget], folder: Path) -> dict[str, Path]:
     from matplotlib import pyplot
     from optuna.visualization import matplotlib as drawing
 
@@ -49,14 +49,14 @@ def _png(study: optuna.Study, aims: Sequence[Objective], folder: Path) -> dict[s
             axes = _tried(getattr(drawing, function), study, told)
             if axes is None:
                 continue
-            with replacing(folder / f"{key}.png") as beside:
+            with atomic_write(folder / f"{key}.png") as beside:
                 pyplot.savefig(beside, format="png", bbox_inches="tight")
             pyplot.close("all")
             drawn[key] = folder / f"{key}.png"
     return drawn
 
 
-def _page(study: optuna.Study, name: str, aims: Sequence[Objective], path: Path) -> Path:
+def _page(study: optuna.Study, name: str, aims: Sequence[SearchTarget], path: Path) -> Path:
     from optuna import visualization as drawing
 
     figures = [_tried(getattr(drawing, function), study, told) for function, told in _kinds(aims).values()]

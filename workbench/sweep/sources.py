@@ -9,12 +9,12 @@ from typing import Any
 
 from workbench.sweep.coordinator import Job, WorkerView
 from workbench.sweep.desk import MAX_DEATHS, Desk
-from workbench.sweep.ledger import Outcome
+from workbench.sweep.ledger import TrialOutcome
 from workbench.sweep.trial_recipe import run_id
-from workbench.sweep.wire import Task, outcome_of
+from workbench.sweep.wire import Task, outcome_from_dict
 
 
-def told(number: int, outcome: Outcome) -> str:
+def describe_outcome(number: int, outcome: TrialOutcome) -> str:
     """How a trial ended, in a line."""
     text = f"trial {number}: {outcome.ending} {', '.join(f'{each:.5g}' for each in outcome.values)}".rstrip()
     if outcome.ending != "failed":
@@ -64,12 +64,12 @@ class Trials:
 
     def ended(self, job: Job, message: Mapping[str, Any]) -> None:
         """Write the outcome down."""
-        outcome = outcome_of(message["outcome"])
+        outcome = outcome_from_dict(message["outcome"])
         if not self._desk.finish(job.ticket, outcome):
             return
         if outcome.ending == "failed":
             self._count_failures()
-        self._tell(told(job.task.number, outcome))
+        self._tell(describe_outcome(job.task.number, outcome))
 
     def report(self, job: Job, step: int, value: float) -> bool:
         """Ask the pruner."""
@@ -97,7 +97,7 @@ class Trials:
         self.given_up = self.given_up or tally.failed > self._failures or hopeless
 
 
-class Again:
+class Remeasurements:
     """The best trials, each to be measured on new draws."""
 
     def __init__(self, tasks: Sequence[Task], tell: Callable[[str], None]) -> None:

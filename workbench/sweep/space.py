@@ -18,7 +18,7 @@ EVALUATION = ("sampler.", "evaluate.")
 
 
 @dataclass(frozen=True)
-class Axis:
+class SearchAxis:
     """One key of the recipe and its space."""
 
     key: str
@@ -73,10 +73,10 @@ class Axis:
         return low <= value <= high and on_grid
 
 
-def axes_of(recipe: Recipe) -> tuple[Axis, ...]:
+def axes_of(recipe: Recipe) -> tuple[SearchAxis, ...]:
     """The axes of a recipe's sweep, those before others that depend on them; a circle of conditions is left as it stands."""
-    waiting = [Axis(key, space) for key, space in (recipe.sweep.space if recipe.sweep else {}).items()]
-    ordered: list[Axis] = []
+    waiting = [SearchAxis(key, space) for key, space in (recipe.sweep.space if recipe.sweep else {}).items()]
+    ordered: list[SearchAxis] = []
     while waiting:
         open_keys = {axis.key for axis in waiting}
         free = [axis for axis in waiting if not open_keys & set(axis.space.when or {})] or waiting
@@ -85,7 +85,7 @@ def axes_of(recipe: Recipe) -> tuple[Axis, ...]:
     return tuple(ordered)
 
 
-def suggested(trial: BaseTrial, axes: Sequence[Axis], base: Mapping[str, Any]) -> dict[str, Any]:
+def suggest_values(trial: BaseTrial, axes: Sequence[SearchAxis], base: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a trial by key, for the axes that are active in it; `base` is the flat recipe."""
     values: dict[str, Any] = {}
     for axis in axes:
@@ -99,7 +99,7 @@ def overrides(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
 
 
-def evaluation_only(axes: Sequence[Axis]) -> bool:
+def evaluation_only(axes: Sequence[SearchAxis]) -> bool:
     """Whether nothing that is varied changes the training, so that one trained network serves all trials."""
     return bool(axes) and all(axis.key.startswith(EVALUATION) for axis in axes)
 

@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from workbench.recipe import Recipe
 from workbench.recipe.search import Sweep
-from workbench.sweep.ledger import Outcome
-from workbench.sweep.objectives import Objective
-from workbench.sweep.space import Axis, suggested
+from workbench.sweep.ledger import TrialOutcome
+from workbench.sweep.objectives import SearchTarget
+from workbench.sweep.space import SearchAxis, suggest_values
 from workbench.sweep.trial_recipe import prune_every
 
 STARTUP = 10  # random trials before a model of the space is worth anything; Optuna's default for TPE
@@ -27,7 +27,7 @@ class Search:
     """Proposes values and is told results. Nothing here is kept in memory: another process may go on at any time."""
 
     def __init__(
-        self, url: str, name: str, recipe: Recipe, axes: Sequence[Axis], aims: Sequence[Objective], workers: int
+        self, url: str, name: str, recipe: Recipe, axes: Sequence[SearchAxis], aims: Sequence[SearchTarget], workers: int
     ) -> None:
         if recipe.sweep is None:
             raise ValueError("the recipe describes no sweep")
@@ -50,7 +50,7 @@ class Search:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
-    def ask(self) -> tuple[int, dict[str, Any]]:
+    def next_trial(self) -> tuple[int, dict[str, Any]]:
         """A new trial: its number and the values chosen for it. Trial 0 has the recipe's own."""
         existing = len(self.study.get_trials(deepcopy=False))
         self.study.sampler = self._sampler(existing)
@@ -60,7 +60,7 @@ class Search:
             elif self._settings.sampler == "grid":
                 self.study.enqueue_trial(self._grid()[existing])
             trial = self.study.ask()
-            return trial.number, suggested(trial, self._axes, self._recipe.flat())
+            return trial.number, suggest_values(trial, self._axes, self._recipe.flat())
 
     def most(self) -> int | None:
         """How many trials there can be: as many as points on a grid."""
@@ -91,7 +91,7 @@ class Search:
             self.study._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
         self.study.sampler = self._sampler(number)
         with _quiet():
-            return suggested(Trial(self.study, frozen._trial_id), self._axes, self._recipe.flat())
+            return suggest_values(Trial(self.study, frozen._trial_id), self._axes, self._recipe.flat())
 
     def numbers(self) -> list[int]:
         """Of all trials there are."""
@@ -108,7 +108,7 @@ class Search:
             trial.report(value, step)
             return bool(trial.should_prune())  # some pruners answer in numpy
 
-    def tell(self, number: int, outcome: Outcome) -> None:
+    def record_outcome(self, number: int, outcome: TrialOutcome) -> None:
         """How a trial ended; telling it twice changes nothing."""
         trial_id = self._frozen(number)._trial_id
         if number in self.open_numbers():
@@ -142,7 +142,9 @@ class Search:
         return optuna.pruners.NopPruner()
 
 
-def _sampler(settings: Sweep, seed: int, fixed_seed: int, axes: Sequence[Axis], workers: int) -> optuna.samplers.BaseSampler:
+def _sampler(
+    settings: Sweep, seed: int, fixed_seed: int, axes: Sequence[SearchAxis], workers: int
+) -> optuna.samplers.BaseSampler:
     samplers = optuna.samplers
     conditional = any(axis.space.when for axis in axes)
     with _quiet():
@@ -159,7 +161,7 @@ def _sampler(settings: Sweep, seed: int, fixed_seed: int, axes: Sequence[Axis], 
         return samplers.RandomSampler(seed=seed)
 
 
-def _points(axis: Axis) -> list[Any]:
+def _points(axis: SearchAxis) -> list[Any]:
     if axis.space.choices is not None:
         return [axis.stored(each) for each in axis.space.choices]
     low, high, step = axis.space.low or 0, axis.space.high or 0, axis.space.step or 1

@@ -10,9 +10,9 @@ from typing import Any
 from workbench.recipe import Recipe, dumps
 from workbench.sweep.answers import read_answer
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.ledger import Outcome, Row
-from workbench.sweep.objectives import Objective
-from workbench.sweep.space import Axis
+from workbench.sweep.ledger import Row, TrialOutcome
+from workbench.sweep.objectives import SearchTarget
+from workbench.sweep.space import SearchAxis
 from workbench.sweep.trial_recipe import recipe_of, run_id
 
 
@@ -21,7 +21,7 @@ class Summary:
     """A sweep as its ledger has it; `ranked` are the complete trials, the best first (of several metrics: the Pareto front)."""
 
     name: str
-    aims: tuple[Objective, ...]
+    aims: tuple[SearchTarget, ...]
     rows: tuple[Row, ...]
     ranked: tuple[int, ...]
     params: Mapping[int, Mapping[str, Any]]
@@ -35,7 +35,7 @@ class Summary:
         return self.ranked[0] if self.ranked else None
 
     @property
-    def outcomes(self) -> dict[int, Outcome]:
+    def outcomes(self) -> dict[int, TrialOutcome]:
         """Of the trials that have ended."""
         return {row.number: row.outcome for row in self.rows if row.outcome is not None}
 
@@ -56,7 +56,9 @@ class Summary:
         return {"name": self.name, "metrics": [each.metric for each in self.aims], "trials": trials, "best": best, **told}
 
 
-def summary(folder: SweepFolder, recipe: Recipe, aims: Sequence[Objective], axes: Sequence[Axis], rows: Sequence[Row]) -> Summary:
+def summary(
+    folder: SweepFolder, recipe: Recipe, aims: Sequence[SearchTarget], axes: Sequence[SearchAxis], rows: Sequence[Row]
+) -> Summary:
     """Of the trials that there are."""
     params = {row.number: _params(row, recipe, axes) for row in rows}
     return Summary(folder.name, tuple(aims), tuple(rows), tuple(_ranked(aims, rows)), params, read_answer(folder))
@@ -68,14 +70,14 @@ def best_recipe(folder: SweepFolder, row: Row) -> str:
     return dumps(recipe.model_copy(update={"sweep": None, "name": f"{folder.name}_best"[:80]}))
 
 
-def _params(row: Row, recipe: Recipe, axes: Sequence[Axis]) -> dict[str, Any]:
+def _params(row: Row, recipe: Recipe, axes: Sequence[SearchAxis]) -> dict[str, Any]:
     if row.number > 0:
         return {key: json.loads(text) for key, _, text in (override.partition("=") for override in row.overrides)}
     flat = recipe.flat()
     return {axis.key: flat[axis.key] for axis in axes if axis.active(flat) and axis.key in flat}
 
 
-def _ranked(aims: Sequence[Objective], rows: Sequence[Row]) -> list[int]:
+def _ranked(aims: Sequence[SearchTarget], rows: Sequence[Row]) -> list[int]:
     complete = {row.number: row.outcome.values for row in rows if row.outcome is not None and row.outcome.ending == "complete"}
     costs = {
         number: tuple(value if aim.direction == "minimize" else -value for aim, value in zip(aims, values, strict=True))

@@ -12,22 +12,22 @@ from typing import Protocol
 import torch
 
 from workbench.evaluation.distances import prepare_references
-from workbench.files import alone, write_text
+from workbench.files import exclusive_lock, write_text
 from workbench.home import cache_folder
 from workbench.interfaces import NullTracker, Tracker
 from workbench.model.build import Parts, assemble
 from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Recipe, save
 from workbench.runs.folder import RunFolder, open_folder
-from workbench.runs.recording import recorded
+from workbench.runs.recording import record_run
 from workbench.runs.spec import record_data
-from workbench.runs.trained import evaluated_again
+from workbench.runs.trained import reevaluate
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.ledger import Outcome
-from workbench.sweep.objectives import objectives
+from workbench.sweep.ledger import TrialOutcome
+from workbench.sweep.objectives import search_targets
 from workbench.sweep.trial_recipe import prune_metric, recipe_of, settings_of
 from workbench.sweep.wire import Task
-from workbench.training.checkpoint import latest
+from workbench.training.checkpoint import latest_checkpoint
 from workbench.training.loop import train
 
 LOCK_SECONDS = 120.0  # for a worker without a coordinator to write its last checkpoint
@@ -57,7 +57,7 @@ class Hooks:
         self.open_record, self.progress, self.report, self.warn = open_record, progress, report, warn
 
 
-def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hooks, stop: Stop) -> Outcome | None:
+def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hooks, stop: Stop) -> TrialOutcome | None:
     """Do a trial, or go on with it, to its end; None where `stop` was requested before.
 
     Whatever goes wrong in it is its outcome: "failed", with the traceback as text and as an artifact.
@@ -75,7 +75,9 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
             open_folder(run, recipe.name)
             save(recipe.model_copy(update={"sweep": None}), run.recipe)
             cache = cache_folder(folder.home)
-            with alone(cache / "preparing.lock"):  # decoded images, features and measured choices are made once for all workers
+            with exclusive_lock(
+                cache / "preparing.lock"
+            ):  # decoded images, features and measured choices are made once for all workers
                 parts = assemble(recipe, device, cache)
                 for line in record_data(run, parts):
                     hooks.warn(line)
@@ -93,11 +95,11 @@ def run_trial(task: Task, folder: SweepFolder, device: torch.device, hooks: Hook
         except Exception:  # whichever component is at fault, the other trials go on
             text = traceback.format_exc()
             _keep_traceback(run, tracker, text)
-            return Outcome("failed", run=run.id, seconds=time.perf_counter() - started, error=text)
+            return TrialOutcome("failed", run=run.id, seconds=time.perf_counter() - started, error=text)
         seconds = time.perf_counter() - started
         if ending == "finished":
             return _complete(run, recipe, seconds)
-        return Outcome("pruned", run=run.id, seconds=seconds) if ending == "pruned" else None
+        return TrialOutcome("pruned", run=run.id, seconds=seconds) if ending == "pruned" else None
 
 
 def _run(task: Task, folder: SweepFolder, run: RunFolder, parts: Parts, tracker: Tracker, hooks: Hooks, stop: Stop) -> str:
@@ -106,13 +108,13 @@ def _run(task: Task, folder: SweepFolder, run: RunFolder, parts: Parts, tracker:
     ended = Stop(within=stop)
     pruned = False
     if task.trained_by and task.trained_by != run.id:
-        stream = evaluated_again(parts, RunFolder(folder.home / "runs" / task.trained_by), ended)
+        stream = reevaluate(parts, RunFolder(folder.home / "runs" / task.trained_by), ended)
         watched = None
     else:
-        resume = latest(run.checkpoints, hooks.warn)
+        resume = latest_checkpoint(run.checkpoints, hooks.warn)
         stream = train(parts, run.checkpoints, resume=resume, stop=ended, run=run.id, recorded=run.recorded)
     phase = "killed"
-    for moment in recorded(stream, run, tracker, hooks.warn):
+    for moment in record_run(stream, run, tracker, hooks.warn):
         hooks.progress(moment)
         phase = moment.phase
         value = moment.metrics.get(watched or "")
@@ -126,7 +128,7 @@ def _run(task: Task, folder: SweepFolder, run: RunFolder, parts: Parts, tracker:
     return "pruned" if phase == "killed" and pruned else phase
 
 
-def _ended(run: RunFolder, recipe: Recipe) -> Outcome | None:
+def _ended(run: RunFolder, recipe: Recipe) -> TrialOutcome | None:
     """The outcome of a trial that a worker brought to its end without being able to tell."""
     if not (run.path / "run.json").is_file():
         return None
@@ -134,19 +136,21 @@ def _ended(run: RunFolder, recipe: Recipe) -> Outcome | None:
     if info["status"] == "FINISHED":
         return _complete(run, recipe, 0.0)
     if info["status"] == "KILLED" and info.get("ending") in ("pruned", "infeasible"):
-        return Outcome(info["ending"], run=run.id)
+        return TrialOutcome(info["ending"], run=run.id)
     return None
 
 
-def _complete(run: RunFolder, recipe: Recipe, seconds: float) -> Outcome:
+def _complete(run: RunFolder, recipe: Recipe, seconds: float) -> TrialOutcome:
     metrics, _ = run.final()
-    wanted = [each.metric for each in objectives(recipe)]
+    wanted = [each.metric for each in search_targets(recipe)]
     if missing := [metric for metric in wanted if metric not in metrics]:
-        return Outcome("failed", run=run.id, seconds=seconds, error=f"it has no {' and no '.join(missing)}: see its warnings")
+        return TrialOutcome(
+            "failed", run=run.id, seconds=seconds, error=f"it has no {' and no '.join(missing)}: see its warnings"
+        )
     values = tuple(metrics[metric] for metric in wanted)
     if not all(map(math.isfinite, values)):
-        return Outcome("failed", run=run.id, seconds=seconds, error=f"its metrics are not finite: {values}")
-    return Outcome("complete", values, run.id, seconds)
+        return TrialOutcome("failed", run=run.id, seconds=seconds, error=f"its metrics are not finite: {values}")
+    return TrialOutcome("complete", values, run.id, seconds)
 
 
 def _too_large(parts: Parts) -> bool:
@@ -154,13 +158,13 @@ def _too_large(parts: Parts) -> bool:
     return limit is not None and sum(each.numel() for each in parts.network.parameters()) > limit
 
 
-def _infeasible(run: RunFolder, parts: Parts, hooks: Hooks) -> Outcome:
+def _infeasible(run: RunFolder, parts: Parts, hooks: Hooks) -> TrialOutcome:
     record = hooks.open_record(run, parts)
     record.tracker.tags({"infeasible": "too many parameters"})
     record.tracker.finish("KILLED")
     record.close(SENDING_SECONDS)
     run.update(status="KILLED", ending="infeasible")
-    return Outcome("infeasible", run=run.id)
+    return TrialOutcome("infeasible", run=run.id)
 
 
 def _keep_traceback(run: RunFolder, tracker: Tracker, text: str) -> None:

@@ -8,7 +8,7 @@ from workbench.errors import SweepError
 from workbench.recipe import Recipe, load
 from workbench.recipe.search import Sweep
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.objectives import objectives
+from workbench.sweep.objectives import search_targets
 
 
 def run_id(sweep: str, number: int) -> str:
@@ -31,7 +31,7 @@ def prune_metric(recipe: Recipe) -> str | None:
     settings = settings_of(recipe)
     if settings.pruner == "none" or len(settings.objectives) > 1:
         return None
-    return objectives(recipe)[0].metric if _by_evaluation(recipe) else "val/loss"
+    return search_targets(recipe)[0].metric if _by_evaluation(recipe) else "val/loss"
 
 
 def prune_every(recipe: Recipe) -> int:

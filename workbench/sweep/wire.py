@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, Literal
 
-from workbench.sweep.ledger import Outcome
+from workbench.sweep.ledger import TrialOutcome
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Wire:
         self._on_end()
 
 
-def told(outcome: Outcome) -> dict[str, Any]:
+def outcome_to_dict(outcome: TrialOutcome) -> dict[str, Any]:
     """An outcome as it is sent."""
     return asdict(outcome)
 
 
-def outcome_of(fields: Mapping[str, Any]) -> Outcome:
+def outcome_from_dict(fields: Mapping[str, Any]) -> TrialOutcome:
     """An outcome as it was sent."""
-    return Outcome(**{**fields, "values": tuple(fields["values"])})
+    return TrialOutcome(**{**fields, "values": tuple(fields["values"])})

@@ -12,17 +12,17 @@ import torch
 from workbench.model.build import Parts
 from workbench.progress import Progress, Stop
 from workbench.runs.folder import RunFolder
-from workbench.sweep.confirm import measured_again
+from workbench.sweep.confirm import measure_again
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.trial import Hooks, Record, run_trial
-from workbench.sweep.wire import Task, Wire, told
+from workbench.sweep.wire import Task, Wire, outcome_to_dict
 
 TELL_EVERY = 0.5  # seconds between messages that are only to be looked at
 
 OpenRecord = Callable[[Task, RunFolder, Parts], Record]
 
 
-def work(
+def run_worker(
     wire: Wire, folder: SweepFolder, device: torch.device, open_record: OpenRecord, stop: Stop, warn: Callable[[str], None]
 ) -> None:
     """Do task after task until the coordinator has no more, is gone, or `stop` is requested."""
@@ -44,7 +44,7 @@ def _trial(
     stop: Stop,
     warn: Callable[[str], None],
 ) -> None:
-    teller = _Teller(wire)
+    teller = _Reporter(wire)
 
     def report(step: int, value: float) -> bool:
         wire.send({"kind": "report", "step": step, "value": value})
@@ -53,20 +53,20 @@ def _trial(
 
     hooks = Hooks(lambda run, parts: open_record(task, run, parts), teller, report, warn)
     outcome = run_trial(task, folder, device, hooks, stop)
-    wire.send({"kind": "interrupted"} if outcome is None else {"kind": "ended", "outcome": told(outcome)})
+    wire.send({"kind": "interrupted"} if outcome is None else {"kind": "ended", "outcome": outcome_to_dict(outcome)})
 
 
 def _confirm(wire: Wire, task: Task, folder: SweepFolder, device: torch.device, stop: Stop) -> None:
-    teller = _Teller(wire)
+    teller = _Reporter(wire)
     try:
-        values = measured_again(task, folder, device, teller, stop)
+        values = measure_again(task, folder, device, teller, stop)
     except Exception:  # told with its trial; the other ones can still be measured
         wire.send({"kind": "ended", "error": traceback.format_exc()})
         return
     wire.send({"kind": "interrupted"} if values is None else {"kind": "ended", "values": values})
 
 
-class _Teller:
+class _Reporter:
     """Passes on how far a task is, not too often."""
 
     def __init__(self, wire: Wire) -> None:

@@ -1,10 +1,10 @@
 """Oracles, matrices and the conformance kit: what components are tested with against the truth. Shipped, for plugins to use."""
 
-from workbench.testing.checking import Check, NotApplicable, NotConforming, Outcome, examine, kind_of, require
+from workbench.testing.checking import Check, CheckResult, NotApplicable, NotConforming, examine, kind_of, require
 from workbench.testing.conformance import checks
 from workbench.testing.matrix import every_denoiser, every_sampler, every_schedule
 from workbench.testing.moments import reached_moments
-from workbench.testing.oracles import Constant, GaussianOracle, MixtureOracle, NoNoise, OracleNetwork
+from workbench.testing.oracles import Constant, ForbiddenNoise, GaussianOracle, MixtureOracle, OracleNetwork
 from workbench.testing.order import flow_errors, measured_order
 from workbench.testing.reference import QuarterCircle
 from workbench.testing.suites import (
@@ -18,17 +18,17 @@ from workbench.testing.suites import (
 
 __all__ = [
     "Check",
+    "CheckResult",
     "Constant",
     "DatasetConformance",
     "DenoiserConformance",
     "FeatureExtractorConformance",
+    "ForbiddenNoise",
     "GaussianOracle",
     "MixtureOracle",
-    "NoNoise",
     "NotApplicable",
     "NotConforming",
     "OracleNetwork",
-    "Outcome",
     "QuarterCircle",
     "SamplerConformance",
     "ScheduleConformance",

@@ -33,7 +33,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckResult:
     """What a check came to.
 
     "expected" is a declared deviation that fails as declared, "unexpected" a declared one that passes.
@@ -75,7 +75,7 @@ def kind_of(component: Component) -> Kind:
     raise TypeError(f"{type(component).__name__} is no component: it derives from none of {names}")
 
 
-def examine(component: Component, expected_failures: Mapping[str, str] | None = None) -> Iterator[Outcome]:
+def examine(component: Component, expected_failures: Mapping[str, str] | None = None) -> Iterator[CheckResult]:
     """Run every check of the component's kind. `expected_failures` declares deviations by check name, each with its reason.
 
     ValueError for a declared check that does not exist.
@@ -89,12 +89,12 @@ def examine(component: Component, expected_failures: Mapping[str, str] | None = 
         yield outcome(component, check, declared.get(check.name))
 
 
-def outcome(component: Component, check: Check, declared: str | None = None) -> Outcome:
+def outcome(component: Component, check: Check, declared: str | None = None) -> CheckResult:
     """Run one check; `declared` is the reason why it is expected to fail."""
     started = time.perf_counter()
 
-    def ended(state: State, message: str) -> Outcome:
-        return Outcome(check, state, message, time.perf_counter() - started)
+    def ended(state: State, message: str) -> CheckResult:
+        return CheckResult(check, state, message, time.perf_counter() - started)
 
     try:
         check.run(component)

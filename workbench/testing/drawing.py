@@ -8,15 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.diffusion import Path, sample
+from workbench.diffusion import TimeGrid, sample
 from workbench.interfaces import NoiseSchedule, Sampler
 from workbench.testing.oracles import GaussianOracle
 
 MEAN, STD = 0.7, 0.5
 
 
-def drawn_by(
-    sampler: Sampler[Any], schedule: NoiseSchedule, path: Path, images: int | Sequence[int], dtype: torch.dtype = torch.float64
+def sample_with(
+    sampler: Sampler[Any],
+    schedule: NoiseSchedule,
+    path: TimeGrid,
+    images: int | Sequence[int],
+    dtype: torch.dtype = torch.float64,
 ) -> Tensor:
     """Images [n, 2, 3] of Gaussian data."""
     return sample(GaussianOracle(MEAN, STD, schedule), sampler, path, images=images, shape=(2, 3), seed=4, dtype=dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.diffusion import Path
+from workbench.diffusion import TimeGrid
 from workbench.interfaces import Sampler
 from workbench.testing.oracles import GaussianOracle
 from workbench.testing.walking import walk
@@ -32,7 +32,7 @@ class _Probe:
         return z
 
 
-def reached_moments(sampler: Sampler[Any], oracle: GaussianOracle, path: Path) -> tuple[float, float]:
+def reached_moments(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGrid) -> tuple[float, float]:
     """Mean and standard deviation of what `sampler` makes of x_T ~ q(x_T), exact to rounding.
 
     With a Gaussian's posterior mean every sampler that is linear in x makes `c + a x_T + sum_k b_k z_k` of the starting noise and its draws

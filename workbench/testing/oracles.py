@@ -98,7 +98,7 @@ class Constant:
         return self.x0.to(x).expand_as(x)
 
 
-class NoNoise:
+class ForbiddenNoise:
     """A noise source of zeros, which leaves the mean of a step."""
 
     def normal(self, x: Tensor) -> Tensor:

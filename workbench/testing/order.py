@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from workbench.diffusion import Path
+from workbench.diffusion import TimeGrid
 from workbench.interfaces import NoiseSchedule, Sampler
-from workbench.testing.oracles import MixtureOracle, NoNoise
+from workbench.testing.oracles import ForbiddenNoise, MixtureOracle
 from workbench.testing.walking import walk
 
 # Between these values of log-SNR the mixture below takes shape; further out all solvers are exact, which would hide their order.
@@ -36,10 +36,10 @@ def flow_errors(sampler: Sampler[Any], schedule: NoiseSchedule, steps: tuple[int
     errors = []
     for count in steps:
         logsnr = torch.linspace(FROM, TO, count + 1, dtype=torch.float64)
-        path = Path.of(schedule.time(logsnr).tolist())
+        path = TimeGrid.of(schedule.time(logsnr).tolist())
         (alpha_t, sigma_t), (alpha_s, sigma_s) = schedule.at(path.times[0]), schedule.at(path.times[-1])
         start = math.hypot(alpha_t, sigma_t) * torch.linspace(-2.0, 2.0, 17, dtype=torch.float64)[:, None]
         truth = oracle.flow(start, path.times[0], path.times[-1])
-        off = walk(sampler, oracle, path, start, NoNoise()) - truth
+        off = walk(sampler, oracle, path, start, ForbiddenNoise()) - truth
         errors.append(float(off.square().mean().sqrt()) / math.hypot(alpha_s, sigma_s))
     return errors

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.diffusion import Counted, Path, sample
+from workbench.diffusion import Counted, TimeGrid, sample
 from workbench.interfaces import Sampler
 from workbench.random import KeyedNoise, Stream
 from workbench.testing.checking import check_of, require
-from workbench.testing.drawing import MEAN, STD, drawn_by
+from workbench.testing.drawing import MEAN, STD, sample_with
 from workbench.testing.oracles import GaussianOracle
 from workbench.testing.reference import QuarterCircle
 from workbench.testing.walking import walk
@@ -31,7 +31,7 @@ def evaluations(sampler: Sampler[Any]) -> None:
     schedule = QuarterCircle()
     for moves in (1, 2, 3, 10):
         counted = Counted(GaussianOracle(MEAN, STD, schedule))
-        sample(counted, sampler, Path.uniform(moves), images=1, shape=(1,), seed=0, dtype=torch.float64)
+        sample(counted, sampler, TimeGrid.uniform(moves), images=1, shape=(1,), seed=0, dtype=torch.float64)
         declared = sampler.evaluations(moves)
         require(
             counted.evaluations == declared,
@@ -42,7 +42,7 @@ def evaluations(sampler: Sampler[Any]) -> None:
 @check_of("samplers")
 def determinism(sampler: Sampler[Any]) -> None:
     """The same start and the same noise give the same result, bit for bit."""
-    first, second = (drawn_by(sampler, QuarterCircle(), Path.uniform(9), 3) for _ in range(2))
+    first, second = (sample_with(sampler, QuarterCircle(), TimeGrid.uniform(9), 3) for _ in range(2))
     require(torch.equal(first, second), f"two equal calls differ by up to {float((first - second).abs().max()):.3g}")
 
 
@@ -50,9 +50,9 @@ def determinism(sampler: Sampler[Any]) -> None:
 def batch_invariance(sampler: Sampler[Any]) -> None:
     """An image is the same, bit for bit, whatever batch it is sampled in."""
     for dtype in (torch.float32, torch.float64):
-        whole = drawn_by(sampler, QuarterCircle(), Path.uniform(7), 9, dtype)
+        whole = sample_with(sampler, QuarterCircle(), TimeGrid.uniform(7), 9, dtype)
         for chosen in ([0], [8], [2, 5, 6]):
-            part = drawn_by(sampler, QuarterCircle(), Path.uniform(7), chosen, dtype)
+            part = sample_with(sampler, QuarterCircle(), TimeGrid.uniform(7), chosen, dtype)
             require(torch.equal(part, whole[chosen]), f"images {chosen} alone differ from the same in a batch of 9 ({dtype})")
 
 
@@ -64,7 +64,7 @@ def given_noise_only(sampler: Sampler[Any]) -> None:
         for seed in (1, 2):
             torch.manual_seed(seed)
             state = torch.random.get_rng_state()
-            results.append(drawn_by(sampler, QuarterCircle(), Path.uniform(5), 3))
+            results.append(sample_with(sampler, QuarterCircle(), TimeGrid.uniform(5), 3))
             unmoved = torch.equal(state, torch.random.get_rng_state())
             require(unmoved, "torch's global generator was used: take noise from `noise.normal(x)`")
         require(torch.equal(*results), "the result depends on torch.manual_seed: take noise from `noise.normal(x)`")
@@ -80,7 +80,7 @@ def _global_states() -> bytes:
 @check_of("samplers")
 def input_unchanged(sampler: Sampler[Any]) -> None:
     """Neither x, nor the posterior's answer, nor the passed state is changed in place, and nothing is kept on the sampler."""
-    schedule, times = QuarterCircle(), Path.uniform(6).times
+    schedule, times = QuarterCircle(), TimeGrid.uniform(6).times
     kept: list[tuple[Tensor, Tensor]] = []
 
     class Keeping(GaussianOracle):
@@ -120,9 +120,9 @@ def state_is_passed(sampler: Sampler[Any]) -> None:
     schedule = QuarterCircle()
     oracle, x = GaussianOracle(MEAN, STD, schedule), torch.linspace(-2.0, 2.0, 4, dtype=torch.float64)[:, None]
     fresh = copy.deepcopy(sampler)
-    path = Path.of([0.9, 0.6, 0.4, 0.2])
+    path = TimeGrid.of([0.9, 0.6, 0.4, 0.2])
     expected = walk(fresh, oracle, path, x, _keyed(4))
-    walk(sampler, oracle, Path.of([1.0, 0.7, 0.3, 0.1]), 2.0 * x + 1.0, _keyed(4, seed=1))  # something else in between
+    walk(sampler, oracle, TimeGrid.of([1.0, 0.7, 0.3, 0.1]), 2.0 * x + 1.0, _keyed(4, seed=1))  # something else in between
     require(
         torch.equal(walk(sampler, oracle, path, x, _keyed(4)), expected),
         "a path walked before changes the result: keep nothing on self",

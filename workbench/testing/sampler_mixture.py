@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.diffusion import Path, sample
-from workbench.diffusion.paths import time_at
+from workbench.diffusion import TimeGrid, sample
+from workbench.diffusion.time_grid import time_at
 from workbench.interfaces import NoiseSchedule, Sampler
 from workbench.random import Stream
 from workbench.testing.checking import check_of, require
@@ -50,9 +50,9 @@ class Mixture:
         """The mean of the larger part [d]; that of the smaller is its opposite."""
         return torch.full((self.dims,), 0.7 / self.dims**0.5, dtype=torch.float64)
 
-    def path(self, schedule: NoiseSchedule) -> Path:
+    def path(self, schedule: NoiseSchedule) -> TimeGrid:
         """From HIGH, not from t = 1: a first step from where alpha = 0 is longer than all others together, and not what is looked at here."""
-        return Path.of([*(time_at(schedule, HIGH * math.exp(-k * self.h)) for k in range(self.steps)), 0.0])
+        return TimeGrid.of([*(time_at(schedule, HIGH * math.exp(-k * self.h)) for k in range(self.steps)), 0.0])
 
     def start(self, alpha: float, sigma: float) -> Tensor:
         """Draws of x_t [images, d] at the first time of the path."""

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from workbench.diffusion import Path, sample
+from workbench.diffusion import TimeGrid, sample
 from workbench.interfaces import Sampler
 from workbench.random import Stream
 from workbench.testing.checking import NotApplicable, check_of, require
-from workbench.testing.drawing import MEAN, STD, drawn_by
+from workbench.testing.drawing import MEAN, STD, sample_with
 from workbench.testing.moments import reached_moments
 from workbench.testing.oracles import Constant, GaussianOracle
 from workbench.testing.order import TOLERANCE, measured_order
@@ -28,7 +28,7 @@ def reaches_a_point(sampler: Sampler[Any]) -> None:
     for name, schedule in schedules_to_test_on().items():
         for steps in (1, 2, 7):
             drawn = sample(
-                Constant(point, schedule), sampler, Path.uniform(steps), images=4, shape=(1,), seed=0, dtype=torch.float64
+                Constant(point, schedule), sampler, TimeGrid.uniform(steps), images=4, shape=(1,), seed=0, dtype=torch.float64
             )
             off = float((drawn - point).abs().max().nan_to_num(nan=math.inf))
             require(off < 1e-9, f"after {steps} steps on {name} it is {off:.3g} away from the only point there is")
@@ -39,7 +39,7 @@ def moments(sampler: Sampler[Any]) -> None:
     """With Gaussian data it reaches their exact mean and standard deviation in the limit of many steps, on every schedule."""
     for name, schedule in schedules_to_test_on().items():
         oracle = GaussianOracle(MEAN, STD, schedule)
-        few, many = (_moment_error(sampler, oracle, Path.uniform(steps)) for steps in (50, 200))
+        few, many = (_moment_error(sampler, oracle, TimeGrid.uniform(steps)) for steps in (50, 200))
         require(
             many.off < 0.03 + many.scatter,
             f"on {name}, mean and standard deviation are off by {many.off:.3g} after 200 steps, {few.off:.3g} after 50",
@@ -55,7 +55,7 @@ class _MomentError(NamedTuple):
     scatter: float  # what of it may be chance
 
 
-def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, path: Path) -> _MomentError:
+def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGrid) -> _MomentError:
     scatter = 0.0
     try:
         mean, std = reached_moments(sampler, oracle, path)
@@ -77,7 +77,7 @@ def any_step_count(sampler: Sampler[Any]) -> None:
         for steps in (97, 211):
             jitter = torch.rand(steps - 1, generator=generator, dtype=torch.float64) * 0.8 - 0.4
             times = [1.0, *((torch.arange(steps - 1, 0, -1) + jitter) / steps).tolist(), 0.0]
-            off, scatter = _moment_error(sampler, GaussianOracle(MEAN, STD, schedule), Path.of(times))
+            off, scatter = _moment_error(sampler, GaussianOracle(MEAN, STD, schedule), TimeGrid.of(times))
             require(off < 0.06 + scatter, f"{steps} irregular steps on {name} miss mean or standard deviation by {off:.3g}")
 
 
@@ -98,7 +98,7 @@ def finite_ends(sampler: Sampler[Any]) -> None:
     for name, schedule in schedules_to_test_on().items():
         for times in ([1.0, 0.0], [1.0, 1e-4, 0.0], [1.0, 0.999, 0.5, 0.0]):
             for dtype in (torch.float32, torch.float64):
-                drawn = drawn_by(sampler, schedule, Path.of(times), 2, dtype)
+                drawn = sample_with(sampler, schedule, TimeGrid.of(times), 2, dtype)
                 require(bool(torch.isfinite(drawn).all()), f"the path {times} on {name} ends in {drawn.flatten()[0]} ({dtype})")
 
 
@@ -106,7 +106,9 @@ def finite_ends(sampler: Sampler[Any]) -> None:
 def dtypes(sampler: Sampler[Any]) -> None:
     """float32 and float64 are kept, and agree with one another."""
     for name, schedule in schedules_to_test_on().items():
-        single, double = (drawn_by(sampler, schedule, Path.uniform(10), 4, dtype) for dtype in (torch.float32, torch.float64))
+        single, double = (
+            sample_with(sampler, schedule, TimeGrid.uniform(10), 4, dtype) for dtype in (torch.float32, torch.float64)
+        )
         require(
             (single.dtype, double.dtype) == (torch.float32, torch.float64),
             f"float32 became {single.dtype}, float64 {double.dtype}",

@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
-from workbench.diffusion import Path, renoise
+from workbench.diffusion import TimeGrid, renoise
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
 
 
-def walk(sampler: Sampler[Any], posterior: PosteriorMean, path: Path, x: Tensor, noise: NoiseSource) -> Tensor:
+def walk(sampler: Sampler[Any], posterior: PosteriorMean, path: TimeGrid, x: Tensor, noise: NoiseSource) -> Tensor:
     """Where `path` leads from `x` [b, ...]: moves down by the sampler, moves up by the forward kernel."""
     state: Any = None
     for t, s in path.moves():

@@ -1,10 +1,10 @@
 """Recording runs in MLflow. Nothing else in the workbench imports it."""
 
-from workbench.secrets import masked
-from workbench.tracking.children import child_of, recorded_run
+from workbench.secrets import mask_password
+from workbench.tracking.children import child_of, find_recorded_run
 from workbench.tracking.delivery import PARENT
-from workbench.tracking.drain import Drainer, drained
-from workbench.tracking.facts import facts
+from workbench.tracking.drain import Drainer, send_pending
+from workbench.tracking.facts import run_facts
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.outbox import Outbox
 from workbench.tracking.store import (
@@ -16,9 +16,9 @@ from workbench.tracking.store import (
     local_store,
     open_run,
     relocate_store,
+    resolve_uri,
     store_name,
     tracking_uri,
-    uri_again,
 )
 from workbench.tracking.view import open_view
 
@@ -32,16 +32,16 @@ __all__ = [
     "check_uri",
     "child_of",
     "default_uri",
-    "drained",
-    "facts",
+    "find_recorded_run",
     "is_same_store",
     "local_store",
-    "masked",
+    "mask_password",
     "open_run",
     "open_view",
-    "recorded_run",
     "relocate_store",
+    "resolve_uri",
+    "run_facts",
+    "send_pending",
     "store_name",
     "tracking_uri",
-    "uri_again",
 ]

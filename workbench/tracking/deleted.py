@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import TrackingError
-from workbench.secrets import masked
+from workbench.secrets import mask_password
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
@@ -20,7 +20,7 @@ def check_experiment(experiment: Experiment, uri: str) -> None:
         return
     restore = _command(uri, f"experiments restore --experiment-id {experiment.experiment_id}")
     raise TrackingError(
-        f"the experiment '{experiment.name}' is deleted in {masked(uri)}: restore it with `{restore}`, or choose another one "
+        f"the experiment '{experiment.name}' is deleted in {mask_password(uri)}: restore it with `{restore}`, or choose another one "
         f"(new runs: --set tracking.experiment=NAME; what waits to be sent: wb sync RUN --experiment NAME)"
     )
 
@@ -39,8 +39,8 @@ def check_active(client: Any, uri: str, run_id: str) -> bool:
         return True
     check_experiment(client.get_experiment(run.info.experiment_id), uri)
     restore = _command(uri, f"runs restore --run-id {run_id}")
-    raise TrackingError(f"the run '{run.info.run_name}' is deleted in {masked(uri)}: restore it with `{restore}`")
+    raise TrackingError(f"the run '{run.info.run_name}' is deleted in {mask_password(uri)}: restore it with `{restore}`")
 
 
 def _command(uri: str, words: str) -> str:
-    return f"MLFLOW_TRACKING_URI={shlex.quote(masked(uri))} mlflow {words}"
+    return f"MLFLOW_TRACKING_URI={shlex.quote(mask_password(uri))} mlflow {words}"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import TrackingError
-from workbench.faults import point
-from workbench.journal import Journal, Number, Record
+from workbench.faults import fault_point
+from workbench.journal import Journal, JournalNumber, JournalRecord
 from workbench.tracking.deleted import check_active
 from workbench.tracking.mlflow_tracker import BATCH, LONGEST
 from workbench.tracking.outbox import file_of
@@ -96,7 +96,7 @@ class Delivery:
             self._numbers_together(tracker, rows)
         return len(rows)
 
-    def _numbers_together(self, tracker: MlflowTracker, rows: list[Number]) -> None:
+    def _numbers_together(self, tracker: MlflowTracker, rows: list[JournalNumber]) -> None:
         try:
             with mlflow_errors("sending metrics"):
                 from mlflow.entities import Metric, Param
@@ -112,9 +112,9 @@ class Delivery:
             for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
                 self._numbers_together(tracker, half)
             return
-        point("records sent")
+        fault_point("records sent")
         self._journal.acknowledge(numbers=[row.id for row in rows])
-        point("records acknowledged")
+        fault_point("records acknowledged")
 
     def _texts(self, tracker: MlflowTracker, kind: str) -> int:
         rows = self._journal.unsent_records(kind, BATCH)
@@ -122,7 +122,7 @@ class Delivery:
             self._together(tracker, kind, rows)
         return len(rows)
 
-    def _together(self, tracker: MlflowTracker, kind: str, rows: list[Record]) -> None:
+    def _together(self, tracker: MlflowTracker, kind: str, rows: list[JournalRecord]) -> None:
         """Send them in one request; where the store refuses it, in two, down to the one that it will never take."""
         try:
             with mlflow_errors(f"sending {kind}s"):
@@ -134,11 +134,11 @@ class Delivery:
             for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
                 self._together(tracker, kind, half)
             return
-        point("records sent")
+        fault_point("records sent")
         self._journal.acknowledge(records=[row.id for row in rows])
-        point("records acknowledged")
+        fault_point("records acknowledged")
 
-    def _log_texts(self, tracker: MlflowTracker, kind: str, rows: list[Record]) -> None:
+    def _log_texts(self, tracker: MlflowTracker, kind: str, rows: list[JournalRecord]) -> None:
         from mlflow.entities import Param, RunTag
 
         if kind == "param":
@@ -148,7 +148,7 @@ class Delivery:
             tags = [RunTag(*self._tag(tracker, row)) for row in rows]
             tracker.client.log_batch(tracker.run_id, tags=tags)
 
-    def _tag(self, tracker: MlflowTracker, row: Record) -> tuple[str, str]:
+    def _tag(self, tracker: MlflowTracker, row: JournalRecord) -> tuple[str, str]:
         if row.key != PARENT:
             return row.key, row.body["value"][:5000]
         # A parent is known by the name it was given here; in the store it has an id only since its own journal was sent.
@@ -169,10 +169,10 @@ class Delivery:
     def _artifacts(self, tracker: MlflowTracker, kind: str) -> int:
         return self._each(kind, lambda row: tracker.artifact(self._file(row), row.body["folder"]))
 
-    def _file(self, row: Record) -> Path:
+    def _file(self, row: JournalRecord) -> Path:
         return file_of(self._journal, row.body["file"])
 
-    def _each(self, kind: str, send: Callable[[Record], None]) -> int:
+    def _each(self, kind: str, send: Callable[[JournalRecord], None]) -> int:
         """Send one record; those whose file is gone can never be sent."""
         rows = self._journal.unsent_records(kind, 1)
         for row in rows:
@@ -184,16 +184,16 @@ class Delivery:
             except Refused as error:
                 self._journal.refuse(row.id, str(error))
                 continue
-            point("records sent")
+            fault_point("records sent")
             self._journal.acknowledge(records=[row.id])
-            point("records acknowledged")
+            fault_point("records acknowledged")
         return len(rows)
 
     def _status(self, tracker: MlflowTracker) -> int:
         return self._each("status", lambda row: tracker.finish(row.body["status"]))
 
 
-def _send_image(tracker: MlflowTracker, run: str, row: Record, file: Path) -> None:
+def _send_image(tracker: MlflowTracker, run: str, row: JournalRecord, file: Path) -> None:
     """As `MlflowClient.log_image` names pictures, so that the UI shows them by step, under a name that is the same each time."""
     with mlflow_errors(f"sending the picture {row.key}"), tempfile.TemporaryDirectory() as folder:
         from PIL import Image

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.errors import TrackingError, WorkbenchError
-from workbench.files import alone
+from workbench.files import exclusive_lock
 from workbench.journal import Journal
 from workbench.tracking.delivery import Delivery
 
@@ -49,7 +49,7 @@ class Drainer:
     def _run(self) -> None:
         try:
             journal = self._open_journal()
-            with alone(journal.path.parent / LOCK, seconds=LONGEST_WAIT):
+            with exclusive_lock(journal.path.parent / LOCK, seconds=LONGEST_WAIT):
                 self._send_for_ever(journal)
         except (WorkbenchError, TimeoutError) as error:
             self._warn(f"nothing is sent to the tracking store: {error}")
@@ -82,13 +82,13 @@ class Drainer:
         return min(EVERY_SECONDS * 2.0**self._failures, LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
-def drained(journal: Journal, uri: str, experiment: str, home: Path, until: float | None = None) -> int:
+def send_pending(journal: Journal, uri: str, experiment: str, home: Path, until: float | None = None) -> int:
     """Send a journal here and now; how many records it was. TrackingError where the store is away or somebody else is sending it.
 
     `until` is a time of time.monotonic(), after which the rest is left.
     """
     try:
-        with alone(journal.path.parent / LOCK, seconds=0.0):
+        with exclusive_lock(journal.path.parent / LOCK, seconds=0.0):
             return Delivery(journal, uri, experiment, home).send(lambda: until is not None and time.monotonic() > until)
     except TimeoutError as error:
         raise TrackingError(f"{journal.run} is being sent by {error}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 PACKAGES = ("torch", "torchvision", "numpy", "mlflow")
 
 
-def facts(distributions: dict[str, str], source: Path) -> dict[str, str]:
+def run_facts(distributions: dict[str, str], source: Path) -> dict[str, str]:
     """Tags: Python, packages, the distributions of the components used (name -> version), and the git commit `source` is under."""
     tags = {"wb.python": platform.python_version(), "wb.platform": platform.platform()}
     for package in PACKAGES:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import TrackingError
-from workbench.secrets import masked
+from workbench.secrets import mask_password
 from workbench.sqlite import sqlite_path
 from workbench.tracking.quiet import mlflow_errors
 from workbench.tracking.relocation import stale_locations
@@ -60,7 +60,7 @@ def _file(path: Path, root: Path | None) -> StoreHealth:
 
 
 def _elsewhere(uri: str) -> StoreHealth:
-    where = masked(uri)
+    where = mask_password(uri)
     try:
         with mlflow_errors(f"asking the tracking store {where}"):
             from mlflow.tracking import MlflowClient

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.files import inside, replacing
+from workbench.files import atomic_write, path_inside
 from workbench.interfaces import RunStatus
 from workbench.journal import Journal
 
@@ -56,9 +56,9 @@ class Outbox:
 
     def image(self, key: str, image: Image, step: int) -> None:
         """A picture at a step."""
-        path = inside(self._pictures, f"{key}_{step:08d}.png")
+        path = path_inside(self._pictures, f"{key}_{step:08d}.png")
         if not path.exists():
-            with replacing(path) as beside:
+            with atomic_write(path) as beside:
                 image.save(beside)
         self.picture(key, path, step)
 

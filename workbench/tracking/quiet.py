@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from workbench.errors import TrackingError
-from workbench.secrets import concealed
+from workbench.secrets import conceal
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -47,7 +47,7 @@ def mlflow_errors(doing: str) -> Iterator[None]:
         except TrackingError:
             raise
         except Exception as error:  # requests, sqlalchemy, botocore, mlflow itself
-            reason = concealed(str(error)).strip().splitlines()
+            reason = conceal(str(error)).strip().splitlines()
             kind = Refused if _is_refusal(error) else TrackingError
             raise kind(f"{doing} failed: {reason[0][:300] if reason else type(error).__name__}") from None
 

@@ -26,7 +26,7 @@ _COLUMNS = (
 _BUSY_SECONDS = 30.0
 
 
-def relocate(database: Path, root: Path) -> int:
+def relocate_artifacts(database: Path, root: Path) -> int:
     """Make the locations in `database` that an earlier place of its home left behind lead to `root`; how many there were.
 
     Addresses elsewhere, also in other homes that still hold the files, stay as they are.

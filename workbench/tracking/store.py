@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from workbench.errors import TrackingError
-from workbench.secrets import MASK, masked
+from workbench.secrets import MASK, mask_password
 from workbench.sqlite import absolute_url, sqlite_path, sqlite_url
 from workbench.tracking.colors import COLOR, unused_color
 from workbench.tracking.deleted import check_active, check_experiment
 from workbench.tracking.mlflow_tracker import MlflowTracker
 from workbench.tracking.quiet import mlflow_errors
-from workbench.tracking.relocation import relocate
+from workbench.tracking.relocation import relocate_artifacts
 
 # A tag: the UI then shows runs and charts of an experiment, not traces of language models.
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
@@ -37,12 +37,12 @@ def check_uri(uri: str) -> None:
     kind = uri.partition("://")[0].partition("+")[0].lower() if "://" in uri else uri.partition(":")[0]
     if kind not in KINDS:
         raise TrackingError(
-            f"'{masked(uri)[:200]}' is no tracking store: it is a server (http://host:5000) or a database (sqlite:///path/to/mlflow.db, "
+            f"'{mask_password(uri)[:200]}' is no tracking store: it is a server (http://host:5000) or a database (sqlite:///path/to/mlflow.db, "
             f"postgresql://host/name)"
         )
 
 
-def uri_again(known: str | None, option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
+def resolve_uri(known: str | None, option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
     """The store of a run that is `known` from its journal, where no password is kept; TrackingError where one is needed and not given."""
     if option or known is None:
         return tracking_uri(option, environ, recipe_uri, home)
@@ -51,7 +51,7 @@ def uri_again(known: str | None, option: str | None, environ: Mapping[str, str],
     if MASK not in known:
         return known
     given = tracking_uri(None, environ, recipe_uri, home)
-    if masked(given) == known:
+    if mask_password(given) == known:
         return given
     raise TrackingError(
         f"the run is recorded in {known}, whose password is kept nowhere: set MLFLOW_TRACKING_URI to the whole URI"
@@ -65,12 +65,12 @@ def default_uri(home: Path) -> str:
 
 def store_name(uri: str, home: Path) -> str:
     """The name under which files remember a store: without a password, and independent of where the home lies."""
-    return LOCAL if uri == default_uri(home) else masked(uri)
+    return LOCAL if uri == default_uri(home) else mask_password(uri)
 
 
 def is_same_store(known: str, uri: str, home: Path) -> bool:
     """True if `known`, as a file remembers it, names the store at `uri`."""
-    if known in (store_name(uri, home), masked(uri)):
+    if known in (store_name(uri, home), mask_password(uri)):
         return True
     # Files of earlier versions remember the full path of the local database, which a move of the home left behind.
     path = sqlite_path(known)
@@ -115,7 +115,7 @@ def local_store(home: Path) -> str:
 
 def relocate_store(home: Path) -> int:
     """Make artifact locations that lead to where the home lay before lead to the home again; how many there were."""
-    return relocate(database(home), artifacts(home)) if database(home).exists() else 0
+    return relocate_artifacts(database(home), artifacts(home)) if database(home).exists() else 0
 
 
 def open_run(
@@ -140,7 +140,7 @@ def open_run(
         local_store(home)
     elif path is not None and root is not None:
         _create_missing(path, root)
-    with mlflow_errors(f"opening the tracking store {masked(uri)}"):
+    with mlflow_errors(f"opening the tracking store {mask_password(uri)}"):
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient(tracking_uri=uri)

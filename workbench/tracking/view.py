@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from workbench.secrets import masked
+from workbench.secrets import mask_password
 from workbench.tracking.quiet import mlflow_errors
 from workbench.tracking.store import MODEL_TRAINING, default_uri
 
@@ -65,7 +65,7 @@ def open_view(uri: str, home: Path) -> str:
 
     TrackingError if the store cannot be reached or written.
     """
-    with mlflow_errors(f"preparing the charts of {masked(uri)}"):
+    with mlflow_errors(f"preparing the charts of {mask_password(uri)}"):
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient(tracking_uri=uri)
@@ -77,7 +77,7 @@ def open_view(uri: str, home: Path) -> str:
         experiment = newest[0].info.experiment_id
         runs = _newest_runs(client, [experiment], READ_RUNS)
         state = view_state({name for run in runs for name in run.data.metrics}, _last_evaluation(client, runs))
-        for key, value in {**MODEL_TRAINING, VIEW: packed(state)}.items():
+        for key, value in {**MODEL_TRAINING, VIEW: encode_view(state)}.items():
             client.set_experiment_tag(experiment, key, value)
     query = {"workflowType": "machine_learning", "compareRunsMode": "CHART", "viewStateShareKey": KEY}
     return f"/#/experiments/{experiment}/runs?{urlencode(query)}"
@@ -93,7 +93,7 @@ def view_state(metrics: Iterable[str], step: int) -> dict[str, Any]:
     }
 
 
-def packed(state: Mapping[str, Any]) -> str:
+def encode_view(state: Mapping[str, Any]) -> str:
     """`state` as the UI itself writes it into a tag, which holds 5,000 characters at most."""
     return "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
 

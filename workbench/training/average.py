@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class WeightAverage:
     """Keeps `network`, a copy whose parameters follow those of the trained one; buffers are copied.
 
     The decay grows as (1 + step) / (10 + step) up to its limit, so that a short run is not an average with its random start.

@@ -10,8 +10,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from workbench.compute.device import sent
-from workbench.compute.graphs import Recorded
+from workbench.compute.device import move_to_device
+from workbench.compute.graphs import RecordedGraph
 from workbench.diffusion import Objective
 from workbench.interfaces import Examples
 from workbench.random import Stream
@@ -47,10 +47,10 @@ class Batches:
         sample = torch.arange(step * self._settings.batch_size, (step + 1) * self._settings.batch_size)  # global index
         chosen = self._chosen(sample)
         index = sample % _WORD
-        x0 = sent(self._mirrored(self._examples.images(chosen), step, index), self.device)
-        eps = self._noise(sent(torch.tensor([step]), self.device), sent(index, self.device))
+        x0 = move_to_device(self._mirrored(self._examples.images(chosen), step, index), self.device)
+        eps = self._noise(move_to_device(torch.tensor([step]), self.device), move_to_device(index, self.device))
         t = self._objective.draw_times(Stream(self._seed, "time").uniform(step, index)[:, 0])
-        coefficients = sent(self._objective.coefficients(t).to(x0.dtype), self.device)
+        coefficients = move_to_device(self._objective.coefficients(t).to(x0.dtype), self.device)
         return Batch(x0, eps, t, coefficients, self._condition(chosen, step, index))
 
     def _fresh_noise(self, step: Tensor, index: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class Batches:
     def _recorded_noise(self) -> Callable[[Tensor, Tensor], Tensor]:
         """Some two hundred small operations, which a host would need longer to launch than a GPU to do."""
         like = torch.zeros(1, dtype=torch.int64), torch.zeros(self._settings.batch_size, dtype=torch.int64)
-        graph = Recorded(self._fresh_noise, [each.to(self.device) for each in like])
+        graph = RecordedGraph(self._fresh_noise, [each.to(self.device) for each in like])
 
         def noise(step: Tensor, index: Tensor) -> Tensor:
             drawn: Tensor = graph(step, index)
@@ -82,10 +82,10 @@ class Batches:
         if labels is None:
             return None
         hidden = Stream(self._seed, "label").uniform(step, index)[:, 0] < self._settings.label_dropout
-        return sent(torch.where(hidden, -1, labels), self.device)
+        return move_to_device(torch.where(hidden, -1, labels), self.device)
 
 
-def ahead(make: Callable[[int], Batch]) -> Callable[[int], Batch]:
+def prefetch(make: Callable[[int], Batch]) -> Callable[[int], Batch]:
     """`make`, which gives the batch of a step, a step ahead in another thread: a GPU then need not wait for the host.
 
     Nothing else changes: what a batch holds depends on its step alone.

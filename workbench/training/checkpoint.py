@@ -16,7 +16,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from workbench.errors import CheckpointError, WeightsError
-from workbench.faults import point
+from workbench.faults import fault_point
 from workbench.files import UNFINISHED, storage_errors, sync_folder
 from workbench.tensors import read_tensors
 from workbench.training.manifest import Manifest, read_bytes, write_file
@@ -107,7 +107,7 @@ def save(
         folder.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
         try:
-            point("checkpoint begun")
+            fault_point("checkpoint begun")
             files = {
                 NETWORK: to_bytes(_tensors(network.state_dict())),
                 AVERAGE: to_bytes(_tensors(average.state_dict())),
@@ -118,7 +118,7 @@ def save(
             written = {name: write_file(beside / name, data) for name, data in files.items()}
             manifest = Manifest(state.step, written, about.recipe, about.environment)
             manifest.write(beside)
-            point("checkpoint manifest written")
+            fault_point("checkpoint manifest written")
             beside.chmod(0o755)
             sync_folder(beside)
             if final.exists():  # a damaged one, which this run did not go on from
@@ -127,16 +127,16 @@ def save(
             sync_folder(folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-    point("checkpoint named")
+    fault_point("checkpoint named")
     manifest.check(final)
-    point("checkpoint read back")
+    fault_point("checkpoint read back")
     for old in _folders(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
-    point("checkpoint pruned")
+    fault_point("checkpoint pruned")
     return Checkpoint(final, replace(state), manifest)  # training goes on changing its own
 
 
-def latest(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
+def latest_checkpoint(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
     """The newest checkpoint under `folder` that is what it was when it was written; None if there is none at all.
 
     A damaged one is told of through `warn`, and the one before is taken. CheckpointError where all are damaged.
@@ -158,7 +158,7 @@ def latest(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Checkp
     return None
 
 
-def newest(folder: Path) -> Path | None:
+def newest_folder(folder: Path) -> Path | None:
     """The folder of the newest checkpoint, whatever is in it."""
     folders = _folders(folder)
     return folders[-1] if folders else None

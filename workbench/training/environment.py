@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 
 from workbench.compute.device import describe_device
-from workbench.compute.fast.choices import processor
+from workbench.compute.fast.choices import cpu_id
 from workbench.model.build import Parts
 from workbench.recipe import dumps
 from workbench.recipe.origins import origins_of
@@ -52,7 +52,7 @@ class Agreement:
     level: Determinism
     reasons: tuple[str, ...]
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """For people, in one line."""
         meaning = {
             "bit": "ends bit for bit where an uninterrupted run would",
@@ -83,9 +83,9 @@ def environment(parts: Parts) -> dict[str, str]:
         "components": _digest(components),
         "workbench": _own_code(),
         "device": "CPU" if parts.device.type == "cpu" else describe_device(parts.device),
-        "processor": _digest(processor()) + f" {torch.backends.cpu.get_cpu_capability()}",
+        "processor": _digest(cpu_id()) + f" {torch.backends.cpu.get_cpu_capability()}",
         "threads": str(torch.get_num_threads()),
-        "compute": parts.compute.told(),
+        "compute": parts.compute.describe(),
         "python": platform.python_version(),
     }
     return told | {package: distribution(package).version for package in ("torch", "numpy")}
@@ -101,7 +101,7 @@ def agreement(before: Mapping[str, str], now: Mapping[str, str]) -> Agreement:
     return Agreement("inputs" if rounding else "bit", tuple(rounding))
 
 
-def agreement_with(checkpoint: Checkpoint, parts: Parts) -> Agreement:
+def compare_environment(checkpoint: Checkpoint, parts: Parts) -> Agreement:
     """How far going on from a checkpoint with these parts agrees with never having stopped."""
     if checkpoint.manifest is None:
         return Agreement("statistical", ("its checkpoint, of schema 1, does not say what it was made with",))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from workbench.compute.graphs import Recorded
+from workbench.compute.graphs import RecordedGraph
 from workbench.diffusion import Network, Objective
 from workbench.training.batches import Batch
 
@@ -15,7 +15,7 @@ from workbench.training.batches import Batch
 Gradients = Callable[[Batch, int], Tensor]
 
 
-def gradients_of(objective: Objective, computed: Network, network: nn.Module, recorded: Batch | None) -> Gradients:
+def gradient_function(objective: Objective, computed: Network, network: nn.Module, recorded: Batch | None) -> Gradients:
     """A function that leaves the gradients of a batch in the parameters of `network`, which `computed` evaluates.
 
     With a batch `recorded`, a CUDA graph of what is done with that one is replayed for all.
@@ -37,7 +37,7 @@ def gradients_of(objective: Objective, computed: Network, network: nn.Module, re
 
         return plain
 
-    graph = Recorded(learn, (recorded.x0, recorded.eps, recorded.coefficients, recorded.cond))
+    graph = RecordedGraph(learn, (recorded.x0, recorded.eps, recorded.coefficients, recorded.cond))
 
     def replayed(batch: Batch, seed: int) -> Tensor:
         torch.manual_seed(seed)  # a replay begins where the generator stands

@@ -10,19 +10,19 @@ import torch
 from torch import nn
 
 from workbench.compute.device import peak_memory
-from workbench.compute.memory import TRAINING, fitting
+from workbench.compute.memory import TRAINING, explain_out_of_memory
 from workbench.errors import NonFiniteLoss
 from workbench.evaluation.evaluate import evaluate
 from workbench.model.build import Parts, keyed_seed
 from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Train
 from workbench.training import checkpoint as checkpoints
-from workbench.training.average import Average
-from workbench.training.batches import Batches, ahead
+from workbench.training.average import WeightAverage
+from workbench.training.batches import Batches, prefetch
 from workbench.training.checkpoint import About, Checkpoint, TrainState
 from workbench.training.environment import environment, recipe_hash
-from workbench.training.gradients import gradients_of
-from workbench.training.non_finite import Watch
+from workbench.training.gradients import gradient_function
+from workbench.training.non_finite import NonFiniteWatch
 from workbench.training.rate import learning_rate
 from workbench.training.validation import bucket_of, validation_losses
 
@@ -45,16 +45,16 @@ def train(
     recipe, settings = parts.recipe, parts.recipe.train
     stop = stop or Stop()
     network = parts.network.train()
-    computed = parts.compute.training(network)
-    average = Average(network, settings.ema)
+    computed = parts.compute.for_training(network)
+    average = WeightAverage(network, settings.ema)
     optimizer = _optimizer(parts)
     batches = Batches(recipe, parts.train, parts.objective, parts.device)
-    watch = Watch(optimizer, parts.device)
+    watch = NonFiniteWatch(optimizer, parts.device)
     state, kept = TrainState(run=run), resume
-    about = About(recipe_hash(parts), environment(parts), parts.compute.taken)
+    about = About(recipe_hash(parts), environment(parts), parts.compute.choices_used)
     if resume is not None:
         state = checkpoints.restore(resume, network, average.network, optimizer)
-        parts.compute.retake(resume.choices())
+        parts.compute.restore_choices(resume.choices())
 
     def keep() -> Checkpoint:
         state.recorded = recorded()
@@ -62,7 +62,7 @@ def train(
 
     def validated() -> Iterator[Progress]:
         try:
-            with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
+            with explain_out_of_memory(TRAINING, settings.batch_size, kept.folder if kept else None):
                 losses = validation_losses(parts, average.network, stop)
         except Stopped:  # made up for when the run is resumed
             return
@@ -85,12 +85,12 @@ def train(
     pace = _Pace(state, settings.batch_size, parts.compute.clock)
     yield from measured()
 
-    with fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
+    with explain_out_of_memory(TRAINING, settings.batch_size, kept.folder if kept else None):
         like = batches.at(state.step) if parts.compute.replayed else None
-        gradients = gradients_of(parts.objective, computed, network, like)
-    batch_of = batches.at if parts.device.type == "cpu" else ahead(batches.at)
+        gradients = gradient_function(parts.objective, computed, network, like)
+    batch_of = batches.at if parts.device.type == "cpu" else prefetch(batches.at)
     while not state.has_reached(settings.steps, settings.max_minutes) and not stop.requested:
-        with pace, fitting(TRAINING, settings.batch_size, kept.folder if kept else None):
+        with pace, explain_out_of_memory(TRAINING, settings.batch_size, kept.folder if kept else None):
             batch = batch_of(state.step)
             rate = learning_rate(settings, state.step)
 
@@ -159,7 +159,7 @@ def _looked_at(parts: Parts, step: int) -> bool:
     return step == settings.steps or any(period and step % period == 0 for period in periods)
 
 
-def _check_finite(watch: Watch, batches: Batches, settings: Train, kept: Checkpoint | None) -> None:
+def _check_finite(watch: NonFiniteWatch, batches: Batches, settings: Train, kept: Checkpoint | None) -> None:
     trouble = watch.trouble()
     if trouble is None:
         return

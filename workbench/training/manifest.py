@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import CheckpointError
-from workbench.faults import point
+from workbench.faults import fault_point
 from workbench.files import storage_errors
 
 NAME = "manifest.json"
@@ -92,7 +92,7 @@ def write_file(path: Path, data: bytes) -> tuple[int, str]:
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
-        point("checkpoint file written")
+        fault_point("checkpoint file written")
     return len(data), digest.hexdigest()
 
 

@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Trouble:
+class NonFiniteStep:
     """The first step, counted from 0, whose loss or gradient was not finite."""
 
     step: int
     example: int | None  # whose loss it was; None: the losses were finite and the gradient was not
 
 
-class Watch:
+class NonFiniteWatch:
     """Keeps an optimizer from taking a step that would spoil the weights, and tells which one that was.
 
     The verdict stays on the device: fused optimizers skip a step whose `found_inf` is 1, and all after it. So the host may ask later,
@@ -35,7 +35,7 @@ class Watch:
         self._spoilt.copy_(torch.maximum(self._spoilt, (~finite).float()))
         self._seen.append((step, losses.detach(), norm.detach()))
 
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> NonFiniteStep | None:
         """What was not finite since the last call, if anything; waits for the device."""
         seen, self._seen = self._seen, []
         if not float(self._spoilt):
@@ -43,9 +43,9 @@ class Watch:
         for step, losses, norm in seen:
             good = torch.isfinite(losses)
             if not bool(good.all()):
-                return Trouble(step, int((~good).float().argmax()))
+                return NonFiniteStep(step, int((~good).float().argmax()))
             # A finite loss may have an infinite gradient, which would spoil the weights all the same.
             if not bool(torch.isfinite(norm)):
-                return Trouble(step, None)
+                return NonFiniteStep(step, None)
         step, _, _ = seen[0]
-        return Trouble(step, None)  # the sum of finite losses was not
+        return NonFiniteStep(step, None)  # the sum of finite losses was not

@@ -52,7 +52,7 @@ def _losses(
     x0 = parts.test.images(index.tolist()).to(parts.device)
     eps = Stream(parts.recipe.seed, "validation noise").normal(bucket, index, parts.spec.shape, device=parts.device)
     cond = None if labels is None else labels[index].to(parts.device)
-    return objective.loss(parts.compute.bound(network), x0, eps, t, cond).float().cpu()
+    return objective.loss(parts.compute.wrap(network), x0, eps, t, cond).float().cpu()
 
 
 @lru_cache(maxsize=16)

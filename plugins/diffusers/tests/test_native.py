@@ -14,7 +14,7 @@ import diffusers
 from wb_diffusers.catalogue import BRIDGED
 from wb_diffusers.sampler import DiffusersSampler
 from wb_schedules import EDM, Cosine, Flow, Linear
-from workbench.diffusion import Path, sample
+from workbench.diffusion import TimeGrid, sample
 from workbench.random import KeyedNoise, Stream
 from workbench.testing import GaussianOracle, QuarterCircle
 
@@ -207,7 +207,7 @@ def assert_same(name, scheduler, times, calls, options):
 
 def run_bridge(name, oracle, times, x, options):
     sampler = DiffusersSampler(scheduler=name, options=options)
-    return sample(oracle, sampler, Path.of(times), images=len(x), shape=SHAPE, seed=0, dtype=x.dtype, start=x)
+    return sample(oracle, sampler, TimeGrid.of(times), images=len(x), shape=SHAPE, seed=0, dtype=x.dtype, start=x)
 
 
 def noise(step):

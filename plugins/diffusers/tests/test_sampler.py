@@ -11,7 +11,7 @@ from wb_diffusers.catalogue import BRIDGED
 from wb_diffusers.drawing import Brownian
 from wb_diffusers.sampler import DiffusersSampler
 from wb_schedules import Cosine, Flow, Linear
-from workbench.diffusion import Counted, Path, sample
+from workbench.diffusion import Counted, TimeGrid, sample
 from workbench.random import KeyedNoise, Stream
 from workbench.testing import GaussianOracle
 
@@ -24,7 +24,7 @@ def test_every_bridged_scheduler_samples_from_noise_to_data(name, schedule):
     posterior, sampler = Counted(GaussianOracle(0.3, 0.5, schedule)), DiffusersSampler(scheduler=name)
     global_state = torch.random.get_rng_state()
 
-    drawn = sample(posterior, sampler, Path.uniform(12), images=2, shape=(3, 2, 2), seed=0)
+    drawn = sample(posterior, sampler, TimeGrid.uniform(12), images=2, shape=(3, 2, 2), seed=0)
 
     assert torch.isfinite(drawn).all()
     assert posterior.evaluations == sampler.evaluations(12)
@@ -51,7 +51,7 @@ def test_every_bridged_scheduler_samples_from_noise_to_data(name, schedule):
 def test_options_reach_the_scheduler_and_gaussian_data_keep_their_moments(name, options, schedule):
     sampler = DiffusersSampler(scheduler=name, options=options)
     drawn = sample(
-        GaussianOracle(0.3, 0.5, schedule), sampler, Path.uniform(80), images=5000, shape=(1,), seed=0, dtype=torch.float64
+        GaussianOracle(0.3, 0.5, schedule), sampler, TimeGrid.uniform(80), images=5000, shape=(1,), seed=0, dtype=torch.float64
     )
     # Monte-Carlo error 0.007 and 0.005; the rest is that of 80 steps.
     assert drawn.mean().item() == pytest.approx(0.3, abs=0.04)
@@ -79,7 +79,7 @@ def test_those_that_add_no_noise_approach_the_exact_flow(name):
 
     def error(steps):
         sampler = DiffusersSampler(scheduler=name)
-        drawn = sample(oracle, sampler, Path.uniform(steps), images=2, shape=(6,), seed=0, dtype=x.dtype, start=x)
+        drawn = sample(oracle, sampler, TimeGrid.uniform(steps), images=2, shape=(6,), seed=0, dtype=x.dtype, start=x)
         return (drawn - exact).abs().max().item()
 
     assert error(64) < min(0.05, 0.5 * error(16))

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from wb_features.efficientnet_lite0 import EfficientNetLite0, _folded, _network
-from wb_features.folded import settled
+from wb_features.folded import freeze
 from wb_features.inception import Inception
 from wb_features.inception_network import InceptionNetwork
 
@@ -60,7 +60,7 @@ def test_defaults_keep_distances_and_auto_is_settled_before_it_is_told():
     # Measured on 2 x 5,000 photographs: bf16 moves Inception's distance by 0.1 %, and EfficientNet's by 5 %.
     assert (EfficientNetLite0().precision, Inception().precision) == ("fp32", "auto")
     chosen = EfficientNetLite0(precision="auto").on(CPU)
-    assert chosen.precision == settled("auto", CPU)
+    assert chosen.precision == freeze("auto", CPU)
     assert chosen.card().precision == chosen.precision in ("fp32", "bf16")
 
 

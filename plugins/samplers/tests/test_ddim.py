@@ -5,8 +5,8 @@ import torch
 
 from wb_samplers import DDIM
 from wb_schedules import Linear
-from workbench.diffusion import Path, sample
-from workbench.testing import Constant, GaussianOracle, NoNoise, every_schedule
+from workbench.diffusion import TimeGrid, sample
+from workbench.testing import Constant, ForbiddenNoise, GaussianOracle, every_schedule
 
 MEAN, STD = 0.7, 0.5
 
@@ -16,7 +16,7 @@ MEAN, STD = 0.7, 0.5
 def test_ddim_reaches_the_exact_moments_of_gaussian_data(schedule, eta):
     posterior = GaussianOracle(mean=MEAN, std=STD, schedule=schedule)
 
-    drawn = sample(posterior, DDIM(eta=eta), Path.uniform(200), images=20_000, shape=(1,), seed=0, dtype=torch.float64)
+    drawn = sample(posterior, DDIM(eta=eta), TimeGrid.uniform(200), images=20_000, shape=(1,), seed=0, dtype=torch.float64)
 
     # Discretisation error at 200 steps is below 0.02 on every schedule; the Monte-Carlo error of 20,000 draws is 0.0035.
     assert drawn.mean().item() == pytest.approx(MEAN, abs=0.03)
@@ -30,7 +30,7 @@ def test_ddim_with_eta_one_has_the_mean_of_ho_et_al_at_every_step():
     x_t, x0 = torch.tensor([1.3], dtype=torch.float64), torch.tensor([-0.4], dtype=torch.float64)
 
     for i in range(1, 1001):
-        x_s, _ = DDIM(eta=1.0).step(Constant(x0, schedule), x_t, i / 1000, (i - 1) / 1000, state=None, noise=NoNoise())
+        x_s, _ = DDIM(eta=1.0).step(Constant(x0, schedule), x_t, i / 1000, (i - 1) / 1000, state=None, noise=ForbiddenNoise())
 
         # Ho, Jain & Abbeel 2020, equation 7.
         weight_x0 = alpha_bar[i - 1].sqrt() * beta[i - 1] / (1 - alpha_bar[i])

@@ -5,7 +5,7 @@ import torch
 
 from wb_samplers import DDIM, DDPM
 from wb_schedules import Linear
-from workbench.testing import Constant, NoNoise
+from workbench.testing import Constant, ForbiddenNoise
 
 
 class Ones:
@@ -26,7 +26,7 @@ def test_every_step_has_the_mean_and_variance_of_ho_et_al(steps, variance):
 
     for i in range(1, steps + 1):
         t, s = i / steps, (i - 1) / steps
-        mean, _ = sampler.step(posterior, x_t, t, s, state=None, noise=NoNoise())
+        mean, _ = sampler.step(posterior, x_t, t, s, state=None, noise=ForbiddenNoise())
         moved, _ = sampler.step(posterior, x_t, t, s, state=None, noise=Ones())
 
         # Ho, Jain & Abbeel 2020, equations 6 and 7; algorithm 2 adds no noise at the last step.
@@ -42,7 +42,7 @@ def test_ddim_with_eta_one_equals_ancestral_sampling():
     schedule, x = Linear(steps=300), torch.linspace(-2, 2, 5, dtype=torch.float64)
     posterior = Constant(torch.tensor(0.3, dtype=torch.float64), schedule)
     for t, s in [(1.0, 0.9), (0.5, 0.2), (0.01, 0.0)]:
-        for noise in (NoNoise(), Ones()):
+        for noise in (ForbiddenNoise(), Ones()):
             ancestral, _ = DDPM().step(posterior, x, t, s, state=None, noise=noise)
             implicit, _ = DDIM(eta=1.0).step(posterior, x, t, s, state=None, noise=noise)
             torch.testing.assert_close(ancestral, implicit, rtol=1e-9, atol=1e-12)
@@ -54,6 +54,8 @@ def test_a_step_does_not_change_its_input_and_keeps_its_dtype():
         for dtype in (torch.float32, torch.float64):
             x = torch.linspace(-1, 1, 4, dtype=dtype)
             before = x.clone()
-            moved, _ = sampler.step(Constant(torch.tensor(0.0, dtype=dtype), schedule), x, 0.8, 0.4, state=None, noise=NoNoise())
+            moved, _ = sampler.step(
+                Constant(torch.tensor(0.0, dtype=dtype), schedule), x, 0.8, 0.4, state=None, noise=ForbiddenNoise()
+            )
             assert torch.equal(x, before)
             assert moved.dtype == dtype

@@ -8,8 +8,8 @@ import torch
 
 from wb_samplers import DDIM, DDPM, AncestralEuler, DPMpp2M, DPMpp2MSDE, DPMpp3M, Heun, UniPC
 from wb_schedules import EDM, Cosine, Flow, Linear
-from workbench.diffusion import Path, sample
-from workbench.testing import GaussianOracle, MixtureOracle, NoNoise, QuarterCircle
+from workbench.diffusion import TimeGrid, sample
+from workbench.testing import ForbiddenNoise, GaussianOracle, MixtureOracle, QuarterCircle
 
 
 def mixture(schedule):
@@ -22,7 +22,7 @@ def drawn(sampler, oracle, path):
 
 def test_heun_on_edm_is_algorithm_1_of_karras_et_al():
     oracle, steps = mixture(EDM()), 9
-    path = Path.karras(steps, EDM())
+    path = TimeGrid.karras(steps, EDM())
     sigmas = [(80.0 ** (1 / 7) + i / (steps - 1) * (0.002 ** (1 / 7) - 80.0 ** (1 / 7))) ** 7 for i in range(steps)] + [0.0]
     start = 80.0 * torch.linspace(-1, 1, 5, dtype=torch.float64)[:, None]
 
@@ -61,7 +61,7 @@ def test_ancestral_euler_is_karras_split_into_a_step_down_and_noise_up(schedule)
 
 
 def test_samplers_that_are_the_same_under_two_names_agree():
-    oracle, path = mixture(Cosine()), Path.uniform(12)
+    oracle, path = mixture(Cosine()), TimeGrid.uniform(12)
     torch.testing.assert_close(drawn(AncestralEuler(), oracle, path), drawn(DDPM(), oracle, path), rtol=1e-7, atol=1e-9)
     torch.testing.assert_close(drawn(AncestralEuler(eta=0.0), oracle, path), drawn(DDIM(), oracle, path))
     torch.testing.assert_close(drawn(DPMpp2MSDE(eta=0.0), oracle, path), drawn(DPMpp2M(), oracle, path))
@@ -70,7 +70,7 @@ def test_samplers_that_are_the_same_under_two_names_agree():
 def test_with_one_and_two_moves_the_multistep_solvers_are_what_they_start_with():
     oracle = mixture(QuarterCircle())
     for sampler in (DPMpp2M(), DPMpp3M(), UniPC(), UniPC(order=3)):
-        torch.testing.assert_close(drawn(sampler, oracle, Path.uniform(1)), drawn(DDIM(), oracle, Path.uniform(1)))
+        torch.testing.assert_close(drawn(sampler, oracle, TimeGrid.uniform(1)), drawn(DDIM(), oracle, TimeGrid.uniform(1)))
 
 
 @pytest.mark.parametrize("sampler", [DPMpp3M(), UniPC(order=3)], ids=repr)
@@ -93,7 +93,7 @@ def test_third_order_moves_are_exact_where_the_posterior_mean_is_quadratic_in_ha
     x, state = torch.tensor([[0.4]], dtype=torch.float64), None
     for t, s in itertools.pairwise(times):
         before = x
-        x, state = sampler.step(Quadratic(), x, t, s, state=state, noise=NoNoise())
+        x, state = sampler.step(Quadratic(), x, t, s, state=state, noise=ForbiddenNoise())
     # UniPC has corrected where the last move starts before it made it.
     before = getattr(state, "x", before)
     (_, sigma_t), (_, sigma_s) = schedule.at(times[-2]), schedule.at(times[-1])
@@ -107,8 +107,8 @@ def test_dpmpp_2m_extrapolates_to_the_middle_of_the_move():
     lam = torch.tensor([-1.0, -0.4, 0.5], dtype=torch.float64)
     t0, t1, t2 = schedule.time(2.0 * lam).tolist()
     oracle, x = mixture(schedule), torch.linspace(-1, 1, 5, dtype=torch.float64)[:, None]
-    middle, state = DPMpp2M().step(oracle, x, t0, t1, state=None, noise=NoNoise())
-    end, _ = DPMpp2M().step(oracle, middle, t1, t2, state=state, noise=NoNoise())
+    middle, state = DPMpp2M().step(oracle, x, t0, t1, state=None, noise=ForbiddenNoise())
+    end, _ = DPMpp2M().step(oracle, middle, t1, t2, state=state, noise=ForbiddenNoise())
 
     r, h = 0.6 / 0.9, 0.9
     d = (1 + 1 / (2 * r)) * oracle(middle, t1) - 1 / (2 * r) * oracle(x, t0)
@@ -128,7 +128,7 @@ def test_the_noise_of_the_sde_solver_keeps_the_variance_of_standard_normal_data(
         def normal(self, x):
             return torch.ones_like(x)
 
-    kept, _ = DPMpp2MSDE().step(oracle, one, t, s, state=None, noise=NoNoise())
+    kept, _ = DPMpp2MSDE().step(oracle, one, t, s, state=None, noise=ForbiddenNoise())
     moved, _ = DPMpp2MSDE().step(oracle, one, t, s, state=None, noise=Ones())
     assert (kept**2 + (moved - kept) ** 2).item() == pytest.approx(1.0, abs=2e-4)
     assert (moved - kept).item() == pytest.approx(schedule.at(s)[1] * (1 - math.exp(-0.02)) ** 0.5)
@@ -137,5 +137,5 @@ def test_the_noise_of_the_sde_solver_keeps_the_variance_of_standard_normal_data(
 @pytest.mark.parametrize("coordinate", ["sigma", "flow"])
 def test_heun_starts_from_pure_noise_and_from_nearly_pure_noise_alike(coordinate):
     oracle = mixture(Flow())
-    near, exact = (drawn(Heun(coordinate=coordinate), oracle, Path.of([t, 0.7, 0.4, 0.1, 0.0])) for t in (0.999, 1.0))
+    near, exact = (drawn(Heun(coordinate=coordinate), oracle, TimeGrid.of([t, 0.7, 0.4, 0.1, 0.0])) for t in (0.999, 1.0))
     torch.testing.assert_close(near, exact, rtol=0, atol=0.02)

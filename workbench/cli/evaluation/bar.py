@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from workbench.cli.display import PlainProgress, duration, number
 
 if TYPE_CHECKING:
-    from workbench.runs.combinations import Evaluation
+    from workbench.runs.combinations import CombinationResult
 
 
 class EvaluationBar:
@@ -42,7 +42,7 @@ class EvaluationBar:
             told = f"stopped: {self._finished} of {self._combinations} new combinations are kept; the same command goes on"
             self._console.print(f"[yellow]{told}[/]")
 
-    def follow(self, name: str, cost: int, measure: Callable[[Callable[[int], None]], Evaluation]) -> Evaluation:
+    def follow(self, name: str, cost: int, measure: Callable[[Callable[[int], None]], CombinationResult]) -> CombinationResult:
         """Show `measure` while it goes; it is given whom to tell of the images drawn, of `cost` network evaluations each."""
         self._bar.update(self._task, description=f"{self._finished + 1}/{self._combinations}  {escape(name)}")
         evaluation = measure(lambda done: self._show(name, self._before + done * cost))

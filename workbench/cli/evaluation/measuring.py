@@ -13,14 +13,18 @@ from workbench.errors import DistanceError, SamplingError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.cli.evaluation.record import EvaluationRecord
+    from workbench.cli.evaluation.record import TrackedEvaluation
     from workbench.recipe import SamplerSlot
-    from workbench.runs.combinations import Evaluation, Evaluator
+    from workbench.runs.combinations import CombinationEvaluator, CombinationResult
 
 
-def measured(
-    evaluator: Evaluator, slots: Sequence[SamplerSlot], varied: Collection[str], record: EvaluationRecord | None, console: Console
-) -> list[Evaluation]:
+def measure_run(
+    evaluator: CombinationEvaluator,
+    slots: Sequence[SamplerSlot],
+    varied: Collection[str],
+    record: TrackedEvaluation | None,
+    console: Console,
+) -> list[CombinationResult]:
     """What is kept of the combinations and, one after the other, what is not; each is recorded as soon as it is there.
 
     A combination whose images are not finite, or whose distances cannot be computed, is left out with its reason; where no other is left,
@@ -35,7 +39,7 @@ def measured(
     console.print(
         f"{len(slots)} combination{'s' if len(slots) > 1 else ''}: {len(slots) - new} kept from before, {new} to compute"
     )
-    found, failed = list["Evaluation"](), list[SamplingError | DistanceError]()
+    found, failed = list["CombinationResult"](), list[SamplingError | DistanceError]()
     with EvaluationBar(console, new, sum(costs) * evaluator.samples) as bar:
         for name, slot, before, cost in zip(names, slots, kept, costs, strict=True):
             try:

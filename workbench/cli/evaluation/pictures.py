@@ -16,19 +16,19 @@ PICTURES = ("trade_off", "images")
 
 def draw(rows: Sequence[Row], metric: str, title: str, folder: Path) -> dict[str, Path]:
     """Write both pictures into a folder; those of an earlier call are replaced."""
-    from workbench.files import replacing
+    from workbench.files import atomic_write
 
     drawn = dict(zip(PICTURES, (_trade_off(rows, metric, title), _images(rows)), strict=True))
     paths = {key: folder / f"{key}.png" for key, image in drawn.items() if image is not None}
     for key, path in paths.items():
-        with replacing(path) as beside:
+        with atomic_write(path) as beside:
             drawn[key].save(beside, optimize=True)  # type: ignore[union-attr]
     return paths
 
 
 def _trade_off(rows: Sequence[Row], metric: str, title: str) -> Image:
     """Distance against network evaluations and against seconds, a curve per variant."""
-    from workbench.evaluation.charts import Cost, trade_off
+    from workbench.evaluation.charts import QualityPoint, plot_quality
 
     curves: dict[str, list[Row]] = {}
     for row in rows:
@@ -37,8 +37,11 @@ def _trade_off(rows: Sequence[Row], metric: str, title: str) -> Image:
     evaluations = {name: [float(row.evaluation.nfe) for row in curve] for name, curve in curves.items()}
     seconds = {name: [row.evaluation.seconds for row in curve] for name, curve in curves.items()}
     samples = rows[0].evaluation.samples
-    costs = [Cost("network evaluations per image (NFE)", evaluations), Cost(f"seconds for {samples:,} images", seconds)]
-    return trade_off(distances, metric, costs, title)
+    costs = [
+        QualityPoint("network evaluations per image (NFE)", evaluations),
+        QualityPoint(f"seconds for {samples:,} images", seconds),
+    ]
+    return plot_quality(distances, metric, costs, title)
 
 
 def _images(rows: Sequence[Row]) -> Image | None:

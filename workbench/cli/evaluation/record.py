@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from workbench.cli.tracked import place_of
+from workbench.cli.tracked import tracking_uri_of
 from workbench.errors import TrackingError, WorkbenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.interfaces import RunStatus
-    from workbench.runs.combinations import Evaluation
+    from workbench.runs.combinations import CombinationResult
     from workbench.runs.folder import RunFolder
     from workbench.tracking import MlflowTracker
 
 
-class EvaluationRecord:
+class TrackedEvaluation:
     """Adds child runs and pictures to a training run; a store that fails is told of once and left alone."""
 
     def __init__(self, run: RunFolder, step: int, uri: str | None, home: Path, console: Console) -> None:
@@ -38,7 +38,7 @@ class EvaluationRecord:
                     f"the training run is not in MLflow (wb sync {run.id}), so its evaluations are kept in its folder only"
                 )
 
-    def combination(self, name: str, evaluation: Evaluation) -> None:
+    def combination(self, name: str, evaluation: CombinationResult) -> None:
         """A child run for a combination, unless it has one already."""
         from workbench.tracking import is_same_store
 
@@ -53,11 +53,11 @@ class EvaluationRecord:
     @functools.cached_property
     def _parent(self) -> MlflowTracker:
         # Opened when there is something to record: MLflow takes seconds to import.
-        from workbench.tracking import recorded_run
+        from workbench.tracking import find_recorded_run
 
-        return recorded_run(self._uri, self._parent_id, self._home)
+        return find_recorded_run(self._uri, self._parent_id, self._home)
 
-    def _combination(self, name: str, found: Evaluation) -> None:
+    def _combination(self, name: str, found: CombinationResult) -> None:
         from workbench.tracking import child_of, store_name
 
         child = child_of(self._parent, name)
@@ -102,11 +102,11 @@ def _place(run: RunFolder, option: str | None, home: Path) -> tuple[str, str]:
     from workbench.recipe import load_stored
 
     with closing(run.journal()) as journal:
-        uri = place_of(run, load_stored(run.recipe, None), option, home, journal)
+        uri = tracking_uri_of(run, load_stored(run.recipe, None), option, home, journal)
         return uri, journal.meta("tracking_run") or ""
 
 
-def _speed(found: Evaluation) -> dict[str, float]:
+def _speed(found: CombinationResult) -> dict[str, float]:
     return {
         "eval/sampling_seconds": found.seconds,
         "eval/samples_per_second": found.samples / found.seconds,

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from workbench.runs.combinations import Evaluation
+    from workbench.runs.combinations import CombinationResult
 
 
 @dataclass(frozen=True)
 class Row:
     """A combination with its names, and whether no other has both fewer evaluations and a smaller distance."""
 
-    evaluation: Evaluation
+    evaluation: CombinationResult
     variant: str  # "ddim eta=1": a curve of the plot
     pareto: bool
 
@@ -27,7 +27,7 @@ class Row:
         return f"{self.variant} {self.evaluation.slot.steps} steps"
 
 
-def rows_of(evaluations: Sequence[Evaluation], varied: Sequence[str], metric: str) -> list[Row]:
+def rows_of(evaluations: Sequence[CombinationResult], varied: Sequence[str], metric: str) -> list[Row]:
     """Rows by variant in the order they were asked for, and within each from few evaluations to many."""
     from workbench.metrics import pareto
     from workbench.recipe import variant
@@ -49,9 +49,9 @@ def table(rows: Sequence[Row], varied: Sequence[str]) -> Table:
     from rich.table import Table
 
     from workbench.cli.display import number, with_error
-    from workbench.recipe import told_fields
+    from workbench.recipe import described_fields
 
-    given = [told_fields(row.evaluation.slot, varied) for row in rows]
+    given = [described_fields(row.evaluation.slot, varied) for row in rows]
     fields = list(dict.fromkeys(name for each in given for name in each))
     metrics = [name for name in rows[0].evaluation.metrics if not name.endswith("_std_error")]
     told = Table(box=None, padding=(0, 1), header_style="dim")

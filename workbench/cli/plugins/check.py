@@ -15,7 +15,7 @@ from workbench.errors import UnknownComponent
 if TYPE_CHECKING:
     from workbench.interfaces import Component
     from workbench.registry import Entry
-    from workbench.testing import Outcome
+    from workbench.testing import CheckResult
 
 STATES = {
     "passed": ("ok", "green"),
@@ -87,17 +87,17 @@ def _built(entry: Entry, name: str, fields: list[str]) -> Component:
 
     from workbench.errors import Problem, RecipeError
     from workbench.recipe.messages import explain
-    from workbench.recipe.toml import value_of
-    from workbench.registry import asked, load
+    from workbench.recipe.toml import parse_value
+    from workbench.registry import load, plugin_call
 
     values: dict[str, Any] = {}
     for text in fields:
         key, sign, value = text.partition("=")
         if not sign:
             raise RecipeError([Problem("--set", None, text, "expected FIELD=VALUE")])
-        values[key.strip()] = value_of(value)
+        values[key.strip()] = parse_value(value)
     cls: type[Component] = load(entry.kind, entry.qualified)
-    with asked(entry.kind, entry.qualified, "making it from its fields"):
+    with plugin_call(entry.kind, entry.qualified, "making it from its fields"):
         try:
             return cls.model_validate_json(json.dumps(values, default=str), strict=True)
         except ValidationError as error:
@@ -108,7 +108,7 @@ def _built(entry: Entry, name: str, fields: list[str]) -> Component:
             raise RecipeError(problems) from error
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: CheckResult) -> None:
     word, color = STATES[outcome.state]
     took = typer.style(f"  {outcome.seconds:.0f} s", dim=True) if outcome.seconds >= 1.0 else ""
     typer.echo(f"  {typer.style(f'{word:<8}', fg=color)}  {outcome.check.name:<20}  {outcome.check.statement}{took}")
@@ -117,13 +117,13 @@ def _tell(outcome: Outcome) -> None:
             typer.echo(typer.style(f"            {line}", fg=color))
 
 
-def _tell_end(outcomes: list[Outcome], broken: list[Outcome], seconds: float) -> None:
+def _tell_end(outcomes: list[CheckResult], broken: list[CheckResult], seconds: float) -> None:
     counts = {word: sum(STATES[outcome.state][0] == word for outcome in outcomes) for word, _ in STATES.values()}
     told = ", ".join(f"{count} {word.lower()}" for word, count in counts.items() if count)
     typer.echo(typer.style(f"{told}  ({seconds:.1f} s)", fg="red" if broken else "green"))
 
 
-def _report(entry: Entry, checked: Component, outcomes: list[Outcome]) -> dict[str, Any]:
+def _report(entry: Entry, checked: Component, outcomes: list[CheckResult]) -> dict[str, Any]:
     return {
         "component": entry.qualified,
         "kind": entry.kind,

@@ -31,13 +31,13 @@ def new(
     """
     from workbench.files import is_file, write_text
     from workbench.home import wb_home
-    from workbench.recipe.starting import new_recipe
+    from workbench.recipe.starting import write_new_recipe
 
     folder = wb_home() / "recipes"
     path = folder / f"{name}.toml"
     named = None if source is None else folder / f"{source}.toml"
     start = named if named is not None and is_file(named) else None if source is None else Path(source)
-    text = new_recipe(name, path, start)
+    text = write_new_recipe(name, path, start)
     if path.exists():
         raise ScaffoldError(f"{path} exists already: choose another name, or edit that file")
     write_text(path, text)

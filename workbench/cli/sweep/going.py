@@ -19,10 +19,10 @@ from workbench.cli.signals import stop_on_signals
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.cli.sweep.record import SweepRecord
+    from workbench.cli.sweep.record import SweepTracking
     from workbench.interfaces import Launcher
     from workbench.progress import Stop
-    from workbench.sweep.opening import Opened
+    from workbench.sweep.opening import OpenSweep
     from workbench.sweep.processes import Process
     from workbench.sweep.wire import Task
 
@@ -31,8 +31,8 @@ LEAVING = 30.0  # seconds for workers that a launcher has started to end by them
 Status = Literal["done", "stopped", "given up", "out of time"]
 
 
-def go(
-    sweep: Opened, workers: int, minutes: float | None, device: str, record: SweepRecord, stop: Stop, console: Console
+def run_sweep(
+    sweep: OpenSweep, workers: int, minutes: float | None, device: str, record: SweepTracking, stop: Stop, console: Console
 ) -> Status:
     """Run trials until all are done; how it ended."""
     from workbench.cli.sweep.live import Live
@@ -67,7 +67,7 @@ def go(
 
 
 def watch(
-    sweep: Opened,
+    sweep: OpenSweep,
     launcher: Launcher,
     command: Sequence[str],
     environment: Mapping[str, str],
@@ -111,21 +111,21 @@ def watch(
     return "done"
 
 
-def _endings(sweep: Opened) -> dict[int, str]:
+def _endings(sweep: OpenSweep) -> dict[int, str]:
     """How trials have ended, in a line each."""
-    from workbench.sweep.sources import told
+    from workbench.sweep.sources import describe_outcome
 
-    return {row.number: told(row.number, row.outcome) for row in sweep.desk.rows() if row.outcome is not None}
+    return {row.number: describe_outcome(row.number, row.outcome) for row in sweep.desk.rows() if row.outcome is not None}
 
 
-def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Console) -> None:
+def confirm(sweep: OpenSweep, workers: int, device: str, stop: Stop, console: Console) -> None:
     """Measure the best trials again, on new images."""
     from workbench.cli.sweep.live import DrawCounts, Live
     from workbench.runs.folder import RunFolder
     from workbench.sweep.answers import answer
-    from workbench.sweep.confirm import to_confirm
+    from workbench.sweep.confirm import trials_to_confirm
     from workbench.sweep.coordinator import coordinate
-    from workbench.sweep.sources import Again
+    from workbench.sweep.sources import Remeasurements
     from workbench.sweep.summary import summary
 
     found = summary(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
@@ -133,7 +133,7 @@ def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Conso
     def is_here(run: str) -> bool:
         return (RunFolder(sweep.folder.home / "runs" / run).path / "run.json").is_file()
 
-    tasks = to_confirm(sweep.recipe, found.outcomes, found.ranked, is_here, sweep.trained_once)
+    tasks = trials_to_confirm(sweep.recipe, found.outcomes, found.ranked, is_here, sweep.trained_once)
     if len(tasks) < 2 or _answered(sweep, tasks):
         return
     draws, samples = len(tasks[0].seeds), tasks[0].samples
@@ -141,7 +141,7 @@ def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Conso
         f"measuring trials {', '.join(str(task.number) for task in tasks)} again, on {draws} new draws each: "
         f"{draws * len(tasks)} draws of {samples:,} images"
     )
-    source = Again(tasks, lambda text: console.print(escape(text)))
+    source = Remeasurements(tasks, lambda text: console.print(escape(text)))
     with _stopping(stop, console), Live(sweep, console, DrawCounts(source)) as live:
         for moment in coordinate(source, _starter(sweep, workers, device), workers, stop, 3600.0):
             live.show(moment.workers)
@@ -149,7 +149,7 @@ def confirm(sweep: Opened, workers: int, device: str, stop: Stop, console: Conso
         answer(sweep.folder, sweep.recipe, sweep.aims[0], source.values)
 
 
-def _answered(sweep: Opened, tasks: Sequence[Task]) -> bool:
+def _answered(sweep: OpenSweep, tasks: Sequence[Task]) -> bool:
     """Whether these very trials have been measured again, and as often."""
     from workbench.sweep.answers import read_answer
 
@@ -160,7 +160,7 @@ def _answered(sweep: Opened, tasks: Sequence[Task]) -> bool:
     return same and (told["draws"], told["samples"]) == (len(tasks[0].seeds), tasks[0].samples)
 
 
-def tell_end(sweep: Opened, console: Console, *, stopped: bool) -> None:
+def print_end(sweep: OpenSweep, console: Console, *, stopped: bool) -> None:
     """The table, the answer, and what to do next."""
     from workbench.cli.sweep.table import answer_lines, trials_table
     from workbench.sweep.summary import summary
@@ -185,7 +185,7 @@ def _stopping(stop: Stop, console: Console) -> AbstractContextManager[None]:
     )
 
 
-def _starter(sweep: Opened, workers: int, device: str, extra: Mapping[str, str] | None = None) -> Callable[[int], Process]:
+def _starter(sweep: OpenSweep, workers: int, device: str, extra: Mapping[str, str] | None = None) -> Callable[[int], Process]:
     from workbench.sweep.processes import Process, environment
 
     def start(index: int) -> Process:

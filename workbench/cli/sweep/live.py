@@ -17,8 +17,8 @@ from workbench.cli.display import duration, number
 
 if TYPE_CHECKING:
     from workbench.sweep.coordinator import WorkerView
-    from workbench.sweep.opening import Opened
-    from workbench.sweep.sources import Again
+    from workbench.sweep.opening import OpenSweep
+    from workbench.sweep.sources import Remeasurements
 
 PLAIN_SECONDS = 60.0
 FIRST_SECONDS = 10.0  # until the first line where there is no terminal
@@ -32,7 +32,7 @@ class Live:
     """Draws the workers, and how far the trials are, or what `counts` returns; use as a context manager."""
 
     def __init__(
-        self, sweep: Opened, console: Console, counts: Callable[[Sequence[WorkerView]], list[str]] | None = None
+        self, sweep: OpenSweep, console: Console, counts: Callable[[Sequence[WorkerView]], list[str]] | None = None
     ) -> None:
         self._sweep, self._console, self._count = sweep, console, counts or self._trials
         self._started, self._counted, self._told = time.monotonic(), 0.0, time.monotonic() + FIRST_SECONDS - PLAIN_SECONDS
@@ -84,7 +84,7 @@ class Live:
 class DrawCounts:
     """How far measuring the best trials again is, and how long it will take."""
 
-    def __init__(self, source: Again) -> None:
+    def __init__(self, source: Remeasurements) -> None:
         self._source, self._first = source, (0.0, 0)  # when images were first seen, and how many
 
     def __call__(self, workers: Sequence[WorkerView]) -> list[str]:

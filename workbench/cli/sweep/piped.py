@@ -23,14 +23,14 @@ def main(folder: str, device: str) -> None:
     os.dup2(2, 1)
 
     from workbench.cli.signals import hangup_signals
-    from workbench.cli.tracked import Tracked, tracked
+    from workbench.cli.tracked import RunTracking, start_tracking
     from workbench.compute.device import choose_device
     from workbench.model.build import Parts
     from workbench.progress import Stop
     from workbench.runs.folder import RunFolder
     from workbench.sweep.folder import SweepFolder
     from workbench.sweep.wire import Wire
-    from workbench.sweep.worker import work
+    from workbench.sweep.worker import run_worker
 
     stop = Stop()
     for number in (signal.SIGTERM, *hangup_signals()):
@@ -41,13 +41,13 @@ def main(folder: str, device: str) -> None:
     def warn(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    def open_record(task: Task, run: RunFolder, parts: Parts) -> Tracked:
+    def open_record(task: Task, run: RunFolder, parts: Parts) -> RunTracking:
         # The search is told once, by the run above: here it would hide what was chosen.
         parts = replace(parts, recipe=parts.recipe.model_copy(update={"sweep": None}))
-        return tracked(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name), send=bool(task.parent))
+        return start_tracking(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name), send=bool(task.parent))
 
     wire = Wire(sys.stdin, outgoing, lambda: stop.request(signal.SIGTERM))
-    work(wire, sweep, choose_device(device), open_record, stop, warn)
+    run_worker(wire, sweep, choose_device(device), open_record, stop, warn)
 
 
 def _tags(task: Task, name: str) -> Mapping[str, str]:

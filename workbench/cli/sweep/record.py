@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workbench.journal import Journal
     from workbench.recipe import Tracking
     from workbench.recipe.search import Space
-    from workbench.sweep.opening import Opened
+    from workbench.sweep.opening import OpenSweep
     from workbench.sweep.summary import Summary
     from workbench.tracking import Drainer, Outbox
 
@@ -26,7 +26,7 @@ STOPPED_SECONDS = 3.0
 
 
 @dataclass
-class SweepRecord:
+class SweepTracking:
     """Where a sweep is recorded: `parent` has the store and the name of its run; empty where it is not."""
 
     parent: Mapping[str, str] = field(default_factory=dict)
@@ -36,29 +36,29 @@ class SweepRecord:
     _send: Callable[[], int] = int
 
     @classmethod
-    def none(cls) -> SweepRecord:
+    def none(cls) -> SweepTracking:
         """Of a sweep that nobody wants recorded."""
         return cls()
 
     @classmethod
-    def known(cls, sweep: Opened) -> SweepRecord:
+    def known(cls, sweep: OpenSweep) -> SweepTracking:
         """As the machine that began the sweep records it."""
-        from workbench.tracking import uri_again
+        from workbench.tracking import resolve_uri
 
         parent = dict(sweep.ledger.begun().parent)
         if not parent:
             return cls()
-        uri = uri_again(parent["uri"], None, os.environ, sweep.recipe.tracking.uri, sweep.folder.home)
+        uri = resolve_uri(parent["uri"], None, os.environ, sweep.recipe.tracking.uri, sweep.folder.home)
         return cls(parent, {"MLFLOW_TRACKING_URI": uri})
 
     @classmethod
-    def opened(cls, sweep: Opened, tracking: Tracking, option: str | None, home: Path, console: Console) -> SweepRecord:
+    def opened(cls, sweep: OpenSweep, tracking: Tracking, option: str | None, home: Path, console: Console) -> SweepTracking:
         """The sweep's run, begun or gone on with; a store that is away is waited for."""
-        from workbench.tracking import Drainer, Outbox, check_uri, store_name, uri_again
+        from workbench.tracking import Drainer, Outbox, check_uri, resolve_uri, store_name
 
         name, settings = sweep.folder.name, sweep.recipe.sweep
         known = sweep.ledger.begun().parent
-        uri = uri_again(known.get("uri"), option, os.environ, tracking.uri, home)
+        uri = resolve_uri(known.get("uri"), option, os.environ, tracking.uri, home)
         check_uri(uri)
 
         def warn(text: str) -> None:
@@ -88,7 +88,7 @@ class SweepRecord:
         drainer = Drainer(sweep.folder.journal, uri, tracking.experiment, home, warn)
         return cls(parent, {"MLFLOW_TRACKING_URI": uri}, outbox, drainer, lambda: _left(sweep, journal, uri, tracking.experiment))
 
-    def finish(self, sweep: Opened, console: Console, *, stopped: bool) -> None:
+    def finish(self, sweep: OpenSweep, console: Console, *, stopped: bool) -> None:
         """Plots, numbers and the best recipe, on the sweep's run and in its folder; what trials could not send is sent now."""
         from rich.text import Text
 
@@ -118,7 +118,7 @@ class SweepRecord:
             console.print(f"[yellow]{left:,} records not yet sent[/]; they wait in their folders: [bold]wb sync[/]")
 
     def _tell(
-        self, outbox: Outbox, sweep: Opened, files: list[Path], plots: Mapping[str, Path], found: Summary, stopped: bool
+        self, outbox: Outbox, sweep: OpenSweep, files: list[Path], plots: Mapping[str, Path], found: Summary, stopped: bool
     ) -> None:
         from PIL import Image
 
@@ -150,11 +150,11 @@ def _told(space: Space) -> str:
     return told + "".join(f", when {key} = {value}" for key, value in (space.when or {}).items())
 
 
-def _left(sweep: Opened, journal: Journal, uri: str, experiment: str) -> int:
+def _left(sweep: OpenSweep, journal: Journal, uri: str, experiment: str) -> int:
     """Send what the sweep and its trials on this machine still have; how many records stay behind."""
     from workbench.errors import WorkbenchError
     from workbench.runs.folder import RunFolder
-    from workbench.tracking import drained
+    from workbench.tracking import send_pending
 
     left = 0
     folders = [RunFolder(sweep.folder.home / "runs" / row.outcome.run) for row in sweep.desk.rows() if row.outcome is not None]
@@ -165,7 +165,7 @@ def _left(sweep: Opened, journal: Journal, uri: str, experiment: str) -> int:
                 continue  # of an earlier call with --no-track
             try:
                 if each.unsent():
-                    drained(each, uri, experiment, sweep.folder.home)
+                    send_pending(each, uri, experiment, sweep.folder.home)
             except WorkbenchError:
                 pass  # counted
             left += each.unsent() + each.refusals()

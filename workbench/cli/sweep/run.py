@@ -17,7 +17,7 @@ from workbench.errors import SweepError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.sweep.opening import Opened
+    from workbench.sweep.opening import OpenSweep
 
 VARIABLE = "WB_SWEEP_STORAGE"
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Trials at once; threads and GPUs are divided.")]
@@ -78,15 +78,15 @@ def run(
     [bold]wb sweep-worker NAME --storage URL[/]                  help from another machine
     """
     from workbench.cli.display import wide_console
-    from workbench.cli.sweep.going import confirm, go, tell_end, watch
-    from workbench.cli.sweep.record import SweepRecord
+    from workbench.cli.sweep.going import confirm, print_end, run_sweep, watch
+    from workbench.cli.sweep.record import SweepTracking
     from workbench.compute.device import choose_device
     from workbench.home import wb_home
     from workbench.progress import Stop
     from workbench.recipe import load
     from workbench.sweep.checks import check_sweep
     from workbench.sweep.launching import launcher_of, worker_command
-    from workbench.sweep.opening import folder_for, opened
+    from workbench.sweep.opening import folder_for, open_sweep
 
     console, home = wide_console(), wb_home()
     path = _shipped(home) if recipe is None else Path(recipe)
@@ -101,13 +101,13 @@ def run(
         choose_device(device)  # what every worker would die of is told before there are any
     folder = folder_for(home, base.name if name is None else name, base, new=new)
     with folder.coordinated():
-        sweep = opened(folder, base, str(path), url, trials, workers, lease_seconds)
-        record = SweepRecord.opened(sweep, base.tracking, tracking_uri, home, console) if track else SweepRecord.none()
+        sweep = open_sweep(folder, base, str(path), url, trials, workers, lease_seconds)
+        record = SweepTracking.opened(sweep, base.tracking, tracking_uri, home, console) if track else SweepTracking.none()
         _tell_beginning(console, sweep, workers)
         stop = Stop()
         try:
             if starter is None:
-                status = go(sweep, workers, minutes, device, record, stop, console)
+                status = run_sweep(sweep, workers, minutes, device, record, stop, console)
             else:
                 command = worker_command(folder, device, lease_seconds)
                 # What nobody may read goes through the environment: command lines are open to everybody on a machine.
@@ -117,7 +117,7 @@ def run(
                 confirm(sweep, workers, device, stop, console)
         finally:
             record.finish(sweep, console, stopped=stop.requested)
-        tell_end(sweep, console, stopped=stop.requested)
+        print_end(sweep, console, stopped=stop.requested)
     if stop.requested:
         sys.exit(128 + (stop.signal or 2))
     if status == "given up":
@@ -128,10 +128,10 @@ def run(
 
 def storage_of(option: str | None) -> str | None:
     """What was asked for, checked; None for a file of the sweep's own."""
-    from workbench.sweep.opening import checked_storage
+    from workbench.sweep.opening import check_storage
 
     said = option or os.environ.get(VARIABLE)
-    return checked_storage(said) if said else None
+    return check_storage(said) if said else None
 
 
 def _shipped(home: Path) -> Path:
@@ -141,7 +141,7 @@ def _shipped(home: Path) -> Path:
     return path
 
 
-def _tell_beginning(console: Console, sweep: Opened, workers: int) -> None:
+def _tell_beginning(console: Console, sweep: OpenSweep, workers: int) -> None:
     from workbench.cli.sweep.live import Flow
 
     tally = sweep.desk.tally()
@@ -168,7 +168,7 @@ def _tell_beginning(console: Console, sweep: Opened, workers: int) -> None:
         console.print(f"going on: {tally.done} of {tally.total} trials are done{waiting}")
 
 
-def _worth_knowing(sweep: Opened) -> Iterator[str]:
+def _worth_knowing(sweep: OpenSweep) -> Iterator[str]:
     from workbench.sweep.trial_recipe import prune_every
 
     settings = sweep.recipe.sweep

@@ -52,7 +52,7 @@ def found_of(name: str, storage: str | None) -> Summary:
     from workbench.home import wb_home
     from workbench.sweep.folder import SweepFolder, list_sweeps
     from workbench.sweep.ledger import Ledger
-    from workbench.sweep.objectives import objectives
+    from workbench.sweep.objectives import search_targets
     from workbench.sweep.space import axes_of
     from workbench.sweep.summary import summary
 
@@ -69,4 +69,4 @@ def found_of(name: str, storage: str | None) -> Summary:
         raise SweepError(f"the trials of {name} are in {folder.info()['storage']}: say --storage URL")
     recipe = folder.loaded()
     rows = Ledger(url or folder.database, name, 1.0).rows()
-    return summary(folder, recipe, objectives(recipe), axes_of(recipe), rows)
+    return summary(folder, recipe, search_targets(recipe), axes_of(recipe), rows)

@@ -29,24 +29,24 @@ def sweep_worker(
     """
     from rich.console import Console
 
-    from workbench.cli.sweep.going import go
-    from workbench.cli.sweep.record import SweepRecord
+    from workbench.cli.sweep.going import run_sweep
+    from workbench.cli.sweep.record import SweepTracking
     from workbench.compute.device import choose_device
     from workbench.home import wb_home
     from workbench.progress import Stop
-    from workbench.sweep.opening import begun_elsewhere
+    from workbench.sweep.opening import sweep_started_elsewhere
 
     url = storage_of(storage)
     if url is None:
         raise SweepError("name the database that the other machine uses: --storage postgresql://user@host/database")
     choose_device(device)
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
-    sweep = begun_elsewhere(home, name, url, workers, lease_seconds)
+    sweep = sweep_started_elsewhere(home, name, url, workers, lease_seconds)
     console.print(
         f"[bold]{name}[/]  {sweep.desk.total} trials  {workers} worker{'s' if workers > 1 else ''}  in {sweep.folder.path}"
     )
     stop = Stop()
-    status = go(sweep, workers, minutes, device, SweepRecord.known(sweep), stop, console)
+    status = run_sweep(sweep, workers, minutes, device, SweepTracking.known(sweep), stop, console)
     console.print(f"{status}: {sweep.desk.tally().done} of {sweep.desk.total} trials are done")
     if stop.requested:
         sys.exit(128 + (stop.signal or 2))

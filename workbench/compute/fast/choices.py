@@ -34,7 +34,7 @@ class Choices:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._path = None if folder is None else folder / "fast_path" / f"{host(str(torch.get_num_threads()))}.json"
+        self._path = None if folder is None else folder / "fast_path" / f"{host_name(str(torch.get_num_threads()))}.json"
         self._measured: dict[str, dict[str, float]] = {} if self._path is None else _read(self._path)
         self.used: dict[str, str] = {}  # of this process: which way was taken, by key
         self._asked: dict[str, dict[str, float]] = {}
@@ -67,17 +67,17 @@ class Choices:
     def _stored(self) -> dict[str, dict[str, float]]:
         return {} if self._path is None else _read(self._path)
 
-    def taken(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All that was decided in this process, for `retake` in another one."""
         return {"used": dict(self.used), "times": dict(self._asked)}
 
-    def retake(self, taken: Mapping[str, Any]) -> None:
+    def restore(self, taken: Mapping[str, Any]) -> None:
         """Decide as another process did, whatever would be measured now: a run that goes on computes as it began."""
         self.used.update(taken.get("used", {}))
         self._measured.update(taken.get("times", {}))
         self._asked.update(taken.get("times", {}))
 
-    def told(self) -> list[str]:
+    def describe(self) -> list[str]:
         """For people: what took the fast path in this process, and how much faster it is."""
         names = sorted({key.partition(" [")[0] for key in self.used})
         return [self._told(name, [key for key in self.used if key.partition(" [")[0] == name]) for name in names]
@@ -132,13 +132,13 @@ def _like(tensor: Any, learns: bool) -> Any:
     return torch.empty_like(some).copy_(values).requires_grad_(learns)
 
 
-def host(*more: str) -> str:
+def host_name(*more: str) -> str:
     """A name for processor, torch, and what else matters."""
-    told = [processor(), torch.backends.cpu.get_cpu_capability(), *more, torch.__version__]
+    told = [cpu_id(), torch.backends.cpu.get_cpu_capability(), *more, torch.__version__]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
-def processor() -> str:
+def cpu_id() -> str:
     """What the system says of the processor, without its present clock."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import StorageError
-from workbench.files import alone, write_text
+from workbench.files import exclusive_lock, write_text
 
 Kernel = Callable[..., Sequence[Tensor]]
 
@@ -84,7 +84,7 @@ def can_build() -> bool:
 def _built(family: str, at: Path) -> dict[str, Kernel] | None:
     """Built in a process of its own: torch's compiler takes hundreds of megabytes and prints what concerns nobody here."""
     failed = at.with_suffix(".failed")
-    with alone(at.parent / f".{family}.lock"):
+    with exclusive_lock(at.parent / f".{family}.lock"):
         if (found := _load(at)) is not None or failed.exists():  # by another process meanwhile; or in vain, and would be again
             return found
         shutil.rmtree(at, ignore_errors=True)

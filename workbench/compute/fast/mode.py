@@ -15,12 +15,12 @@ from workbench.compute.fast import attention, group_norm, narrow_attention, norm
 from workbench.compute.fast.choices import COMPILED, PLAIN, Choices, Ways
 from workbench.compute.fast.kernels import Kernels
 from workbench.diffusion import attend, fork_group_norm_silu, group_norm_silu
-from workbench.diffusion.attention import taken_apart
-from workbench.diffusion.normalization import composed, forked
+from workbench.diffusion.attention import reference_attention
+from workbench.diffusion.normalization import reference_fork, reference_group_norm_silu
 
 NORM_AND_SILU: Ways = {
-    "fast": partial(composed, group_norm.group_norm),
-    "fast backward": partial(composed, group_norm.group_norm_with_torchs_forward),
+    "fast": partial(reference_group_norm_silu, group_norm.group_norm),
+    "fast backward": partial(reference_group_norm_silu, group_norm.group_norm_with_torchs_forward),
 }
 # What torch calls it -> its name for people, whether our ways compute a case, and what they are.
 REPLACED: dict[Callable[..., Any], tuple[str, Callable[..., bool], Ways]] = {
@@ -30,12 +30,12 @@ REPLACED: dict[Callable[..., Any], tuple[str, Callable[..., bool], Ways]] = {
         {"fast": group_norm.group_norm, "fast backward": group_norm.group_norm_with_torchs_forward},
     ),
     F.scaled_dot_product_attention: ("attention", attention.suits, {"fast": attention.attention}),
-    attend: ("attention", attention.suits_attend, {"fast": partial(taken_apart, attention.attention)}),
+    attend: ("attention", attention.suits_attend, {"fast": partial(reference_attention, attention.attention)}),
     group_norm_silu: ("group norm and SiLU", norm_silu.suits, NORM_AND_SILU),
     fork_group_norm_silu: (
         "group norm and SiLU, forked",
         norm_silu.suits,
-        {name: partial(forked, way) for name, way in NORM_AND_SILU.items()},
+        {name: partial(reference_fork, way) for name, way in NORM_AND_SILU.items()},
     ),
 }
 

@@ -70,7 +70,7 @@ def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
                 resources.progress(f"drawing cars ({split})", row + 1, len(indices))
         return {}
 
-    pixels, _ = store.kept_or_made(resources.cache / "images", key, len(indices), cars.image_size, make)
+    pixels, _ = store.load_or_create(resources.cache / "images", key, len(indices), cars.image_size, make)
     labels = [BODIES.index(design(cars.seed, index).body) for index in indices]
     captions = partial(_caption, cars.seed, indices.start)
     return store.StoredExamples(pixels, labels, captions, Provenance("drawn cars", "built in", key))

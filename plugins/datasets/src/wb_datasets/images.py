@@ -33,7 +33,7 @@ def load(listing: Listing, size: int, on_bad_image: OnBadImage, source: str, res
     def make(add: store.Add) -> dict[str, Any]:
         return _decode_all(listing, names, size, on_bad_image, add, resources)
 
-    pixels, notes = store.kept_or_made(resources.cache / "images", key, len(names), size, make)
+    pixels, notes = store.load_or_create(resources.cache / "images", key, len(names), size, make)
     labels = [listing.labels[i] for i in notes["kept"]] if listing.labels else None
     told = (*_empty_classes(listing.classes, labels or ()), *notes["skipped"], *listing.notes)
     return store.StoredExamples(pixels, labels, None, Provenance(source, printable(str(listing.root.absolute())), key, told))

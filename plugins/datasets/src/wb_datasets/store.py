@@ -75,7 +75,7 @@ def key_of(settings: object) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def kept_or_made(folder: Path, key: str, count: int, size: int, make: Make) -> tuple[Any, dict[str, Any]]:
+def load_or_create(folder: Path, key: str, count: int, size: int, make: Make) -> tuple[Any, dict[str, Any]]:
     """The images [n, size, size, 3] and notes kept under a key; where there are none, or damaged ones, what `make` adds and returns.
 
     `make` adds `count` images at most. Whole or absent: two processes that do it at once each write beside and the last move wins, with

@@ -13,7 +13,7 @@ from wb_diffusers.deviations import deviations
 from wb_diffusers.sampler import DiffusersSampler
 
 if TYPE_CHECKING:
-    from workbench.testing import Outcome
+    from workbench.testing import CheckResult
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
@@ -55,7 +55,7 @@ def row(name: str) -> str:
     return f"| `{name}` | {order(sampler)} | {len(passed)} of {len(outcomes)} | {'; '.join(failed)} |"
 
 
-def reason(each: Outcome) -> str:
+def reason(each: CheckResult) -> str:
     """Why a check is not passed, on one line and without what would end a cell."""
     return each.message.replace("\n", " ").replace("|", "/")
 

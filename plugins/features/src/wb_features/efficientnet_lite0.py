@@ -41,9 +41,9 @@ class EfficientNetLite0(FeatureExtractor):
 
     def on(self, device: torch.device) -> EfficientNetLite0:
         """With the precision settled."""
-        from wb_features.folded import settled
+        from wb_features.folded import freeze
 
-        return self.model_copy(update={"precision": settled(self.precision, device)})
+        return self.model_copy(update={"precision": freeze(self.precision, device)})
 
     def card(self) -> ExtractorCard:
         """Hash of the packaged weights."""
@@ -57,9 +57,9 @@ class EfficientNetLite0(FeatureExtractor):
         import torch
         from torch.nn import functional as F
 
-        from wb_features.folded import DTYPES, settled
+        from wb_features.folded import DTYPES, freeze
 
-        dtype = DTYPES[settled(self.precision, device)]
+        dtype = DTYPES[freeze(self.precision, device)]
         network = _folded(_network()).to(device, dtype, memory_format=torch.channels_last)
 
         @torch.inference_mode()
@@ -82,7 +82,7 @@ def _path() -> Path:
 
 def _network() -> Any:
     """The package's EfficientNet with its weights."""
-    tensors = files.unpickled(_path(), SHA256, MEND)
+    tensors = files.read_weights(_path(), SHA256, MEND)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package's own, from its import
         from efficientnet_lite_pytorch import EfficientNet

@@ -59,7 +59,7 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def unpickled(path: Path, digest: str, mend: str) -> dict[str, Tensor]:
+def read_weights(path: Path, digest: str, mend: str) -> dict[str, Tensor]:
     """The tensors of a pickle that somebody else publishes so: only of the very bytes with that SHA-256, and nothing but tensors is unpickled.
 
     Raises WeightsError, with what would `mend` it, for any others.

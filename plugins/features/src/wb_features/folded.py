@@ -57,7 +57,7 @@ def _has_fused_convolution(dtype: torch.dtype) -> bool:
     return ONEDNN and (dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
-def settled(wish: Wish, device: torch.device) -> Precision:
+def freeze(wish: Wish, device: torch.device) -> Precision:
     """What "auto" means on a device: bf16 on processors whose convolutions are clearly faster in it, fp32 elsewhere."""
     if wish != "auto":
         return wish

@@ -56,9 +56,9 @@ class Inception(FeatureExtractor):
 
     def on(self, device: torch.device) -> Inception:
         """With the precision settled."""
-        from wb_features.folded import settled
+        from wb_features.folded import freeze
 
-        return self.model_copy(update={"precision": settled(self.precision, device)})
+        return self.model_copy(update={"precision": freeze(self.precision, device)})
 
     def card(self) -> ExtractorCard:
         """Hash of the weights file in use; WeightsError where there is none."""
@@ -69,9 +69,9 @@ class Inception(FeatureExtractor):
         """Features [b, dims] of uint8 images [b, 3, h, w]."""
         import torch
 
-        from wb_features.folded import DTYPES, settled
+        from wb_features.folded import DTYPES, freeze
 
-        dtype = DTYPES[settled(self.precision, device)]
+        dtype = DTYPES[freeze(self.precision, device)]
         network = _network(self.dims, self._path()).folded().to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
         @torch.inference_mode()
@@ -115,7 +115,7 @@ class Inception(FeatureExtractor):
 
         official = files.folder() / Path(URL).name
         files.download(url or URL, official, URL_SHA256, progress)
-        tensors = files.unpickled(official, URL_SHA256, "fetch it again")
+        tensors = files.read_weights(official, URL_SHA256, "fetch it again")
         kept = files.folder() / NAME
         with files.replacing(kept) as beside:
             save_file({name: value.contiguous() for name, value in tensors.items() if not name.startswith("fc.")}, beside)

@@ -10,10 +10,10 @@ from workbench.interfaces import NoiseSchedule
 from workbench.recipe.model import SamplerSettings, SamplerSlot
 
 if TYPE_CHECKING:
-    from workbench.diffusion import Path
+    from workbench.diffusion import TimeGrid
 
 
-def path_of(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
+def time_grid_of(settings: SamplerSettings, schedule: NoiseSchedule) -> TimeGrid:
     """Times from noise to data on a schedule; CombinationError where the two do not fit, its key being the field to change."""
     path = _spaced(settings, schedule)
     try:
@@ -29,21 +29,21 @@ def path_of(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
     return path
 
 
-def network_evaluations(slot: SamplerSlot, schedule: NoiseSchedule) -> int:
+def expected_nfe(slot: SamplerSlot, schedule: NoiseSchedule) -> int:
     """Network evaluations per image (NFE) of a sampler on its path; guidance evaluates the network twice."""
-    return slot.component.evaluations(path_of(slot, schedule).moves_down) * (2 if slot.guidance != 1.0 else 1)
+    return slot.component.evaluations(time_grid_of(slot, schedule).moves_down) * (2 if slot.guidance != 1.0 else 1)
 
 
-def _spaced(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
-    from workbench.diffusion import Path
+def _spaced(settings: SamplerSettings, schedule: NoiseSchedule) -> TimeGrid:
+    from workbench.diffusion import TimeGrid
 
     steps, ends = settings.steps, (settings.sigma_min, settings.sigma_max)
     try:
         match settings.spacing:
             case "uniform":
-                return Path.uniform(steps)
+                return TimeGrid.uniform(steps)
             case "quadratic":
-                return Path.quadratic(steps)
+                return TimeGrid.quadratic(steps)
             case "trailing":
                 grid = schedule.grid() or 1000
                 if steps > grid:
@@ -51,12 +51,12 @@ def _spaced(settings: SamplerSettings, schedule: NoiseSchedule) -> Path:
                         "steps",
                         f"{steps} steps do not fit on the {grid} times that 'trailing' chooses from: use at most {grid}, or spacing = 'uniform'",
                     )
-                return Path.trailing(steps, grid)
+                return TimeGrid.trailing(steps, grid)
             case "karras":
-                return Path.karras(steps, schedule, 7.0 if settings.rho is None else settings.rho, *ends)
+                return TimeGrid.karras(steps, schedule, 7.0 if settings.rho is None else settings.rho, *ends)
             case "logsnr":
-                return Path.logsnr(steps, schedule, *ends)
+                return TimeGrid.logsnr(steps, schedule, *ends)
             case "explicit":
-                return Path.of(settings.times or ())
+                return TimeGrid.of(settings.times or ())
     except ValueError as error:
         raise CombinationError("spacing", str(error)) from error

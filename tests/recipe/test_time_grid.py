@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.errors import RecipeError
-from workbench.recipe import load, path_of, save
+from workbench.recipe import load, save, time_grid_of
 
 GOOD = """
 name = "mine"
@@ -36,7 +36,7 @@ def test_a_path_is_written_into_the_resolved_recipe_and_read_again(recipe, tmp_p
     assert expected.items() <= resolved.sampler.table().items()
     save(resolved, tmp_path / "again.toml")
     assert load(tmp_path / "again.toml") == resolved
-    path = path_of(resolved.sampler, resolved.schedule.component)
+    path = time_grid_of(resolved.sampler, resolved.schedule.component)
     assert (path.times[0], path.times[-1]) == (1.0, 0.0)
 
 
@@ -69,5 +69,5 @@ def test_a_path_that_cannot_be_is_told_with_its_field(recipe, overrides, key, me
 
 def test_evaluations_may_take_another_path(recipe):
     resolved = load(recipe, ["evaluate.sampler={use='heun', steps=9, spacing='karras'}"])
-    path = path_of(resolved.evaluation_sampler, resolved.schedule.component)
+    path = time_grid_of(resolved.evaluation_sampler, resolved.schedule.component)
     assert resolved.evaluation_sampler.component.evaluations(path.moves_down) == 17

@@ -13,7 +13,7 @@ LONGEST = 100_000  # times of a path with restarts
 
 
 @dataclass(frozen=True)
-class Path:
+class TimeGrid:
     """Times in [0, 1] in the order they are visited. Moves down are the sampler's, moves up the schedule's forward kernel."""
 
     times: tuple[float, ...]
@@ -27,22 +27,22 @@ class Path:
             raise ValueError("a path must not stay where it is: two times in a row are equal")
 
     @classmethod
-    def of(cls, times: Sequence[float]) -> Path:
+    def of(cls, times: Sequence[float]) -> TimeGrid:
         """An explicit list of times."""
         return cls(tuple(float(t) for t in times))
 
     @classmethod
-    def uniform(cls, steps: int) -> Path:
+    def uniform(cls, steps: int) -> TimeGrid:
         """Equal steps in t from 1 to 0: every time of the table where steps = T."""
         return cls(tuple((steps - i) / _positive(steps) for i in range(steps + 1)))
 
     @classmethod
-    def quadratic(cls, steps: int) -> Path:
+    def quadratic(cls, steps: int) -> TimeGrid:
         """t = (i / N)^2: finer near the data (Song, Meng & Ermon 2021, appendix D.2)."""
         return cls(tuple(((steps - i) / _positive(steps)) ** 2 for i in range(steps + 1)))
 
     @classmethod
-    def trailing(cls, steps: int, grid: int = 1000) -> Path:
+    def trailing(cls, steps: int, grid: int = 1000) -> TimeGrid:
         """Equal steps rounded to the trained times i / T, from T down (Lin et al. 2023, arXiv:2305.08891, table 2).
 
         Starts at t = 1 whether or not T is a multiple of `steps`. More steps than the grid has are an error.
@@ -54,7 +54,7 @@ class Path:
     @classmethod
     def karras(
         cls, steps: int, schedule: NoiseSchedule, rho: float = 7.0, sigma_min: float | None = None, sigma_max: float | None = None
-    ) -> Path:
+    ) -> TimeGrid:
         """Equal steps in (sigma/alpha)^(1/rho), then to 0 (Karras et al. 2022, arXiv:2206.00364, equation 5).
 
         From `sigma_max`, by default the paper's 80 or the schedule's own if it is less, to `sigma_min`, by default the paper's 0.002 or the
@@ -65,17 +65,19 @@ class Path:
         return cls.at_sigmas([root**rho for root in roots], schedule)
 
     @classmethod
-    def logsnr(cls, steps: int, schedule: NoiseSchedule, sigma_min: float | None = None, sigma_max: float | None = None) -> Path:
+    def logsnr(
+        cls, steps: int, schedule: NoiseSchedule, sigma_min: float | None = None, sigma_max: float | None = None
+    ) -> TimeGrid:
         """Equal steps in log-SNR, then to 0 (Lu et al. 2022, arXiv:2206.00927, section 3.3); the ends as those of `karras`."""
         low, high = sigma_range(schedule, sigma_min, sigma_max)
         return cls.at_sigmas([math.exp(each) for each in _spread(math.log(high), math.log(low), _positive(steps))], schedule)
 
     @classmethod
-    def at_sigmas(cls, sigmas: Sequence[float], schedule: NoiseSchedule) -> Path:
+    def at_sigmas(cls, sigmas: Sequence[float], schedule: NoiseSchedule) -> TimeGrid:
         """From t = 1 through the times where sigma/alpha has these values, but for the first, to the data."""
         return cls((1.0, *_times_at(schedule, sigmas[1:]), 0.0))
 
-    def churned(self, schedule: NoiseSchedule, amount: float, low: float = 0.0, high: float = math.inf) -> Path:
+    def churned(self, schedule: NoiseSchedule, amount: float, low: float = 0.0, high: float = math.inf) -> TimeGrid:
         """Before each move with sigma/alpha in [low, high], a move up to sigma (1 + gamma): gamma = min(amount / N, sqrt(2) - 1).
 
         Karras et al. 2022, algorithm 2, whose S_churn is `amount`; S_noise is 1. Nothing is above t = 1.
@@ -87,9 +89,9 @@ class Path:
         times: list[float] = []
         for t in self.times:
             times += [t, ups[t]] if ups.get(t, 0.0) > t else [t]
-        return Path(tuple(times))
+        return TimeGrid(tuple(times))
 
-    def restarted(self, schedule: NoiseSchedule, times: int, low: float, high: float) -> Path:
+    def restarted(self, schedule: NoiseSchedule, times: int, low: float, high: float) -> TimeGrid:
         """When sigma/alpha first comes to `low` or below, up to `high` and down the same way again, so many times.
 
         Xu et al. 2023 (arXiv:2306.14878), algorithm 1: long moves up contract the errors of the moves down. ValueError where the path has no
@@ -109,7 +111,7 @@ class Path:
             raise ValueError(
                 f"{times} restarts would make a path of {count:,} times, and {LONGEST:,} are the most: do it less often"
             )
-        return Path((*self.times[: bottom + 1], *((top, *again) * times), *self.times[bottom + 1 :]))
+        return TimeGrid((*self.times[: bottom + 1], *((top, *again) * times), *self.times[bottom + 1 :]))
 
     def _least(self, schedule: NoiseSchedule) -> float:
         return sigma_at(schedule, self.times[-2])
