@@ -14,15 +14,14 @@ from torch import Tensor
 from benchmarks import networks
 from benchmarks.data import inception_weights
 from benchmarks.peers import hugging_face
-from workbench.evaluation.reference import Reference, extract
+from workbench.evaluation import Reference, extract
 from workbench.interfaces import Examples, FeatureExtractor
 from workbench.metrics import frechet_distance, kernel_distance
-from workbench.model.build import Parts, assemble
+from workbench.model import Parts, assemble
 from workbench.progress import Stop
 from workbench.recipe import SamplerSlot, load, slot_of
-from workbench.sampling.generator import Generator, draw_labels
-from workbench.training.checkpoint import latest_checkpoint, load_average
-from workbench.training.loop import train
+from workbench.sampling import Generator, draw_labels
+from workbench.training import latest_checkpoint, load_average, train
 
 CPU = torch.device("cpu")
 TRIED = 5  # steps that tell a peer's pace

@@ -15,12 +15,12 @@ from torch import Tensor
 from benchmarks.data import Drawn, scratch
 from benchmarks.networks import cost
 from benchmarks.timing import Action
-from workbench.evaluation.reference import extract
+from workbench.evaluation import extract
 from workbench.metrics import frechet_distance
-from workbench.model.build import Parts, assemble
+from workbench.model import Parts, assemble
 from workbench.recipe import Recipe, Slot, load
-from workbench.sampling.generator import Generator
-from workbench.training.loop import train
+from workbench.sampling import Generator
+from workbench.training import train
 
 CPU = torch.device("cpu")
 

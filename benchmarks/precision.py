@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.data import inception_weights, photographs
-from workbench.evaluation.reference import extract
+from workbench.evaluation import extract
 from workbench.metrics import frechet_distance
 
 CPU = torch.device("cpu")

@@ -25,7 +25,7 @@ from benchmarks import quality_report
 from benchmarks.data import photographs
 from workbench.errors import WorkbenchError
 from workbench.files import write_json
-from workbench.model.build import Parts
+from workbench.model import Parts
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "benchmarks" / "quality.json"
@@ -141,7 +141,7 @@ def _measured(
     name: str, learner: Learner, taken: int, options: argparse.Namespace, parts: Parts, console: Console
 ) -> dict[str, Any]:
     from benchmarks import learners
-    from workbench.evaluation.pictures import grid, to_uint8
+    from workbench.evaluation import grid, to_uint8
 
     console.print(f"{name}: {taken} steps; drawing {options.images} images and measuring them")
     torch.manual_seed(1)  # the peers draw from torch's own generator

@@ -15,13 +15,11 @@ import torch
 from workbench.cli.tracked import start_tracking
 from workbench.home import cache_folder
 from workbench.journal import Journal
-from workbench.model.build import assemble
+from workbench.model import assemble
 from workbench.recipe import load, save
-from workbench.runs.folder import create_run
-from workbench.runs.recording import record_run
-from workbench.tracking.delivery import Delivery
-from workbench.training.batches import Batches
-from workbench.training.loop import train
+from workbench.runs import create_run, record_run
+from workbench.tracking import Delivery
+from workbench.training import Batches, train
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -17,8 +17,7 @@ from wb_samplers import DDIM, DPMpp2M, Heun, UniPC
 from wb_schedules import Cosine, Linear
 from workbench.diffusion import TimeGrid
 from workbench.interfaces import NoiseSchedule, Resources
-from workbench.testing import ForbiddenNoise, MixtureOracle
-from workbench.testing.walking import walk
+from workbench.testing import ForbiddenNoise, MixtureOracle, walk
 
 PAGE = File(__file__).with_name("samplers.md")
 MARKS = "<!-- measured paths -->\n", "<!-- end of measured paths -->\n"

@@ -45,7 +45,7 @@ def train(images: Path, home: Path, seconds: float, overrides: Sequence[str]) ->
 
 def points(home: Path) -> list[dict[str, Any]]:
     """Minutes of training and distances of every evaluation, read from the run's journal."""
-    from workbench.runs.folder import find_run
+    from workbench.runs import find_run
 
     found, minutes = list[dict[str, Any]](), 0.0
     with contextlib.suppress(sqlite3.Error):

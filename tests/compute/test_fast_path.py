@@ -17,8 +17,7 @@ from workbench.compute.fast.kernels import Kernels, can_build
 from workbench.compute.fast.mode import FastPath
 from workbench.interfaces import SampleSpec
 from workbench.model.build import assemble
-from workbench.recipe import Train, slot_of
-from workbench.recipe import load as load_recipe
+from workbench.recipe import Train, load as load_recipe, slot_of
 from workbench.registry import load
 from workbench.sampling.generator import Generator
 from workbench.training.checkpoint import latest_checkpoint, load_average

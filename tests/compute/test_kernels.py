@@ -17,7 +17,7 @@ from workbench.compute.fast.choices import Choices
 from workbench.compute.fast.kernels import Kernels
 from workbench.compute.fast.mode import FastPath
 from workbench.diffusion import group_norm_silu
-from workbench.evaluation.evaluate import evaluate
+from workbench.evaluation.evaluation import evaluate
 from workbench.model.build import assemble
 from workbench.progress import Stop
 from workbench.recipe import save

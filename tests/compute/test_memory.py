@@ -15,7 +15,7 @@ from torch import nn
 from workbench.compute.memory import explain_out_of_memory, is_out_of_memory
 from workbench.errors import OutOfMemory
 from workbench.evaluation.drawing import draw_samples
-from workbench.evaluation.evaluate import evaluate
+from workbench.evaluation.evaluation import evaluate
 from workbench.progress import Stop
 from workbench.sampling.generator import Generator
 from workbench.training.checkpoint import latest_checkpoint

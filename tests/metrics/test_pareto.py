@@ -1,9 +1,8 @@
 """The Pareto front, against its definition."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from workbench.metrics import pareto
+from workbench.metrics import pareto_optimal
 
 small = st.integers(0, 6).map(float)  # few values, so that there are ties
 
@@ -15,11 +14,11 @@ def beats(a, b):
 @given(st.lists(st.tuples(small, small), max_size=12))
 def test_the_front_is_what_no_other_point_beats(points):
     expected = {i for i, b in enumerate(points) if not any(beats(a, b) for a in points)}
-    front = pareto(points)
+    front = pareto_optimal(points)
     assert set(front) == expected
     assert len(front) == len(expected)
     assert [points[i] for i in front] == sorted(points[i] for i in front)
 
 
 def test_the_front_of_nothing_is_empty():
-    assert pareto([]) == []
+    assert pareto_optimal([]) == []

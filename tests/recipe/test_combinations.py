@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.errors import RecipeError
-from workbench.recipe import AxisSettings, combinations, load, variant
+from workbench.recipe import AxisSettings, load, sampler_combinations, variant
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def axes(**texts):
 
 
 def test_a_field_is_varied_only_where_a_sampler_has_it(recipe):
-    found = combinations(recipe, ["ddim", "ddpm"], axes(eta="0,0.5,1", steps="5,10"))
+    found = sampler_combinations(recipe, ["ddim", "ddpm"], axes(eta="0,0.5,1", steps="5,10"))
     assert [(slot.use, slot.table().get("eta"), slot.steps) for slot in found] == [
         *(("ddim", eta, steps) for eta in (0.0, 0.5, 1.0) for steps in (5, 10)),
         ("ddpm", None, 5),
@@ -26,41 +26,41 @@ def test_a_field_is_varied_only_where_a_sampler_has_it(recipe):
 
 
 def test_a_field_may_belong_to_one_sampler(recipe):
-    found = combinations(recipe, ["ddim", "ddpm"], [AxisSettings.of("ddpm.variance", ["beta,beta_tilde"], "--vary")])
+    found = sampler_combinations(recipe, ["ddim", "ddpm"], [AxisSettings.of("ddpm.variance", ["beta,beta_tilde"], "--vary")])
     assert [variant(slot, {"variance"}) for slot in found] == ["ddim", "ddpm variance=beta", "ddpm variance=beta_tilde"]
 
 
 def test_a_field_of_one_spacing_is_varied_only_under_it(recipe):
-    found = combinations(recipe, [], axes(spacing="uniform,karras", rho="3,7"))
+    found = sampler_combinations(recipe, [], axes(spacing="uniform,karras", rho="3,7"))
     assert [(slot.spacing, slot.rho) for slot in found] == [("uniform", None), ("karras", 3.0), ("karras", 7.0)]
 
 
 def test_another_spacing_drops_what_belonged_to_the_recipes(repository):
     own = "evaluate.sampler={use='ddim', spacing='karras', rho=5}"
     recipe = load(repository / "recipes" / "cars_linear.toml", [own])
-    assert [(slot.spacing, slot.rho) for slot in combinations(recipe, [], axes(spacing="karras,logsnr"))] == [
+    assert [(slot.spacing, slot.rho) for slot in sampler_combinations(recipe, [], axes(spacing="karras,logsnr"))] == [
         ("karras", 5.0),
         ("logsnr", None),
     ]
 
 
 def test_what_is_said_of_one_sampler_comes_before_what_is_said_of_all(recipe):
-    found = combinations(recipe, ["ddim", "ddpm"], axes(**{"ddim.steps": "3"}, steps="5,6"))
+    found = sampler_combinations(recipe, ["ddim", "ddpm"], axes(**{"ddim.steps": "3"}, steps="5,6"))
     assert [(slot.use, slot.steps) for slot in found] == [("ddim", 3), ("ddpm", 5), ("ddpm", 6)]
 
 
 def test_what_is_asked_for_twice_is_there_once(recipe):
-    assert len(combinations(recipe, ["ddim", "ddim"], axes(eta="0,0.0", steps="5,5"))) == 1
+    assert len(sampler_combinations(recipe, ["ddim", "ddim"], axes(eta="0,0.0", steps="5,5"))) == 1
 
 
 def test_without_wishes_there_is_the_recipes_evaluation_sampler(recipe):
-    assert combinations(recipe, [], []) == [recipe.evaluation_sampler]
+    assert sampler_combinations(recipe, [], []) == [recipe.evaluation_sampler]
 
 
 def test_what_is_not_varied_is_as_in_the_recipe(repository):
     own = "evaluate.sampler={use='ddim', eta=0.3, steps=7, clamp=false, spacing='quadratic'}"
     recipe = load(repository / "recipes" / "cars_linear.toml", [own])
-    ddim, ddpm = combinations(recipe, ["ddim", "ddpm"], [])
+    ddim, ddpm = sampler_combinations(recipe, ["ddim", "ddpm"], [])
     assert ddim == recipe.evaluation_sampler
     assert (ddpm.steps, ddpm.clamp, ddpm.spacing) == (7, False, "quadratic")
     assert ddpm.component == type(ddpm.component)()
@@ -71,9 +71,9 @@ def test_a_list_in_brackets_is_one_value():
 
 
 def test_a_variant_tells_what_is_varied_and_what_is_unusual(recipe):
-    (slot,) = combinations(recipe, ["ddim"], axes(eta="1", spacing="quadratic"))
+    (slot,) = sampler_combinations(recipe, ["ddim"], axes(eta="1", spacing="quadratic"))
     assert variant(slot) == "ddim eta=1 spacing=quadratic"
-    (slot,) = combinations(recipe, ["ddim"], [])
+    (slot,) = sampler_combinations(recipe, ["ddim"], [])
     assert (variant(slot), variant(slot, {"eta"})) == ("ddim", "ddim eta=0")
 
 
@@ -94,5 +94,5 @@ MISTAKES = [
 @pytest.mark.parametrize(("samplers", "texts", "told"), MISTAKES, ids=[told[:60] for *_, told in MISTAKES])
 def test_what_cannot_be_is_refused_with_option_value_and_alternatives(recipe, samplers, texts, told):
     with pytest.raises(RecipeError) as caught:
-        combinations(recipe, samplers, axes(**texts))
+        sampler_combinations(recipe, samplers, axes(**texts))
     assert told in str(caught.value)

@@ -4,11 +4,10 @@ import json
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from workbench.errors import RecipeError
-from workbench.recipe import Recipe, decisive, expected_nfe, load, save, schema, warnings
+from workbench.recipe import Recipe, decisive_settings, expected_nfe, load, save, schema, warnings
 
 GOOD = """
 name = "mine"
@@ -83,7 +82,7 @@ def test_another_component_starts_afresh_but_keeps_the_cores_keys(write):
 
 def test_what_is_tracked_is_what_was_chosen(write):
     recipe = load(write(GOOD), ["train.steps=7", "evaluate.sampler={use='ddpm', steps=3}", "sampler.churn={amount=2.0}"])
-    told = decisive(recipe)
+    told = decisive_settings(recipe)
     assert {"dataset.use", "schedule.use", "denoiser.use", "sampler.use", "seed", "parameterization"} <= told.keys()
     assert {key: told[key] for key in ("schedule.steps", "sampler.eta", "train.steps", "evaluate.sampler.steps")} == {
         "schedule.steps": 300,
@@ -96,7 +95,7 @@ def test_what_is_tracked_is_what_was_chosen(write):
 
 
 def test_what_a_sweep_would_search_is_not_told_of_a_run(repository):
-    told = decisive(load(repository / "recipes" / "sweep.toml"))
+    told = decisive_settings(load(repository / "recipes" / "sweep.toml"))
     assert told["schedule.use"] == "linear"
     assert not [key for key in told if key.startswith("sweep")]
 

@@ -4,7 +4,7 @@ import pytest
 
 from workbench.cli.health import _metadata
 from workbench.errors import UnknownComponent
-from workbench.registry import content, distribution, find, find_damaged, installed, load, plugins
+from workbench.registry import content, distribution, find, find_damaged, find_plugins, installed, load
 from workbench.sweep.launching import launcher_of
 
 GOOD = """
@@ -39,7 +39,7 @@ def test_a_stale_folder_before_the_good_one_hides_nothing_and_is_named(site, kin
     assert load("samplers", "ddim").__name__ == "DDIM"
     assert find("samplers", "ddim").version == distribution("diffusion-workbench-samplers").version == "0.1.0"
     assert content.content_hash("diffusion-workbench-samplers") != ""
-    assert "ok" in {plugin.name: plugin for plugin in plugins()}["diffusion-workbench-samplers"].states
+    assert "ok" in {plugin.name: plugin for plugin in find_plugins()}["diffusion-workbench-samplers"].states
     (row,) = [row for row in find_damaged() if row.path == folder]
     assert (row.name, row.has_sound) == ("diffusion-workbench-samplers", True)
     (finding,) = [finding for finding in _metadata() if str(folder) in finding.told]

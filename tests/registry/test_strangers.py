@@ -6,7 +6,7 @@ import time
 import pytest
 
 from workbench.errors import AmbiguousComponent, BrokenComponent, UnknownComponent
-from workbench.registry import find, installed, load, plugins, probe, troubles, unknown_names
+from workbench.registry import find, find_plugins, installed, load, plugin_problems, probe_component, unknown_names
 from workbench.registry.content import content_hash
 
 GOOD = """
@@ -54,7 +54,7 @@ def test_an_endless_loop_ends_with_the_time_limit(site, monkeypatch):
 def test_what_a_plugin_leaves_running_does_not_hold_up_the_answer(site, monkeypatch):
     site.install(code="import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n" + GOOD)
     started = time.monotonic()
-    (finding,) = probe([find("samplers", "mine")], 20.0)
+    (finding,) = probe_component([find("samplers", "mine")], 20.0)
     assert finding.error is None
     assert time.monotonic() - started < 20.0
 
@@ -63,7 +63,7 @@ def test_one_hanging_component_of_several_is_one_finding(site):
     site.install("a-good", GOOD)
     site.install("b-loop", "while True: pass", {"loop": "Mine"})
     site.install("c-good", GOOD, {"third": "Mine"})
-    found = list(probe([find("samplers", name) for name in ("mine", "loop", "third")], 2.0))
+    found = list(probe_component([find("samplers", name) for name in ("mine", "loop", "third")], 2.0))
     assert [(finding.entry.name, finding.error is None) for finding in found] == [
         ("mine", True),
         ("loop", False),
@@ -73,7 +73,7 @@ def test_one_hanging_component_of_several_is_one_finding(site):
 
 def test_a_plugin_may_print_while_it_is_imported(site):
     site.install(code="print('hello' * 10_000, flush=True)\n" + GOOD)
-    (finding,) = probe([find("samplers", "mine")], 20.0)
+    (finding,) = probe_component([find("samplers", "mine")], 20.0)
     assert finding.error is None
 
 
@@ -106,7 +106,7 @@ def test_what_failed_is_tried_again(site, tmp_path):
 @pytest.mark.parametrize("requires", ["diffusion-workbench>=7", "Diffusion_Workbench <0.1", "diffusion-workbench==0.1.0.post1"])
 def test_a_plugin_for_another_core_is_refused_before_it_is_imported(site, requires):
     site.install(code="raise RuntimeError('imported')", requires=requires)
-    (trouble,) = troubles(find("samplers", "mine"))
+    (trouble,) = plugin_problems(find("samplers", "mine"))
     assert trouble.state == "wrong API range"
     with pytest.raises(
         BrokenComponent, match=r"is made for diffusion-workbench.*, this is 0\.1\.0: pip install --upgrade stranger"
@@ -116,7 +116,7 @@ def test_a_plugin_for_another_core_is_refused_before_it_is_imported(site, requir
 
 def test_a_range_that_only_an_extra_asks_for_binds_nobody(site):
     site.install(code=GOOD, requires="diffusion-workbench>=7; extra == 'future'")
-    assert troubles(find("samplers", "mine")) == []
+    assert plugin_problems(find("samplers", "mine")) == []
 
 
 def test_a_strangers_ddim_makes_ddim_ambiguous(site):
@@ -128,7 +128,7 @@ def test_a_strangers_ddim_makes_ddim_ambiguous(site):
         load("samplers", "ddim")
     assert load("samplers", "diffusion-workbench-samplers:ddim").__name__ == "DDIM"
     assert load("samplers", "Stranger:ddim").__name__ == "Mine"
-    states = {plugin.name: plugin.states for plugin in plugins()}
+    states = {plugin.name: plugin.states for plugin in find_plugins()}
     assert states["stranger"] == states["diffusion-workbench-samplers"] == ["name claimed twice"]
     assert states["diffusion-workbench-schedules"] == ["ok"]
 
@@ -142,7 +142,7 @@ def test_the_allow_list_hides_other_strangers_and_says_so(site, monkeypatch):
     assert {"one", "ddim"} <= names
     assert "two" not in names
     assert load("samplers", "ddim").__name__ == "DDIM"  # who is hidden claims nothing
-    assert {plugin.name: plugin.states for plugin in plugins()}["b-two"] == ["not in WB_PLUGINS"]
+    assert {plugin.name: plugin.states for plugin in find_plugins()}["b-two"] == ["not in WB_PLUGINS"]
     assert unknown_names() == ["c-three"]
     for name in ("two", "b-two:two"):
         words = f"sampler '{name}' is installed, but WB_PLUGINS does not name its package: add b-two to WB_PLUGINS, or unset it"

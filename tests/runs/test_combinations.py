@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from workbench.errors import CheckpointError, CombinationError, SamplingError
 from workbench.interfaces import NullTracker
 from workbench.model.build import assemble
-from workbench.recipe import AxisSettings, combinations, load, save
+from workbench.recipe import AxisSettings, load, sampler_combinations, save
 from workbench.registry import installed
 from workbench.runs.combinations import CombinationEvaluator, Measurement
 from workbench.runs.folder import create_run
@@ -59,7 +59,9 @@ def evaluator_of(run, cache, **changes):
 
 
 def slots_of(run, *samplers, **axes):
-    return combinations(load(run.recipe), samplers, [AxisSettings.of(name, [text], f"--{name}") for name, text in axes.items()])
+    return sampler_combinations(
+        load(run.recipe), samplers, [AxisSettings.of(name, [text], f"--{name}") for name, text in axes.items()]
+    )
 
 
 @pytest.mark.parametrize("which", ["trained", "conditional"])

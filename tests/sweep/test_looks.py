@@ -16,7 +16,7 @@ from workbench.sweep.ledger import TrialOutcome
 from workbench.sweep.objectives import SearchTarget
 from workbench.sweep.sources import Remeasurements
 from workbench.sweep.space import axes_of
-from workbench.sweep.summary import summary
+from workbench.sweep.summary import summarize_sweep
 from workbench.sweep.wire import Task
 
 KID = SearchTarget("kid_efficientnet_lite0", "minimize")
@@ -79,7 +79,7 @@ def test_the_table_of_trials_tells_every_value_whole_at_any_width(desk, write, t
         SimpleNamespace(**{**vars(row), "overrides": tuple(f"{key}={value}" for key, value in values)}) for row in made.rows()[1:]
     ]
     recipe = load(write())
-    found = summary(SweepFolder.of(tmp_path, "tiny"), recipe, (KID,), axes_of(recipe), rows)
+    found = summarize_sweep(SweepFolder.of(tmp_path, "tiny"), recipe, (KID,), axes_of(recipe), rows)
     screen = console(width)
     text = lines(screen, trials_table(found, screen))
     assert max(map(len, text)) <= width

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.evaluation.distances import prepare_references
-from workbench.evaluation.evaluate import evaluate
+from workbench.evaluation.evaluation import evaluate
 from workbench.evaluation.pictures import nearest
 from workbench.progress import Stop, Stopped
 from workbench.recipe import save

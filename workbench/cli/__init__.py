@@ -87,7 +87,7 @@ def _exit_code() -> int | str | None:
         report(error, sys.argv[1:])
         return 2
     except (MemoryError, RuntimeError) as error:
-        from workbench.compute.memory import exhausted_memory_error, is_out_of_memory
+        from workbench.compute import exhausted_memory_error, is_out_of_memory
 
         if not is_out_of_memory(error):
             raise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from workbench.metrics import DistanceWithError
-    from workbench.runs.folder import RunFolder
+    from workbench.runs import RunFolder
 
 ERROR = "_std_error"
 WIDEST = 10_000
@@ -52,7 +52,7 @@ def compare(
     from workbench.cli.outputs import picture_file
     from workbench.files import atomic_write
     from workbench.home import wb_home
-    from workbench.runs.folder import find_run
+    from workbench.runs import find_run
 
     out = picture_file(out, "compare.png", force=force)
     found = [find_run(wb_home(), name) for name in runs]

@@ -41,27 +41,27 @@ def complete_recipe_or_run(incomplete: str) -> list[str]:
 
 def complete_kind(incomplete: str) -> list[str]:
     """Kinds of components."""
-    from workbench.registry.discovery import GROUPS
+    from workbench.registry import GROUPS
 
     return [kind for kind in GROUPS if kind.startswith(incomplete)]
 
 
 def complete_component(incomplete: str) -> list[str]:
     """Names of installed components."""
-    from workbench.registry.discovery import GROUPS, installed
+    from workbench.registry import GROUPS, installed
 
     return [entry.name for kind in GROUPS for entry in installed(kind) if entry.name.startswith(incomplete)]
 
 
 def complete_component_or_table(incomplete: str) -> list[str]:
     """Names of installed components, and of the tables that belong to the core."""
-    from workbench.recipe.starting import CORE_TABLES
+    from workbench.recipe import CORE_TABLES
 
     return complete_component(incomplete) + [name for name in CORE_TABLES if name.startswith(incomplete)]
 
 
 def complete_plugin(incomplete: str) -> list[str]:
     """Distributions that bring components."""
-    from workbench.registry.plugins import plugins
+    from workbench.registry import find_plugins
 
-    return [plugin.name for plugin in plugins() if plugin.name.startswith(incomplete)]
+    return [plugin.name for plugin in find_plugins() if plugin.name.startswith(incomplete)]

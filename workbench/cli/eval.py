@@ -89,13 +89,10 @@ def evaluate(
     from workbench.cli.evaluation.record import TrackedEvaluation
     from workbench.cli.evaluation.table import best_of, document, footnotes, rows_of, table
     from workbench.cli.outputs import check_free, output_folder
-    from workbench.compute.device import choose_device
+    from workbench.compute import choose_device
     from workbench.home import cache_folder, wb_home
-    from workbench.recipe import combinations
-    from workbench.runs.combinations import CombinationEvaluator, Measurement
-    from workbench.runs.components import changed_origins
-    from workbench.runs.folder import find_run
-    from workbench.runs.spec import read_run
+    from workbench.recipe import sampler_combinations
+    from workbench.runs import CombinationEvaluator, Measurement, changed_origins, find_run, read_run
 
     # Only the document goes to stdout when it is for programs. Ids are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True, stderr=as_json), wb_home()
@@ -113,7 +110,7 @@ def evaluate(
     overrides = [] if batch_size is None else [f"evaluate.batch_size={batch_size}"]
     recipe, spec = read_run(folder, cache, overrides, warn=warn)
     axes = _axes({"spacing": spacing, "guidance": guidance, "eta": eta}, vary or [], steps)
-    slots = combinations(recipe, _listed(sampler), axes)
+    slots = sampler_combinations(recipe, _listed(sampler), axes)
     measurement = Measurement(
         samples=samples or recipe.evaluate.samples,
         seed=recipe.seed if seed is None else seed,

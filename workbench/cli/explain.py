@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workbench.interfaces import SampleSpec
     from workbench.recipe import Recipe, SamplerSlot
-    from workbench.runs.cost import CostEstimate
+    from workbench.runs import CostEstimate
 
 POINTS = 240
 
@@ -41,10 +41,10 @@ def explain(
     from rich.console import Console
     from rich.markup import escape
 
-    from workbench.compute.device import choose_device, describe_device
+    from workbench.compute import choose_device, describe_device
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import warnings
-    from workbench.runs.cost import estimate_cost
+    from workbench.runs import estimate_cost
 
     console = Console(highlight=False)
     loaded, spec = _loaded(recipe, overrides or [])
@@ -64,8 +64,7 @@ def _loaded(target: str, overrides: list[str]) -> tuple[Recipe, SampleSpec | Non
     """The recipe, and the shape of its data if a run has stored it: changed recipes and recipe files ask their dataset."""
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import load
-    from workbench.runs.folder import find_run
-    from workbench.runs.spec import read_run
+    from workbench.runs import find_run, read_run
 
     if target.endswith(".toml") or is_file(Path(target)):
         return load(Path(target), overrides), None

@@ -11,8 +11,18 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from workbench.errors import RecipeError, WeightsError, WorkbenchError
-from workbench.registry import Entry, Plugin, find_damaged, installed, is_first_party, load, plugins, probe, unknown_names
-from workbench.registry.versions import CORE
+from workbench.registry import (
+    CORE,
+    Entry,
+    Plugin,
+    find_damaged,
+    find_plugins,
+    installed,
+    is_first_party,
+    load,
+    probe_component,
+    unknown_names,
+)
 
 LIBRARY_SECONDS = 180.0
 LIBRARIES = {
@@ -39,12 +49,12 @@ class HealthFinding:
 
 def findings(seconds: float) -> Iterator[HealthFinding]:
     """Everything, in the order in which it would be missed."""
-    from workbench.tracking.quiet import prepare_environment
+    from workbench.tracking import prepare_environment
 
     prepare_environment()  # MLflow is imported by a child, which inherits the settings
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(_library, LIBRARIES)
-        found = plugins()
+        found = find_plugins()
         sound: list[Entry] = []
         for plugin, tried in zip(found, pool.map(lambda plugin: _imported(plugin, seconds), found), strict=True):
             sound += [entry for entry, error in tried if error is None]
@@ -87,7 +97,7 @@ def _library(name: str) -> HealthFinding:
 
 def _imported(plugin: Plugin, seconds: float) -> list[tuple[Entry, str | None]]:
     allowed = [entry for entry in plugin.entries if entry.allowed]
-    return [(finding.entry, finding.error) for finding in probe(allowed, seconds)]
+    return [(finding.entry, finding.error) for finding in probe_component(allowed, seconds)]
 
 
 def _plugin(plugin: Plugin, tried: list[tuple[Entry, str | None]]) -> Iterator[HealthFinding]:
@@ -157,7 +167,7 @@ def _data() -> Iterator[HealthFinding]:
 def _store() -> HealthFinding:
     """Whether the tracking store can be read or made."""
     from workbench.home import wb_home
-    from workbench.tracking.health import store_health
+    from workbench.tracking import store_health
 
     health = store_health(os.environ, wb_home())
     state: Literal["ok", "note", "broken"] = "broken" if not health.sound else "note" if health.remedy else "ok"

@@ -26,8 +26,7 @@ def list_components(
     [bold]wb list samplers[/]        one kind
     [bold]wb list --json[/]          for programs
     """
-    from workbench.registry.discovery import FIRST_PARTY, GROUPS, installed
-    from workbench.registry.plugins import troubles
+    from workbench.registry import FIRST_PARTY, GROUPS, installed, plugin_problems
 
     kinds = GROUPS if kind is None else (kind,)
     entries = {each: installed(each, hidden=True) for each in kinds}
@@ -39,7 +38,7 @@ def list_components(
                     "package": entry.distribution,
                     "version": entry.version,
                     "target": entry.target,
-                    "troubles": [f"{trouble.state}: {trouble.message}" for trouble in troubles(entry)],
+                    "troubles": [f"{trouble.state}: {trouble.message}" for trouble in plugin_problems(entry)],
                 }
                 for entry in entries[each]
             ]
@@ -55,6 +54,6 @@ def list_components(
         typer.echo(typer.style(each, bold=True))
         for entry in entries[each]:
             typer.echo(f"  {entry.name:<{width}}  {typer.style(f'{entry.distribution} {entry.version}', dim=True)}")
-            for trouble in troubles(entry):
+            for trouble in plugin_problems(entry):
                 typer.echo(typer.style(f"  {'':<{width}}  {trouble.state}: {trouble.message}", fg="yellow"))
     typer.echo(typer.style("\nOne in detail: wb show NAME", dim=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from workbench.registry.discovery import GROUPS, installed
+from workbench.registry import GROUPS, installed
 
 
 def nearest_components(name: str) -> str:

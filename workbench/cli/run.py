@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
     from workbench.cli.display import Display
     from workbench.cli.tracked import RunTracking
-    from workbench.model.build import Parts
+    from workbench.model import Parts
     from workbench.progress import Stop
     from workbench.recipe import Recipe
-    from workbench.runs.folder import RunFolder
-    from workbench.runs.resume import Plan
-    from workbench.training.checkpoint import Checkpoint
+    from workbench.runs import Plan, RunFolder
+    from workbench.training import Checkpoint
 
 # For what is not sent when a run ends: it may take as long as a store that answers needs, but a stop is a stop.
 SENDING_SECONDS = 30.0
@@ -73,14 +72,12 @@ def run(
 
     from workbench.cli.display import Display
     from workbench.cli.tracked import start_tracking
-    from workbench.compute.device import choose_device, describe_device
+    from workbench.compute import choose_device, describe_device
     from workbench.home import cache_folder, wb_home
-    from workbench.model.build import assemble
+    from workbench.model import assemble
     from workbench.progress import Stop
     from workbench.recipe import relative_paths, size_warnings, warnings
-    from workbench.runs.components import record_origins
-    from workbench.runs.resume import plan_run
-    from workbench.runs.spec import record_data
+    from workbench.runs import plan_run, record_data, record_origins
 
     # Ids and commands are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
@@ -130,7 +127,7 @@ def run(
 
 def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
     """What is no longer the code it was, where a run goes on or is repeated."""
-    from workbench.runs.components import changed_origins
+    from workbench.runs import changed_origins
 
     run = folder or _repeated(source)
     return [] if run is None else changed_origins(run)
@@ -138,7 +135,7 @@ def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
 
 def _changed_data(folder: RunFolder | None, source: Path, parts: Parts) -> list[str]:
     """How the data differ from those of the run that is repeated; for a resumed one `record_data` compares them."""
-    from workbench.runs.spec import changed_data
+    from workbench.runs import changed_data
 
     run = None if folder is not None else _repeated(source)
     return [] if run is None else changed_data(run, parts)
@@ -146,7 +143,7 @@ def _changed_data(folder: RunFolder | None, source: Path, parts: Parts) -> list[
 
 def _repeated(source: Path) -> RunFolder | None:
     """The run whose stored recipe is run again, if there is one."""
-    from workbench.runs.folder import RunFolder
+    from workbench.runs import RunFolder
 
     run = RunFolder(source.parent)
     return run if source == run.recipe and (run.path / "run.json").is_file() else None
@@ -154,7 +151,7 @@ def _repeated(source: Path) -> RunFolder | None:
 
 def _new_run(home: Path, recipe: Recipe) -> RunFolder:
     from workbench.recipe import save
-    from workbench.runs.folder import create_run
+    from workbench.runs import create_run
 
     folder = create_run(home, recipe.name)
     save(recipe, folder.recipe)
@@ -186,9 +183,8 @@ def _go(
     console: Console,
     warn: Callable[[str], None],
 ) -> str:
-    from workbench.runs.recording import record_run
-    from workbench.training.checkpoint import latest_checkpoint
-    from workbench.training.loop import train
+    from workbench.runs import record_run
+    from workbench.training import latest_checkpoint, train
 
     def report_stop() -> None:
         console.print("[yellow]stopping with a checkpoint; once more to stop at once[/]")
@@ -208,7 +204,7 @@ def _go(
 
 def _tell_resumed(console: Console, parts: Parts, folder: RunFolder, resume: Checkpoint, warn: Callable[[str], None]) -> None:
     """From where a run goes on, and how far it will agree with one that was not interrupted."""
-    from workbench.training.environment import compare_environment
+    from workbench.training import compare_environment
 
     agreed = compare_environment(resume, parts)
     console.print(f"resuming from step {resume.state.step}; determinism: {agreed.describe()}")
@@ -222,7 +218,7 @@ def _tell_end(console: Console, folder: RunFolder, status: str) -> None:
     from rich.markup import escape
 
     from workbench.cli.display import duration
-    from workbench.runs.durations import measure_durations
+    from workbench.runs import measure_durations
 
     if status == "killed":
         console.print(f"stopped at step {folder.info()['step']}; resume it: [bold]wb run --resume {escape(folder.id)}[/]")

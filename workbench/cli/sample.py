@@ -67,15 +67,12 @@ def sample(
     from workbench.cli.display import ImageBar
     from workbench.cli.outputs import picture_file
     from workbench.cli.sampler_options import sampler_of
-    from workbench.compute.device import choose_device
-    from workbench.compute.memory import DRAWING, explain_out_of_memory
-    from workbench.evaluation.pictures import grid, to_uint8
+    from workbench.compute import DRAWING, choose_device, explain_out_of_memory
+    from workbench.evaluation import grid, to_uint8
     from workbench.files import atomic_write
     from workbench.home import cache_folder, wb_home
     from workbench.recipe import variant
-    from workbench.runs.folder import find_run
-    from workbench.runs.spec import read_run
-    from workbench.runs.trained import load_generator
+    from workbench.runs import find_run, load_generator, read_run
 
     out = picture_file(out, "samples.png", force=force)
     if separate is not None:

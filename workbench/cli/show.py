@@ -40,7 +40,7 @@ def show(
     """
     from rich.console import Console
 
-    from workbench.recipe.starting import CORE_TABLES
+    from workbench.recipe import CORE_TABLES
     from workbench.registry import GROUPS, installed
 
     found = [(kind, entry) for kind in GROUPS for entry in installed(kind) if name in (entry.name, entry.qualified)]
@@ -61,7 +61,7 @@ def _show_table(console: Console, name: str) -> None:
     from rich.markup import escape
     from rich.padding import Padding
 
-    from workbench.recipe.starting import CORE_TABLES
+    from workbench.recipe import CORE_TABLES
 
     where = "keys outside of tables" if name == "recipe" else f"table \\[{name}] of recipes"
     console.print(f"[bold]{name}[/]  [dim]{where}, part of the core[/]\n")
@@ -73,7 +73,7 @@ def _show_component(console: Console, kind: Kind, entry: Entry) -> None:
     from rich.markup import escape
     from rich.padding import Padding
 
-    from workbench.recipe.starting import CORE_TABLES
+    from workbench.recipe import CORE_TABLES
     from workbench.registry import load, plugin_call
 
     cls = load(kind, entry.qualified)

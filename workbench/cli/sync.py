@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.runs.folder import RunFolder
-    from workbench.sweep.folder import SweepFolder
+    from workbench.runs import RunFolder
+    from workbench.sweep import SweepFolder
 
 
 def sync(
@@ -52,8 +52,8 @@ def sync(
 
     from workbench.errors import WorkbenchError
     from workbench.home import wb_home
-    from workbench.runs.folder import find_run, list_runs
-    from workbench.sweep.folder import list_sweeps
+    from workbench.runs import find_run, list_runs
+    from workbench.sweep import list_sweeps
     from workbench.tracking import relocate_store
 
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
@@ -89,7 +89,7 @@ def _send(folder: RunFolder | SweepFolder, option: str | None, experiment: str |
 
     from workbench.cli.tracked import describe_afterwards, describe_end, store_tracking_uri, tracking_uri_of
     from workbench.recipe import load_stored
-    from workbench.runs.folder import RunFolder
+    from workbench.runs import RunFolder
     from workbench.tracking import Outbox, send_pending
 
     recipe = load_stored(folder.recipe, None)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from workbench.interfaces import Tracker
     from workbench.journal import Journal
-    from workbench.model.build import Parts
+    from workbench.model import Parts
     from workbench.recipe import Recipe
-    from workbench.runs.folder import RunFolder
-    from workbench.sweep.folder import SweepFolder
+    from workbench.runs import RunFolder
+    from workbench.sweep import SweepFolder
     from workbench.tracking import Drainer, Outbox
 
 ENDS = ("finished", "killed", "failed")
@@ -54,9 +54,8 @@ def start_tracking(
     `option` is the store that was asked for, `tags` are further ones. TrackingError only where the store is none that there could be; one
     that is away is waited for.
     """
-    from workbench.compute.device import describe_device
-    from workbench.recipe import decisive
-    from workbench.recipe.origins import origins_of
+    from workbench.compute import describe_device
+    from workbench.recipe import decisive_settings, origins_of
     from workbench.tracking import Drainer, Outbox, run_facts
 
     recipe, journal, drainer = parts.recipe, folder.journal(), None
@@ -70,7 +69,7 @@ def start_tracking(
         tracker.tags(hashes | _changed(folder))
         tracker.artifact(folder.recipe)  # sent again where it has changed
     else:
-        tracker.params(decisive(recipe))
+        tracker.params(decisive_settings(recipe))
         tracker.tags(
             {
                 **run_facts({origin.distribution: origin.version for origin in used}, source.absolute()),
@@ -107,10 +106,10 @@ def _changed(folder: RunFolder) -> dict[str, str]:
 
 def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> None:
     """Write down, from its folder, what an earlier version with --no-track did not: all but versions and machine of that time."""
-    from workbench.recipe import decisive
-    from workbench.runs.recording import final_weight_files
+    from workbench.recipe import decisive_settings
+    from workbench.runs import final_weight_files
 
-    outbox.params(decisive(recipe))
+    outbox.params(decisive_settings(recipe))
     components = folder.info().get("components", [])
     outbox.tags(
         {
@@ -147,7 +146,8 @@ def describe_end(folder: RunFolder, journal: Journal, outbox: Outbox) -> None:
 
 def tracking_uri_of(folder: RunFolder | SweepFolder, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:
     """The URI of the store that a run goes to: the one it has gone to so far, if nobody asks for another."""
-    from workbench.tracking import check_uri, mask_password, resolve_uri
+    from workbench.secrets import mask_password
+    from workbench.tracking import check_uri, resolve_uri
 
     earlier = folder.info().get("tracking")  # of a run that was begun before there were journals
     if earlier and journal.meta("tracking_run") is None:

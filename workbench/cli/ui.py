@@ -48,9 +48,15 @@ def ui(
     """
     from workbench.home import wb_home
     from workbench.sqlite import sqlite_path
-    from workbench.tracking import artifact_root, check_uri, default_uri, mask_password, relocate_store
-    from workbench.tracking import tracking_uri as resolve
-    from workbench.tracking.quiet import prepare_environment
+    from workbench.tracking import (
+        artifact_root,
+        check_uri,
+        default_uri,
+        mask_password,
+        prepare_environment,
+        relocate_store,
+        tracking_uri as resolve,
+    )
 
     home = wb_home()
     _check_exposure(host, port, expose)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.metrics import pareto
+from workbench.metrics import pareto_optimal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,7 +64,7 @@ def _draw(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoi
             cost.values[name], distances[name], color=colour, marker=marker, markersize=4.5, linewidth=1.6, alpha=0.95, zorder=3
         )
     points = [point for name in distances for point in zip(cost.values[name], distances[name], strict=True)]
-    front = [points[i] for i in pareto(points)]
+    front = [points[i] for i in pareto_optimal(points)]
     x, y = zip(*front, strict=True)
     panel.plot(x, y, color=FRONT, linewidth=1.0, linestyle=(0, (4, 2)), zorder=2)
     panel.plot(x, y, linestyle="none", marker="o", markersize=10, markerfacecolor="none", markeredgecolor=FRONT, zorder=4)

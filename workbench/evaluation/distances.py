@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.compute.memory import is_out_of_memory
+from workbench.compute import is_out_of_memory
 from workbench.errors import DistanceError, WorkbenchError
 from workbench.evaluation.reference import Reference, extract
 from workbench.interfaces import Examples, FeatureExtractor

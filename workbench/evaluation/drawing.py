@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from workbench.compute.memory import DRAWING, explain_out_of_memory
+from workbench.compute import DRAWING, explain_out_of_memory
 from workbench.evaluation.distances import Distances
 from workbench.evaluation.pictures import to_uint8
 from workbench.progress import NEVER, Stop
 from workbench.recipe import SamplerSlot
-from workbench.sampling.batch_size import SIZES
-from workbench.sampling.generator import Generator
+from workbench.sampling import SIZES, Generator
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from workbench.model.build import Parts
+from workbench.model import Parts
 from workbench.progress import NEVER, Stop
 from workbench.random import Stream
 
@@ -38,8 +38,7 @@ def grid(images: Tensor, columns: int) -> Image:
 
 def captioned(rows: Sequence[tuple[str, Image]]) -> Image:
     """Pictures below one another, each with its caption at the left."""
-    from PIL import Image as Images
-    from PIL import ImageDraw, ImageFont
+    from PIL import Image as Images, ImageDraw, ImageFont
 
     font = ImageFont.load_default(13)
     band = round(max(font.getlength(caption) for caption, _ in rows)) + 16

@@ -1,20 +1,5 @@
 """Distances between sets of features, and the cards they are told with."""
 
-from workbench.metrics.card import MetricCard, differences, rankable
-from workbench.metrics.comparison import Comparison, DistanceWithError, compare_distances, difference_holds_zero
-from workbench.metrics.frechet import frechet_distance
-from workbench.metrics.kernel import kernel_distance
-from workbench.metrics.pareto import pareto
+import lazy_loader
 
-__all__ = [
-    "Comparison",
-    "DistanceWithError",
-    "MetricCard",
-    "compare_distances",
-    "difference_holds_zero",
-    "differences",
-    "frechet_distance",
-    "kernel_distance",
-    "pareto",
-    "rankable",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,8 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from workbench.compute.computation import Compute, choose_compute
-from workbench.compute.memory import explain_exhausted_memory
+from workbench.compute import Compute, choose_compute, explain_exhausted_memory
 from workbench.diffusion import PARAMETERIZATIONS, Objective, check_combination
 from workbench.interfaces import Examples, Resources, SampleSpec
 from workbench.model.contract import check_examples, check_network

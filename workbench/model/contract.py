@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.compute.memory import is_out_of_memory
+from workbench.compute import is_out_of_memory
 from workbench.errors import BrokenComponent, DataError, WorkbenchError
 from workbench.interfaces import Examples, SampleSpec
 

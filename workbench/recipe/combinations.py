@@ -43,7 +43,7 @@ class AxisSettings:
         return self.field.rpartition(".")[2]
 
 
-def combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[AxisSettings]) -> list[SamplerSlot]:
+def sampler_combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[AxisSettings]) -> list[SamplerSlot]:
     """Each sampler with each combination of the axes that it has the fields for, once; the recipe's evaluation sampler if none is named.
 
     What no axis varies is as in the recipe's evaluation sampler, and fields of another sampler have their defaults. Raises

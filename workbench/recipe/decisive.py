@@ -18,7 +18,7 @@ from workbench.recipe.model import (
 )
 
 
-def decisive(recipe: Recipe) -> dict[str, object]:
+def decisive_settings(recipe: Recipe) -> dict[str, object]:
     """What is not at its default, with dotted keys: for tracking, where whoever reads it wants to see what was chosen.
 
     Components, seed and parameterization are always in it; name, description and what a sweep would search never are.

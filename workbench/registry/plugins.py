@@ -16,7 +16,7 @@ State = Literal["ok", "not in WB_PLUGINS", "wrong API range", "name claimed twic
 
 
 @dataclass(frozen=True)
-class Trouble:
+class PluginProblem:
     """Why a component cannot be used by its name, and what would help."""
 
     state: State
@@ -33,9 +33,9 @@ class Plugin:
     entries: tuple[Entry, ...]
 
     @property
-    def troubles(self) -> list[Trouble]:
+    def troubles(self) -> list[PluginProblem]:
         """What is wrong with any of its components, each said once."""
-        return list(dict.fromkeys(trouble for entry in self.entries for trouble in troubles(entry)))
+        return list(dict.fromkeys(trouble for entry in self.entries for trouble in plugin_problems(entry)))
 
     @property
     def states(self) -> list[State]:
@@ -43,7 +43,7 @@ class Plugin:
         return list(dict.fromkeys(trouble.state for trouble in self.troubles)) or ["ok"]
 
 
-def plugins() -> list[Plugin]:
+def find_plugins() -> list[Plugin]:
     """Every distribution that offers components, whether it can be used or not, sorted by name."""
     found: dict[tuple[str, str], list[Entry]] = {}
     for kind in GROUPS:
@@ -55,23 +55,23 @@ def plugins() -> list[Plugin]:
     ]
 
 
-def troubles(entry: Entry) -> list[Trouble]:
+def plugin_problems(entry: Entry) -> list[PluginProblem]:
     """What metadata says against using a component by its name."""
     if not entry.allowed:
-        return [Trouble("not in WB_PLUGINS", f"add {entry.distribution} to {VARIABLE}, or unset it")]
+        return [PluginProblem("not in WB_PLUGINS", f"add {entry.distribution} to {VARIABLE}, or unset it")]
     found = []
     if not fits(entry.requires):
         wanted = f"{CORE}{api_range(entry.requires)}"
         message = f"made for {wanted}, this is {__version__}: pip install --upgrade {entry.distribution}"
-        found.append(Trouble("wrong API range", message))
+        found.append(PluginProblem("wrong API range", message))
     rivals = [other.distribution for other in installed(entry.kind) if other.name == entry.name and other != entry]
     if rivals:
         message = f"{singular(entry.kind)} '{entry.name}' is also offered by {', '.join(rivals)}: use '{entry.qualified}'"
-        found.append(Trouble("name claimed twice", message))
+        found.append(PluginProblem("name claimed twice", message))
     return found
 
 
 def unknown_names() -> list[str]:
     """Names in WB_PLUGINS that no installed distribution with components has."""
-    known = {canonicalize_name(plugin.name) for plugin in plugins()}
+    known = {canonicalize_name(plugin.name) for plugin in find_plugins()}
     return sorted((allow_list() or frozenset()) - known)

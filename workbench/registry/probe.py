@@ -37,7 +37,7 @@ class ProbeResult:
     seconds: float
 
 
-def probe(entries: Sequence[Entry], seconds: float = SECONDS) -> Iterator[ProbeResult]:
+def probe_component(entries: Sequence[Entry], seconds: float = SECONDS) -> Iterator[ProbeResult]:
     """Import components one after another in one child process; each gets `seconds`.
 
     Where one ends or hangs the process, that is its finding, and another process goes on with those after it.

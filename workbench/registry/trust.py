@@ -16,7 +16,7 @@ from workbench.files import write_json
 from workbench.registry.allowed import is_first_party
 from workbench.registry.content import content_hash
 from workbench.registry.discovery import Entry
-from workbench.registry.probe import SECONDS, probe
+from workbench.registry.probe import SECONDS, probe_component
 
 TIME_LIMIT = "WB_PLUGIN_SECONDS"
 
@@ -32,7 +32,7 @@ def vet(entry: Entry) -> None:
     passed = _passed(entry)
     if passed is not None and passed.exists():
         return
-    for finding in probe([entry], time_limit()):
+    for finding in probe_component([entry], time_limit()):
         if finding.error is not None:
             raise BrokenComponent(finding.error)
     if passed is not None:

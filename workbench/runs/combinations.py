@@ -14,13 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.compute.device import describe_device
-from workbench.compute.memory import DRAWING, explain_out_of_memory
+from workbench.compute import DRAWING, describe_device, explain_out_of_memory
 from workbench.errors import CheckpointError, CombinationError, DataError, DistanceError
-from workbench.evaluation import pictures
-from workbench.evaluation.distances import LEAST, Distances
-from workbench.evaluation.drawing import SampleSet, draw_samples
-from workbench.evaluation.reference import Reference
+from workbench.evaluation import LEAST, Distances, Reference, SampleSet, draw_samples, pictures
 from workbench.files import atomic_write, write_json
 from workbench.interfaces import Examples, FeatureExtractor, Resources
 from workbench.progress import NEVER, Stop
@@ -29,8 +25,7 @@ from workbench.registry import component_origins
 from workbench.runs.folder import RunFolder
 from workbench.runs.spec import RunSpec, SplitRecord
 from workbench.runs.trained import load_generator, newest_checkpoint
-from workbench.sampling.batch_size import SIZES
-from workbench.sampling.generator import Generator, draw_labels
+from workbench.sampling import SIZES, Generator, draw_labels
 
 SCHEMA = 1
 SHOWN = 10  # images of a combination that are kept to be looked at

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.recipe import Recipe
-from workbench.recipe.origins import origins_of
+from workbench.recipe import Recipe, origins_of
 from workbench.registry import differences
 from workbench.runs.folder import RunFolder
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from workbench.compute.computation import Compute, choose_compute
+from workbench.compute import Compute, choose_compute
 from workbench.diffusion import Objective
 from workbench.interfaces import SampleSpec
-from workbench.model.build import build_network, objective_of
+from workbench.model import build_network, objective_of
 from workbench.recipe import Recipe, expected_nfe
 
 TRIED = 16

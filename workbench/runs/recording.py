@@ -14,7 +14,7 @@ from workbench.journal import Journal
 from workbench.progress import Progress
 from workbench.runs.durations import measure_durations
 from workbench.runs.folder import RunFolder
-from workbench.training.checkpoint import AVERAGE, STATE, newest_folder
+from workbench.training import AVERAGE, STATE, newest_folder
 
 
 def record_run(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn: Callable[[str], None]) -> Iterator[Progress]:

@@ -13,8 +13,7 @@ from workbench.files import is_file
 from workbench.instants import utc_now
 from workbench.recipe import Recipe, Train, load, save
 from workbench.runs.folder import RunFolder, find_run, list_runs
-from workbench.training.checkpoint import Checkpoint, TrainState, latest_checkpoint, newest_folder
-from workbench.training.rate import learning_rate
+from workbench.training import Checkpoint, TrainState, latest_checkpoint, learning_rate, newest_folder
 
 # How long and how a run trains, and how it is measured. Everything else is what its weights mean.
 MAY_CHANGE = ("train.", "sampler.", "evaluate.")

@@ -13,11 +13,10 @@ from typing import Any
 from workbench.errors import CheckpointError, DataError, StorageError
 from workbench.files import write_json
 from workbench.interfaces import Examples, Resources, SampleSpec
-from workbench.model.build import Parts
+from workbench.model import Parts
 from workbench.recipe import Recipe, load_stored
 from workbench.runs.folder import RunFolder
-from workbench.training.checkpoint import newest_folder
-from workbench.training.manifest import Manifest
+from workbench.training import Manifest, newest_folder
 
 SCHEMA = 1
 

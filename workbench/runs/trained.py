@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import torch
 
-from workbench.compute.computation import choose_compute
+from workbench.compute import choose_compute
 from workbench.errors import CheckpointError
-from workbench.evaluation.evaluate import evaluate
+from workbench.evaluation import evaluate
 from workbench.home import cache_folder
 from workbench.interfaces import SampleSpec
-from workbench.model.build import Parts, build_network, objective_of
+from workbench.model import Parts, build_network, objective_of
 from workbench.progress import Progress, Stop
 from workbench.recipe import Recipe
 from workbench.runs.folder import RunFolder
 from workbench.runs.spec import RunSpec
-from workbench.sampling.generator import Generator
+from workbench.sampling import Generator
 from workbench.training import checkpoint as checkpoints
 
 

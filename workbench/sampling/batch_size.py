@@ -8,8 +8,7 @@ from functools import partial
 
 import torch
 
-from workbench.compute.computation import Compute
-from workbench.compute.fast.choices import Choices
+from workbench.compute import Choices, Compute
 from workbench.diffusion import Network
 from workbench.interfaces import SampleSpec
 

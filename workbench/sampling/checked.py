@@ -9,10 +9,10 @@ import torch
 from pydantic import SkipValidation
 from torch import Tensor
 
-from workbench.compute.memory import is_out_of_memory
+from workbench.compute import is_out_of_memory
 from workbench.errors import SamplingError, WorkbenchError
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
-from workbench.model.contract import describe_value, place_of_error
+from workbench.model import describe_value, place_of_error
 
 States = Iterator[tuple[float, Tensor]]
 

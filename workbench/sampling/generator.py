@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from workbench.compute.computation import Compute
+from workbench.compute import Compute
 from workbench.diffusion import Clamped, Conditioned, Counted, Guided, NetworkPosterior, Objective, trajectory
 from workbench.interfaces import PosteriorMean, SampleSpec
-from workbench.model.build import Parts
+from workbench.model import Parts
 from workbench.progress import NEVER, Stop
 from workbench.random import Stream
 from workbench.recipe import SamplerSlot, time_grid_of

@@ -1,3 +1,5 @@
 """Searches over recipes: Optuna proposes, worker processes train, a ledger keeps count. Nothing else in the workbench imports Optuna."""
 
-__all__: list[str] = []
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import CombinationError, Problem, RecipeError
-from workbench.recipe import Recipe, load
-from workbench.recipe.layers import read_layers
+from workbench.recipe import Recipe, load, read_layers
 from workbench.sweep.objectives import search_targets
 from workbench.sweep.space import SearchAxis, axes_of, overrides
 

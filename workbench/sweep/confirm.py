@@ -9,9 +9,7 @@ import torch
 from workbench.home import cache_folder
 from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Recipe
-from workbench.runs.combinations import CombinationEvaluator, Measurement
-from workbench.runs.folder import RunFolder
-from workbench.runs.spec import read_run
+from workbench.runs import CombinationEvaluator, Measurement, RunFolder, read_run
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import TrialOutcome
 from workbench.sweep.objectives import search_targets

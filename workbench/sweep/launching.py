@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from workbench.errors import BrokenComponent, SweepError, UnknownComponent
 from workbench.interfaces import Launcher
-from workbench.recipe.toml import parse_value
+from workbench.recipe import parse_value
 from workbench.registry import entry_points
 from workbench.sweep.folder import SweepFolder
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.recipe import Recipe
-from workbench.recipe.search import Space
+from workbench.recipe import Recipe, Space
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

@@ -12,8 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from workbench.recipe import Recipe
-from workbench.recipe.search import Sweep
+from workbench.recipe import Recipe, Sweep
 from workbench.sweep.ledger import TrialOutcome
 from workbench.sweep.objectives import SearchTarget
 from workbench.sweep.space import SearchAxis, suggest_values

@@ -56,7 +56,7 @@ class Summary:
         return {"name": self.name, "metrics": [each.metric for each in self.aims], "trials": trials, "best": best, **told}
 
 
-def summary(
+def summarize_sweep(
     folder: SweepFolder, recipe: Recipe, aims: Sequence[SearchTarget], axes: Sequence[SearchAxis], rows: Sequence[Row]
 ) -> Summary:
     """Of the trials that there are."""

@@ -11,24 +11,20 @@ from typing import Protocol
 
 import torch
 
-from workbench.evaluation.distances import prepare_references
+from workbench.evaluation import prepare_references
 from workbench.files import exclusive_lock, write_text
 from workbench.home import cache_folder
 from workbench.interfaces import NullTracker, Tracker
-from workbench.model.build import Parts, assemble
+from workbench.model import Parts, assemble
 from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Recipe, save
-from workbench.runs.folder import RunFolder, open_folder
-from workbench.runs.recording import record_run
-from workbench.runs.spec import record_data
-from workbench.runs.trained import reevaluate
+from workbench.runs import RunFolder, open_folder, record_data, record_run, reevaluate
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import TrialOutcome
 from workbench.sweep.objectives import search_targets
 from workbench.sweep.trial_recipe import prune_metric, recipe_of, settings_of
 from workbench.sweep.wire import Task
-from workbench.training.checkpoint import latest_checkpoint
-from workbench.training.loop import train
+from workbench.training import latest_checkpoint, train
 
 LOCK_SECONDS = 120.0  # for a worker without a coordinator to write its last checkpoint
 SENDING_SECONDS = 2.0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from workbench.errors import SweepError
-from workbench.recipe import Recipe, load
-from workbench.recipe.search import Sweep
+from workbench.recipe import Recipe, Sweep, load
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.objectives import search_targets
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from workbench.model.build import Parts
+from workbench.model import Parts
 from workbench.progress import Progress, Stop
-from workbench.runs.folder import RunFolder
+from workbench.runs import RunFolder
 from workbench.sweep.confirm import measure_again
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.trial import Hooks, Record, run_trial

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from workbench.interfaces import Component
-from workbench.registry import Kind
-from workbench.registry.loading import BASES
+from workbench.registry import BASES, Kind
 
 State = Literal["passed", "failed", "expected", "unexpected", "skipped"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from workbench.diffusion.parameterization import Parameterization
+from workbench.diffusion import Parameterization
 from workbench.interfaces import NoiseSchedule, PosteriorMean
 
 

@@ -10,8 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from workbench.compute.device import move_to_device
-from workbench.compute.graphs import RecordedGraph
+from workbench.compute import RecordedGraph, move_to_device
 from workbench.diffusion import Objective
 from workbench.interfaces import Examples
 from workbench.random import Stream

@@ -13,11 +13,9 @@ from typing import Literal
 
 import torch
 
-from workbench.compute.device import describe_device
-from workbench.compute.fast.choices import cpu_id
-from workbench.model.build import Parts
-from workbench.recipe import dumps
-from workbench.recipe.origins import origins_of
+from workbench.compute import cpu_id, describe_device
+from workbench.model import Parts
+from workbench.recipe import dumps, origins_of
 from workbench.registry import distribution
 from workbench.training.checkpoint import Checkpoint
 

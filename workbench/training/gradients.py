@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from workbench.compute.graphs import RecordedGraph
+from workbench.compute import RecordedGraph
 from workbench.diffusion import Network, Objective
 from workbench.training.batches import Batch
 

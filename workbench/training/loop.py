@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from workbench.compute.device import peak_memory
-from workbench.compute.memory import TRAINING, explain_out_of_memory
+from workbench.compute import TRAINING, explain_out_of_memory, peak_memory
 from workbench.errors import NonFiniteLoss
-from workbench.evaluation.evaluate import evaluate
-from workbench.model.build import Parts, keyed_seed
+from workbench.evaluation import evaluate
+from workbench.model import Parts, keyed_seed
 from workbench.progress import Progress, Stop, Stopped
 from workbench.recipe import Train
 from workbench.training import checkpoint as checkpoints

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.diffusion import Objective
-from workbench.model.build import Parts
+from workbench.model import Parts
 from workbench.progress import NEVER, Stop
 from workbench.random import Stream
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from workbench.cli.display import PlainProgress, duration, number
 
 if TYPE_CHECKING:
-    from workbench.runs.combinations import CombinationResult
+    from workbench.runs import CombinationResult
 
 
 class EvaluationBar:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workbench.recipe import Recipe, SamplerSlot
-    from workbench.runs.folder import RunFolder
+    from workbench.runs import RunFolder
 
 
 def sample_command(run: RunFolder, recipe: Recipe, slot: SamplerSlot, seed: int, home: Path) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.cli.evaluation.record import TrackedEvaluation
     from workbench.recipe import SamplerSlot
-    from workbench.runs.combinations import CombinationEvaluator, CombinationResult
+    from workbench.runs import CombinationEvaluator, CombinationResult
 
 
 def measure_run(

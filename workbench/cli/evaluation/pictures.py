@@ -28,7 +28,7 @@ def draw(rows: Sequence[Row], metric: str, title: str, folder: Path) -> dict[str
 
 def _trade_off(rows: Sequence[Row], metric: str, title: str) -> Image:
     """Distance against network evaluations and against seconds, a curve per variant."""
-    from workbench.evaluation.charts import QualityPoint, plot_quality
+    from workbench.evaluation import QualityPoint, plot_quality
 
     curves: dict[str, list[Row]] = {}
     for row in rows:
@@ -48,7 +48,7 @@ def _images(rows: Sequence[Row]) -> Image | None:
     """The first images of each combination in a row, from equal noise; None where none were kept."""
     from PIL import Image
 
-    from workbench.evaluation.pictures import captioned
+    from workbench.evaluation import captioned
 
     shown = [(row.name, Image.open(row.evaluation.picture)) for row in rows if row.evaluation.picture.exists()]
     return captioned(shown) if shown else None

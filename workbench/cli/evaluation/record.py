@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.interfaces import RunStatus
-    from workbench.runs.combinations import CombinationResult
-    from workbench.runs.folder import RunFolder
+    from workbench.runs import CombinationResult, RunFolder
     from workbench.tracking import MlflowTracker
 
 

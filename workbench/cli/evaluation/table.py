@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from workbench.runs.combinations import CombinationResult
+    from workbench.runs import CombinationResult
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Row:
 
 def rows_of(evaluations: Sequence[CombinationResult], varied: Sequence[str], metric: str) -> list[Row]:
     """Rows by variant in the order they were asked for, and within each from few evaluations to many."""
-    from workbench.metrics import pareto
+    from workbench.metrics import pareto_optimal
     from workbench.recipe import variant
 
     names = [variant(each.slot, varied) for each in evaluations]
     order = sorted(range(len(evaluations)), key=lambda i: (names.index(names[i]), evaluations[i].nfe, i))
-    front = pareto([(evaluations[i].nfe, evaluations[i].metrics[metric]) for i in order])
+    front = pareto_optimal([(evaluations[i].nfe, evaluations[i].metrics[metric]) for i in order])
     return [Row(evaluations[i], names[i], k in front) for k, i in enumerate(order)]
 
 

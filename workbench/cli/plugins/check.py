@@ -86,8 +86,7 @@ def _built(entry: Entry, name: str, fields: list[str]) -> Component:
     from pydantic import ValidationError
 
     from workbench.errors import Problem, RecipeError
-    from workbench.recipe.messages import explain
-    from workbench.recipe.toml import parse_value
+    from workbench.recipe import explain, parse_value
     from workbench.registry import load, plugin_call
 
     values: dict[str, Any] = {}

@@ -19,9 +19,9 @@ def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For progr
     [bold]wb plugins list[/]
     [bold]WB_PLUGINS=my-sampler wb plugins list[/]      only first-party packages and this one count
     """
-    from workbench.registry import VARIABLE, plugins, unknown_names
+    from workbench.registry import VARIABLE, find_plugins, unknown_names
 
-    found, unknown = plugins(), unknown_names()
+    found, unknown = find_plugins(), unknown_names()
     if as_json:
         typer.echo(json.dumps({"plugins": [_row(plugin) for plugin in found], "not_installed": unknown}, indent=2))
         return

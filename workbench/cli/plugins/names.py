@@ -12,8 +12,7 @@ from importlib.metadata import PackageNotFoundError
 from packaging.utils import canonicalize_name
 
 from workbench.errors import ScaffoldError
-from workbench.registry import GROUPS, distribution, installed, is_first_party
-from workbench.registry.versions import CORE
+from workbench.registry import CORE, GROUPS, distribution, installed, is_first_party
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PyPA's "Names and normalization"
 LONGEST = 80

@@ -25,8 +25,7 @@ def show(
 
     [bold]wb plugins show diffusion-workbench-samplers[/]
     """
-    from workbench.registry import distribution
-    from workbench.registry.content import content_hash
+    from workbench.registry import content_hash, distribution
 
     plugin = _found(package)
     metadata = distribution(plugin.name)
@@ -54,9 +53,9 @@ def _found(package: str) -> Plugin:
 
     from packaging.utils import canonicalize_name
 
-    from workbench.registry import plugins
+    from workbench.registry import find_plugins
 
-    found = {canonicalize_name(plugin.name): plugin for plugin in plugins()}
+    found = {canonicalize_name(plugin.name): plugin for plugin in find_plugins()}
     name = canonicalize_name(package)
     if name in found:
         return found[name]

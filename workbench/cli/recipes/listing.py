@@ -34,7 +34,7 @@ def list_recipes() -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from workbench.recipe.toml import read
+    from workbench.recipe import read
 
     try:
         return read(path, path.name).table

@@ -31,7 +31,7 @@ def new(
     """
     from workbench.files import is_file, write_text
     from workbench.home import wb_home
-    from workbench.recipe.starting import write_new_recipe
+    from workbench.recipe import write_new_recipe
 
     folder = wb_home() / "recipes"
     path = folder / f"{name}.toml"

@@ -21,8 +21,7 @@ def best(
     [bold]wb sweep best sweep > best.toml && wb run best.toml[/]
     """
     from workbench.home import wb_home
-    from workbench.sweep.folder import SweepFolder
-    from workbench.sweep.summary import best_recipe
+    from workbench.sweep import SweepFolder, best_recipe
 
     found = found_of(name, storage)
     if trial is None and len(found.aims) > 1 and found.ranked:

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from workbench.cli.sweep.record import SweepTracking
     from workbench.interfaces import Launcher
     from workbench.progress import Stop
-    from workbench.sweep.opening import OpenSweep
-    from workbench.sweep.processes import Process
-    from workbench.sweep.wire import Task
+    from workbench.sweep import OpenSweep, Process, Task
 
 LEAVING = 30.0  # seconds for workers that a launcher has started to end by themselves
 
@@ -36,8 +34,7 @@ def run_sweep(
 ) -> Status:
     """Run trials until all are done; how it ended."""
     from workbench.cli.sweep.live import Live
-    from workbench.sweep.coordinator import coordinate
-    from workbench.sweep.sources import Trials
+    from workbench.sweep import Trials, coordinate
 
     def tell(text: str) -> None:
         console.print(escape(text))
@@ -113,7 +110,7 @@ def watch(
 
 def _endings(sweep: OpenSweep) -> dict[int, str]:
     """How trials have ended, in a line each."""
-    from workbench.sweep.sources import describe_outcome
+    from workbench.sweep import describe_outcome
 
     return {row.number: describe_outcome(row.number, row.outcome) for row in sweep.desk.rows() if row.outcome is not None}
 
@@ -121,14 +118,10 @@ def _endings(sweep: OpenSweep) -> dict[int, str]:
 def confirm(sweep: OpenSweep, workers: int, device: str, stop: Stop, console: Console) -> None:
     """Measure the best trials again, on new images."""
     from workbench.cli.sweep.live import DrawCounts, Live
-    from workbench.runs.folder import RunFolder
-    from workbench.sweep.answers import answer
-    from workbench.sweep.confirm import trials_to_confirm
-    from workbench.sweep.coordinator import coordinate
-    from workbench.sweep.sources import Remeasurements
-    from workbench.sweep.summary import summary
+    from workbench.runs import RunFolder
+    from workbench.sweep import Remeasurements, answer, coordinate, summarize_sweep, trials_to_confirm
 
-    found = summary(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+    found = summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
 
     def is_here(run: str) -> bool:
         return (RunFolder(sweep.folder.home / "runs" / run).path / "run.json").is_file()
@@ -151,7 +144,7 @@ def confirm(sweep: OpenSweep, workers: int, device: str, stop: Stop, console: Co
 
 def _answered(sweep: OpenSweep, tasks: Sequence[Task]) -> bool:
     """Whether these very trials have been measured again, and as often."""
-    from workbench.sweep.answers import read_answer
+    from workbench.sweep import read_answer
 
     told = read_answer(sweep.folder)
     if told is None:
@@ -163,9 +156,9 @@ def _answered(sweep: OpenSweep, tasks: Sequence[Task]) -> bool:
 def print_end(sweep: OpenSweep, console: Console, *, stopped: bool) -> None:
     """The table, the answer, and what to do next."""
     from workbench.cli.sweep.table import answer_lines, trials_table
-    from workbench.sweep.summary import summary
+    from workbench.sweep import summarize_sweep
 
-    found = summary(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+    found = summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
     tally = sweep.desk.tally()
     if tally.done:
         console.print(trials_table(found, console, most=12))
@@ -186,7 +179,7 @@ def _stopping(stop: Stop, console: Console) -> AbstractContextManager[None]:
 
 
 def _starter(sweep: OpenSweep, workers: int, device: str, extra: Mapping[str, str] | None = None) -> Callable[[int], Process]:
-    from workbench.sweep.processes import Process, environment
+    from workbench.sweep import Process, environment
 
     def start(index: int) -> Process:
         command = [sys.executable, "-m", "workbench.cli.sweep.piped", str(sweep.folder.path), device]

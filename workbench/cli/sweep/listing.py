@@ -10,8 +10,7 @@ def list_sweeps() -> None:
     from workbench.errors import WorkbenchError
     from workbench.home import wb_home
     from workbench.instants import local_time
-    from workbench.sweep.folder import list_sweeps as folders
-    from workbench.sweep.ledger import Ledger
+    from workbench.sweep import Ledger, list_sweeps as folders
 
     home = wb_home()
     found = folders(home)

@@ -16,9 +16,7 @@ from rich.text import Text
 from workbench.cli.display import duration, number
 
 if TYPE_CHECKING:
-    from workbench.sweep.coordinator import WorkerView
-    from workbench.sweep.opening import OpenSweep
-    from workbench.sweep.sources import Remeasurements
+    from workbench.sweep import OpenSweep, Remeasurements, WorkerView
 
 PLAIN_SECONDS = 60.0
 FIRST_SECONDS = 10.0  # until the first line where there is no terminal

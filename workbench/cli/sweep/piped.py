@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from workbench.cli.streams import lasting_streams
 
 if TYPE_CHECKING:
-    from workbench.sweep.wire import Task
+    from workbench.sweep import Task
 
 
 def main(folder: str, device: str) -> None:
@@ -24,13 +24,11 @@ def main(folder: str, device: str) -> None:
 
     from workbench.cli.signals import hangup_signals
     from workbench.cli.tracked import RunTracking, start_tracking
-    from workbench.compute.device import choose_device
-    from workbench.model.build import Parts
+    from workbench.compute import choose_device
+    from workbench.model import Parts
     from workbench.progress import Stop
-    from workbench.runs.folder import RunFolder
-    from workbench.sweep.folder import SweepFolder
-    from workbench.sweep.wire import Wire
-    from workbench.sweep.worker import run_worker
+    from workbench.runs import RunFolder
+    from workbench.sweep import SweepFolder, Wire, run_worker
 
     stop = Stop()
     for number in (signal.SIGTERM, *hangup_signals()):

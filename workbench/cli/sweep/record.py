@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.journal import Journal
-    from workbench.recipe import Tracking
-    from workbench.recipe.search import Space
-    from workbench.sweep.opening import OpenSweep
-    from workbench.sweep.summary import Summary
+    from workbench.recipe import Space, Tracking
+    from workbench.sweep import OpenSweep, Summary
     from workbench.tracking import Drainer, Outbox
 
 SENDING_SECONDS = 60.0
@@ -94,10 +92,9 @@ class SweepTracking:
 
         from workbench.cli.sweep.table import answer_lines
         from workbench.files import write_text
-        from workbench.sweep.plots import draw_plots
-        from workbench.sweep.summary import best_recipe, summary
+        from workbench.sweep import best_recipe, draw_plots, summarize_sweep
 
-        found = summary(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+        found = summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
         plots = draw_plots(sweep.search.study, sweep.folder.name, sweep.aims, sweep.folder.results)
         files = list(plots.values())
         if found.best is not None and len(sweep.aims) == 1:
@@ -153,7 +150,7 @@ def _told(space: Space) -> str:
 def _left(sweep: OpenSweep, journal: Journal, uri: str, experiment: str) -> int:
     """Send what the sweep and its trials on this machine still have; how many records stay behind."""
     from workbench.errors import WorkbenchError
-    from workbench.runs.folder import RunFolder
+    from workbench.runs import RunFolder
     from workbench.tracking import send_pending
 
     left = 0

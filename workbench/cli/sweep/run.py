@@ -17,7 +17,7 @@ from workbench.errors import SweepError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.sweep.opening import OpenSweep
+    from workbench.sweep import OpenSweep
 
 VARIABLE = "WB_SWEEP_STORAGE"
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Trials at once; threads and GPUs are divided.")]
@@ -80,13 +80,11 @@ def run(
     from workbench.cli.display import wide_console
     from workbench.cli.sweep.going import confirm, print_end, run_sweep, watch
     from workbench.cli.sweep.record import SweepTracking
-    from workbench.compute.device import choose_device
+    from workbench.compute import choose_device
     from workbench.home import wb_home
     from workbench.progress import Stop
     from workbench.recipe import load
-    from workbench.sweep.checks import check_sweep
-    from workbench.sweep.launching import launcher_of, worker_command
-    from workbench.sweep.opening import folder_for, open_sweep
+    from workbench.sweep import check_sweep, folder_for, launcher_of, open_sweep, worker_command
 
     console, home = wide_console(), wb_home()
     path = _shipped(home) if recipe is None else Path(recipe)
@@ -128,7 +126,7 @@ def run(
 
 def storage_of(option: str | None) -> str | None:
     """What was asked for, checked; None for a file of the sweep's own."""
-    from workbench.sweep.opening import check_storage
+    from workbench.sweep import check_storage
 
     said = option or os.environ.get(VARIABLE)
     return check_storage(said) if said else None
@@ -169,7 +167,7 @@ def _tell_beginning(console: Console, sweep: OpenSweep, workers: int) -> None:
 
 
 def _worth_knowing(sweep: OpenSweep) -> Iterator[str]:
-    from workbench.sweep.trial_recipe import prune_every
+    from workbench.sweep import prune_every
 
     settings = sweep.recipe.sweep
     if settings is None:

@@ -10,7 +10,7 @@ import typer
 from workbench.cli.sweep.run import Storage, storage_of
 
 if TYPE_CHECKING:
-    from workbench.sweep.summary import Summary
+    from workbench.sweep import Summary
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -50,11 +50,7 @@ def found_of(name: str, storage: str | None) -> Summary:
     """What came of a sweep so far; SweepError where there is none of that name."""
     from workbench.errors import SweepError
     from workbench.home import wb_home
-    from workbench.sweep.folder import SweepFolder, list_sweeps
-    from workbench.sweep.ledger import Ledger
-    from workbench.sweep.objectives import search_targets
-    from workbench.sweep.space import axes_of
-    from workbench.sweep.summary import summary
+    from workbench.sweep import Ledger, SweepFolder, axes_of, list_sweeps, search_targets, summarize_sweep
 
     home = wb_home()
     folder = SweepFolder.of(home, name)
@@ -69,4 +65,4 @@ def found_of(name: str, storage: str | None) -> Summary:
         raise SweepError(f"the trials of {name} are in {folder.info()['storage']}: say --storage URL")
     recipe = folder.loaded()
     rows = Ledger(url or folder.database, name, 1.0).rows()
-    return summary(folder, recipe, search_targets(recipe), axes_of(recipe), rows)
+    return summarize_sweep(folder, recipe, search_targets(recipe), axes_of(recipe), rows)

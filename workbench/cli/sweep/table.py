@@ -14,8 +14,7 @@ from workbench.cli.display import duration, number
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workbench.sweep.ledger import Row
-    from workbench.sweep.summary import Summary
+    from workbench.sweep import Row, Summary
 
 WIDEST = 10_000
 LONG = 8  # characters of a heading that is worth breaking

@@ -31,10 +31,10 @@ def sweep_worker(
 
     from workbench.cli.sweep.going import run_sweep
     from workbench.cli.sweep.record import SweepTracking
-    from workbench.compute.device import choose_device
+    from workbench.compute import choose_device
     from workbench.home import wb_home
     from workbench.progress import Stop
-    from workbench.sweep.opening import sweep_started_elsewhere
+    from workbench.sweep import sweep_started_elsewhere
 
     url = storage_of(storage)
     if url is None:

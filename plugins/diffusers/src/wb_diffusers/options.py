@@ -6,8 +6,7 @@ import ast
 import difflib
 import functools
 import importlib.util
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Set as AbstractSet
 from pathlib import Path
 from typing import Any
 

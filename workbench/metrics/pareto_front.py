@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 
-def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
+def pareto_optimal(points: Sequence[tuple[float, float]]) -> list[int]:
     """Indices of the points (cost, distance) that no other point beats, the cheapest first.
 
     A point is beaten by another that is at most as large in both and smaller in one; equal points do not beat each other.

@@ -14,9 +14,9 @@ from workbench.evaluation.distances import Distances
 from workbench.evaluation.drawing import draw_samples
 from workbench.evaluation.reference import Reference
 from workbench.faults import fault_point
-from workbench.model.build import Parts
+from workbench.model import Parts
 from workbench.progress import Progress, Stop, Stopped
-from workbench.sampling.generator import Generator, draw_labels
+from workbench.sampling import Generator, draw_labels
 
 STRIP_IMAGES = 6
 ANIMATED = 16

@@ -1,0 +1,31 @@
+from .allowed import VARIABLE as VARIABLE, allow_list as allow_list, is_first_party as is_first_party
+from .asking import place_of as place_of, plugin_call as plugin_call
+from .content import content_hash as content_hash
+from .discovery import (
+    FIRST_PARTY as FIRST_PARTY,
+    GROUPS as GROUPS,
+    Entry as Entry,
+    Kind as Kind,
+    find as find,
+    installed as installed,
+    singular as singular,
+)
+from .distributions import (
+    DamagedMetadata as DamagedMetadata,
+    distribution as distribution,
+    entry_points as entry_points,
+    find_damaged as find_damaged,
+)
+from .loading import BASES as BASES, load as load
+from .origins import Origin as Origin, component_origins as component_origins, differences as differences
+from .plugins import (
+    Plugin as Plugin,
+    PluginProblem as PluginProblem,
+    State as State,
+    find_plugins as find_plugins,
+    plugin_problems as plugin_problems,
+    unknown_names as unknown_names,
+)
+from .probe import ProbeResult as ProbeResult, probe_component as probe_component
+from .trust import time_limit as time_limit
+from .versions import CORE as CORE

@@ -1,0 +1,19 @@
+from .combinations import (
+    CombinationEvaluator as CombinationEvaluator,
+    CombinationResult as CombinationResult,
+    Measurement as Measurement,
+)
+from .components import changed_origins as changed_origins, record_origins as record_origins
+from .cost import CostEstimate as CostEstimate, estimate_cost as estimate_cost
+from .durations import measure_durations as measure_durations
+from .folder import (
+    RunFolder as RunFolder,
+    create_run as create_run,
+    find_run as find_run,
+    list_runs as list_runs,
+    open_folder as open_folder,
+)
+from .recording import final_weight_files as final_weight_files, record_run as record_run
+from .resume import Plan as Plan, plan_run as plan_run
+from .spec import changed_data as changed_data, read_run as read_run, record_data as record_data
+from .trained import load_generator as load_generator, reevaluate as reevaluate

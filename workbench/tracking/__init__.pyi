@@ -1,0 +1,22 @@
+from .children import child_of as child_of, find_recorded_run as find_recorded_run
+from .delivery import PARENT as PARENT, Delivery as Delivery
+from .drain import Drainer as Drainer, send_pending as send_pending
+from .facts import run_facts as run_facts
+from .health import store_health as store_health
+from .mlflow_tracker import MlflowTracker as MlflowTracker
+from .outbox import Outbox as Outbox
+from .quiet import prepare_environment as prepare_environment
+from .store import (
+    LOCAL as LOCAL,
+    artifact_root as artifact_root,
+    check_uri as check_uri,
+    default_uri as default_uri,
+    is_same_store as is_same_store,
+    local_store as local_store,
+    open_run as open_run,
+    relocate_store as relocate_store,
+    resolve_uri as resolve_uri,
+    store_name as store_name,
+    tracking_uri as tracking_uri,
+)
+from .view import open_view as open_view
