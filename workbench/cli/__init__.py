@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+import workbench as wb
 from workbench.cli.compare import compare
 from workbench.cli.doctor import doctor
 from workbench.cli.eval import evaluate
@@ -87,11 +88,9 @@ def _exit_code() -> int | str | None:
         report(error, sys.argv[1:])
         return 2
     except (MemoryError, RuntimeError) as error:
-        from workbench.compute import exhausted_memory_error, is_out_of_memory
-
-        if not is_out_of_memory(error):
+        if not wb.compute.is_out_of_memory(error):
             raise
-        report(exhausted_memory_error(error), sys.argv[1:])
+        report(wb.compute.exhausted_memory_error(error), sys.argv[1:])
         return 2
     except KeyboardInterrupt:
         return 130

@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
 
+import workbench as wb
 from workbench.cli.arguments import Force
 from workbench.cli.completion import complete_run
+from workbench.cli.display import wide_console, with_error
 from workbench.cli.evaluation.table import describe_card, describe_sampling
+from workbench.cli.outputs import picture_file
 from workbench.errors import CheckpointError
+from workbench.files import atomic_write
+from workbench.home import wb_home
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from rich.console import Console
-    from rich.table import Table
 
-    from workbench.metrics import DistanceWithError
-    from workbench.runs import RunFolder
 
 ERROR = "_std_error"
 WIDEST = 10_000
@@ -46,16 +51,8 @@ def compare(
 
     [bold]wb compare cars_linear cars_cosine --out compare.png[/]
     """
-    from rich.markup import escape
-
-    from workbench.cli.display import wide_console
-    from workbench.cli.outputs import picture_file
-    from workbench.files import atomic_write
-    from workbench.home import wb_home
-    from workbench.runs import find_run
-
     out = picture_file(out, "compare.png", force=force)
-    found = [find_run(wb_home(), name) for name in runs]
+    found = [wb.runs.find_run(wb_home(), name) for name in runs]
     if len({folder.path for folder in found}) < 2:
         raise CheckpointError("compare needs two different runs (all of them: wb ui, or the folders in runs/)")
     console = wide_console()
@@ -68,12 +65,8 @@ def compare(
         console.print(f"\nsamples side by side: {escape(str(out))}")
 
 
-def _recipes(console: Console, runs: list[RunFolder]) -> None:
-    from rich.markup import escape
-
-    from workbench.recipe import load_stored
-
-    flat = [load_stored(run.recipe, None).flat() for run in runs]
+def _recipes(console: Console, runs: list[wb.runs.RunFolder]) -> None:
+    flat = [wb.recipe.load_stored(run.recipe, None).flat() for run in runs]
     keys = sorted({key for each in flat for key in each if key not in ("name", "description")})
     differing = [key for key in keys if len({repr(each.get(key)) for each in flat}) > 1]
     rows = [[escape(key), *(escape(str(each.get(key, ""))) for each in flat)] for key in differing]
@@ -83,11 +76,7 @@ def _recipes(console: Console, runs: list[RunFolder]) -> None:
         console.print("the recipes are equal")
 
 
-def _numbers(console: Console, runs: list[RunFolder], *, everything: bool) -> None:
-    from rich.markup import escape
-
-    from workbench.metrics import compare_distances
-
+def _numbers(console: Console, runs: list[wb.runs.RunFolder], *, everything: bool) -> None:
     finals = [run.final() for run in runs]
     cards = [cards for _, cards in finals]
     names = {name for metrics, _ in finals for name in metrics if not name.endswith(ERROR)}
@@ -96,7 +85,7 @@ def _numbers(console: Console, runs: list[RunFolder], *, everything: bool) -> No
     # Distances first: they have cards.
     for name in sorted(shown, key=lambda name: (not any(name in each for each in cards), name)):
         values = [_measured(name, *each) for each in finals]
-        found = compare_distances(values)
+        found = wb.metrics.compare_distances(values)
         marked = marked or bool(found.best)
         rows.append([escape(name), *(_cell(value, i in found.best) for i, value in enumerate(values)), found.verdict])
     console.print()
@@ -113,25 +102,21 @@ def _numbers(console: Console, runs: list[RunFolder], *, everything: bool) -> No
             console.print(f"[dim]{escape(f'{run.id}: {describe_card(card)}; {describe_sampling(card)}')}[/]")
 
 
-def _measured(name: str, metrics: dict[str, float], cards: dict[str, dict[str, Any]]) -> DistanceWithError | None:
-    from workbench.metrics import DistanceWithError
+def _measured(name: str, metrics: dict[str, float], cards: dict[str, dict[str, Any]]) -> wb.metrics.DistanceWithError | None:
+    return (
+        wb.metrics.DistanceWithError(metrics[name], metrics.get(f"{name}{ERROR}"), cards.get(name)) if name in metrics else None
+    )
 
-    return DistanceWithError(metrics[name], metrics.get(f"{name}{ERROR}"), cards.get(name)) if name in metrics else None
 
-
-def _cell(value: DistanceWithError | None, best: bool) -> str:
-    from workbench.cli.display import with_error
-
+def _cell(value: wb.metrics.DistanceWithError | None, best: bool) -> str:
     if value is None:
         return ""
     text = with_error(value.value, value.error)
     return f"[green]{text} *[/]" if best else text
 
 
-def _print_table(console: Console, first: str, runs: list[RunFolder], rows: list[list[str]], *, wrap: bool) -> None:
+def _print_table(console: Console, first: str, runs: list[wb.runs.RunFolder], rows: list[list[str]], *, wrap: bool) -> None:
     """A column for each run. No name and no number is cut: on a narrow terminal ids break, then long values, then whole lines."""
-    from rich.measure import Measurement
-
     ids = [run.id for run in runs]
     for headings in (ids, [BREAKS.sub(r"\1\n", each) for each in ids]):
         table = _table([first, *headings], rows, wrap=wrap)
@@ -144,9 +129,6 @@ def _print_table(console: Console, first: str, runs: list[RunFolder], rows: list
 
 
 def _table(headings: list[str], rows: list[list[str]], *, wrap: bool) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for i, heading in enumerate([*headings, *[""] * (len(rows[0]) - len(headings))]):  # the verdicts have no heading
         table.add_column(escape(heading), no_wrap=i == 0 or not wrap, overflow="fold")
@@ -155,7 +137,7 @@ def _table(headings: list[str], rows: list[list[str]], *, wrap: bool) -> Table:
     return table
 
 
-def _picture(runs: list[RunFolder]) -> Image | None:
+def _picture(runs: list[wb.runs.RunFolder]) -> Image | None:
     """The newest sample grids side by side, each under its run's id."""
     from PIL import Image, ImageDraw, ImageFont
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import workbench as wb
+from workbench.home import wb_home
+
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Recipes in recipes/ and TOML files under what has been typed."""
-    from workbench.home import wb_home
-
     folder = wb_home() / "recipes"
     here = Path.cwd()
     shipped = [
@@ -26,8 +27,6 @@ def complete_recipe(incomplete: str) -> list[str]:
 
 def complete_run(incomplete: str) -> list[str]:
     """Run ids, the newest first, and `latest`."""
-    from workbench.home import wb_home
-
     found = sorted(
         (path.parent for path in (wb_home() / "runs").glob("*/run.json")), key=lambda path: path.stat().st_mtime, reverse=True
     )
@@ -41,27 +40,21 @@ def complete_recipe_or_run(incomplete: str) -> list[str]:
 
 def complete_kind(incomplete: str) -> list[str]:
     """Kinds of components."""
-    from workbench.registry import GROUPS
-
-    return [kind for kind in GROUPS if kind.startswith(incomplete)]
+    return [kind for kind in wb.registry.GROUPS if kind.startswith(incomplete)]
 
 
 def complete_component(incomplete: str) -> list[str]:
     """Names of installed components."""
-    from workbench.registry import GROUPS, installed
-
-    return [entry.name for kind in GROUPS for entry in installed(kind) if entry.name.startswith(incomplete)]
+    return [
+        entry.name for kind in wb.registry.GROUPS for entry in wb.registry.installed(kind) if entry.name.startswith(incomplete)
+    ]
 
 
 def complete_component_or_table(incomplete: str) -> list[str]:
     """Names of installed components, and of the tables that belong to the core."""
-    from workbench.recipe import CORE_TABLES
-
-    return complete_component(incomplete) + [name for name in CORE_TABLES if name.startswith(incomplete)]
+    return complete_component(incomplete) + [name for name in wb.recipe.CORE_TABLES if name.startswith(incomplete)]
 
 
 def complete_plugin(incomplete: str) -> list[str]:
     """Distributions that bring components."""
-    from workbench.registry import find_plugins
-
-    return [plugin.name for plugin in find_plugins() if plugin.name.startswith(incomplete)]
+    return [plugin.name for plugin in wb.registry.find_plugins() if plugin.name.startswith(incomplete)]

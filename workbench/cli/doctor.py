@@ -9,6 +9,10 @@ from typing import Annotated
 
 import typer
 
+import workbench as wb
+from workbench.cli.health import HealthFinding, findings
+from workbench.secrets import conceal
+
 COLORS = {"ok": "green", "note": "yellow", "broken": "red"}
 
 
@@ -27,12 +31,8 @@ def doctor(
     [bold]wb doctor[/]
     [bold]wb doctor --seconds 5 --json[/]
     """
-    from workbench.cli.health import HealthFinding, findings
-    from workbench.registry import time_limit
-    from workbench.secrets import conceal
-
     rows: list[HealthFinding] = []
-    for each in findings(time_limit() if seconds is None else seconds):
+    for each in findings(wb.registry.time_limit() if seconds is None else seconds):
         # What plugins and stores say may quote the environment.
         finding = replace(each, told=conceal(each.told), remedy=conceal(each.remedy))
         rows.append(finding)

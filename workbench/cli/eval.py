@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
+import workbench as wb
 from workbench.cli.arguments import Device, Force, RunName
 from workbench.cli.completion import complete_component
+from workbench.cli.evaluation.command import sample_command
+from workbench.cli.evaluation.measuring import measure_run
+from workbench.cli.evaluation.pictures import PICTURES, draw
+from workbench.cli.evaluation.record import TrackedEvaluation
+from workbench.cli.evaluation.table import best_of, document, footnotes, rows_of, table
+from workbench.cli.outputs import check_free, output_folder
 from workbench.errors import Problem, RecipeError
-
-if TYPE_CHECKING:
-    from workbench.interfaces import FeatureExtractor
-    from workbench.recipe import AxisSettings, Slot
+from workbench.home import cache_folder, wb_home
 
 Values = list[str] | None
 
@@ -80,20 +86,6 @@ def evaluate(
     [bold]wb eval cars_linear --sampler ddim --steps 10,50 --eta 0,0.5,1 --samples 1000[/]
     [bold]wb eval latest --sampler ddpm --steps 50,300 --vary variance=beta,beta_tilde --json[/]
     """
-    from rich.console import Console
-    from rich.markup import escape
-
-    from workbench.cli.evaluation.command import sample_command
-    from workbench.cli.evaluation.measuring import measure_run
-    from workbench.cli.evaluation.pictures import PICTURES, draw
-    from workbench.cli.evaluation.record import TrackedEvaluation
-    from workbench.cli.evaluation.table import best_of, document, footnotes, rows_of, table
-    from workbench.cli.outputs import check_free, output_folder
-    from workbench.compute import choose_device
-    from workbench.home import cache_folder, wb_home
-    from workbench.recipe import sampler_combinations
-    from workbench.runs import CombinationEvaluator, Measurement, changed_origins, find_run, read_run
-
     # Only the document goes to stdout when it is for programs. Ids are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True, stderr=as_json), wb_home()
     if not console.is_terminal:
@@ -101,25 +93,27 @@ def evaluate(
     if out is not None:
         output_folder(out)
         check_free([out / f"{key}.png" for key in PICTURES], force=force)
-    folder = find_run(home, run)
+    folder = wb.runs.find_run(home, run)
     cache = cache_folder(home)
 
     def warn(text: str) -> None:
         console.print(f"[yellow]warning:[/] {escape(text)}")
 
     overrides = [] if batch_size is None else [f"evaluate.batch_size={batch_size}"]
-    recipe, spec = read_run(folder, cache, overrides, warn=warn)
+    recipe, spec = wb.runs.read_run(folder, cache, overrides, warn=warn)
     axes = _axes({"spacing": spacing, "guidance": guidance, "eta": eta}, vary or [], steps)
-    slots = sampler_combinations(recipe, _listed(sampler), axes)
-    measurement = Measurement(
+    slots = wb.recipe.sampler_combinations(recipe, _listed(sampler), axes)
+    measurement = wb.runs.Measurement(
         samples=samples or recipe.evaluate.samples,
         seed=recipe.seed if seed is None else seed,
         real=real or recipe.evaluate.real,
         features=_features(features) if features else recipe.evaluate.features,
     )
-    for line in changed_origins(folder):
+    for line in wb.runs.changed_origins(folder):
         warn(line)
-    evaluator = CombinationEvaluator(folder, recipe, spec, measurement, choose_device(device), cache, warn=warn)
+    evaluator = wb.runs.CombinationEvaluator(
+        folder, recipe, spec, measurement, wb.compute.choose_device(device), cache, warn=warn
+    )
     record = TrackedEvaluation(folder, evaluator.step, tracking_uri, home, console) if track else None
 
     varied = [axis.name for axis in axes if axis.name != "steps"]
@@ -146,10 +140,8 @@ def _listed(texts: Values) -> list[str]:
     return [name.strip() for text in texts or [] for name in text.split(",") if name.strip()]
 
 
-def _axes(plain: dict[str, Values], vary: Sequence[str], steps: Values) -> list[AxisSettings]:
+def _axes(plain: dict[str, Values], vary: Sequence[str], steps: Values) -> list[wb.recipe.AxisSettings]:
     """What is varied; steps last, so that the combinations of a variant follow one another."""
-    from workbench.recipe import AxisSettings
-
     asked: dict[tuple[str, str], list[str]] = {(name, f"--{name}"): texts for name, texts in plain.items() if texts}
     for text in vary:
         field, equals, values = text.partition("=")
@@ -159,10 +151,8 @@ def _axes(plain: dict[str, Values], vary: Sequence[str], steps: Values) -> list[
         asked.setdefault((field.strip(), "--vary"), []).append(values)
     if steps:
         asked["steps", "--steps"] = steps
-    return [AxisSettings.of(field, texts, said) for (field, said), texts in asked.items()]
+    return [wb.recipe.AxisSettings.of(field, texts, said) for (field, said), texts in asked.items()]
 
 
-def _features(names: list[str]) -> tuple[Slot[FeatureExtractor], ...]:
-    from workbench.recipe import slot_of
-
-    return tuple(slot_of("features", {"use": name}, {"use": "--features"}) for name in dict.fromkeys(_listed(names)))
+def _features(names: list[str]) -> tuple[wb.recipe.Slot[wb.interfaces.FeatureExtractor], ...]:
+    return tuple(wb.recipe.slot_of("features", {"use": name}, {"use": "--features"}) for name in dict.fromkeys(_listed(names)))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+import workbench as wb
 from workbench.cli.arguments import Device, Set
 from workbench.cli.completion import complete_recipe_or_run
+from workbench.cli.display import duration
+from workbench.cli.plot import plot
 from workbench.files import is_file
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from workbench.interfaces import SampleSpec
-    from workbench.recipe import Recipe, SamplerSlot
-    from workbench.runs import CostEstimate
+from workbench.home import cache_folder, wb_home
 
 POINTS = 240
 
@@ -38,50 +38,35 @@ def explain(
     [bold]wb explain recipes/cifar10.toml --set dataset.root=data --device cpu[/]
     [bold]wb explain latest[/]
     """
-    from rich.console import Console
-    from rich.markup import escape
-
-    from workbench.compute import choose_device, describe_device
-    from workbench.home import cache_folder, wb_home
-    from workbench.recipe import warnings
-    from workbench.runs import estimate_cost
-
     console = Console(highlight=False)
     loaded, spec = _loaded(recipe, overrides or [])
-    chosen = choose_device(device)
+    chosen = wb.compute.choose_device(device)
     console.print(f"[bold]{loaded.name}[/]  {escape(loaded.description)}")
     _schedule(console, loaded)
-    for warning in warnings(loaded):
+    for warning in wb.recipe.warnings(loaded):
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     _sampler(console, "sampler", loaded.sampler, loaded)
     if loaded.evaluate.sampler is not None:
         _sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)
-    console.print(f"\n[bold]cost[/]  on {describe_device(chosen)}, measured with a few images")
-    _cost(console, loaded, estimate_cost(loaded, chosen, cache_folder(wb_home()), spec))
+    console.print(f"\n[bold]cost[/]  on {wb.compute.describe_device(chosen)}, measured with a few images")
+    _cost(console, loaded, wb.runs.estimate_cost(loaded, chosen, cache_folder(wb_home()), spec))
 
 
-def _loaded(target: str, overrides: list[str]) -> tuple[Recipe, SampleSpec | None]:
+def _loaded(target: str, overrides: list[str]) -> tuple[wb.recipe.Recipe, wb.interfaces.SampleSpec | None]:
     """The recipe, and the shape of its data if a run has stored it: changed recipes and recipe files ask their dataset."""
-    from workbench.home import cache_folder, wb_home
-    from workbench.recipe import load
-    from workbench.runs import find_run, read_run
-
     if target.endswith(".toml") or is_file(Path(target)):
-        return load(Path(target), overrides), None
+        return wb.recipe.load(Path(target), overrides), None
     home = wb_home()
-    run = find_run(home, target)
+    run = wb.runs.find_run(home, target)
     if overrides:
-        return load(run.recipe, overrides), None
-    recipe, spec = read_run(run, cache_folder(home))
+        return wb.recipe.load(run.recipe, overrides), None
+    recipe, spec = wb.runs.read_run(run, cache_folder(home))
     return recipe, spec.sample
 
 
-def _schedule(console: Console, recipe: Recipe) -> None:
-    from workbench.cli.plot import plot
-    from workbench.registry import plugin_call
-
+def _schedule(console: Console, recipe: wb.recipe.Recipe) -> None:
     schedule = recipe.schedule.component
-    with plugin_call("schedules", recipe.schedule.use, "alpha_sigma()"):
+    with wb.registry.plugin_call("schedules", recipe.schedule.use, "alpha_sigma()"):
         pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
     alpha, sigma = pairs[-1]
     console.print(
@@ -105,13 +90,11 @@ def _log_ratio(after: float, before: float) -> float:
     return math.log(after / before)
 
 
-def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> None:
-    from workbench.recipe import expected_nfe, time_grid_of
-
-    path = time_grid_of(slot, recipe.schedule.component)
+def _sampler(console: Console, key: str, slot: wb.recipe.SamplerSlot, recipe: wb.recipe.Recipe) -> None:
+    path = wb.recipe.time_grid_of(slot, recipe.schedule.component)
     times = [f"{t:.3g}" for t in path.times]
     shown = times if len(times) <= 10 else [*times[:5], "...", *times[-4:]]
-    evaluations = expected_nfe(slot, recipe.schedule.component)
+    evaluations = wb.recipe.expected_nfe(slot, recipe.schedule.component)
     guided = f", guidance {slot.guidance:g}" if slot.guidance != 1.0 else ""
     clamped = "" if slot.clamp else ", not clamped"
     console.print(
@@ -120,11 +103,7 @@ def _sampler(console: Console, key: str, slot: SamplerSlot, recipe: Recipe) -> N
     )
 
 
-def _cost(console: Console, recipe: Recipe, cost: CostEstimate) -> None:
-    from rich.table import Table
-
-    from workbench.cli.display import duration
-
+def _cost(console: Console, recipe: wb.recipe.Recipe, cost: wb.runs.CostEstimate) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     rows = [
         ("parameters", f"{cost.parameters / 1e6:.2f} million"),

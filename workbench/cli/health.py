@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import workbench as wb
 from workbench.errors import RecipeError, WeightsError, WorkbenchError
+from workbench.home import wb_home
 from workbench.registry import (
     CORE,
     Entry,
@@ -49,9 +51,7 @@ class HealthFinding:
 
 def findings(seconds: float) -> Iterator[HealthFinding]:
     """Everything, in the order in which it would be missed."""
-    from workbench.tracking import prepare_environment
-
-    prepare_environment()  # MLflow is imported by a child, which inherits the settings
+    wb.tracking.prepare_environment()  # MLflow is imported by a child, which inherits the settings
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(_library, LIBRARIES)
         found = find_plugins()
@@ -147,14 +147,11 @@ def _weights(sound: list[Entry]) -> Iterator[HealthFinding]:
 
 def _data() -> Iterator[HealthFinding]:
     """Whether the recipes at hand can be used as they are."""
-    from workbench.home import wb_home
-    from workbench.recipe import load as load_recipe
-
     if not installed("datasets"):
         yield HealthFinding("broken", "data", "datasets", "none is installed", "pip install diffusion-workbench-datasets")
     for path in sorted((wb_home() / "recipes").glob("*.toml")):
         try:
-            recipe = load_recipe(path)
+            recipe = wb.recipe.load(path)
         except RecipeError as error:
             first = error.problems[0]
             yield HealthFinding(
@@ -166,9 +163,6 @@ def _data() -> Iterator[HealthFinding]:
 
 def _store() -> HealthFinding:
     """Whether the tracking store can be read or made."""
-    from workbench.home import wb_home
-    from workbench.tracking import store_health
-
-    health = store_health(os.environ, wb_home())
+    health = wb.tracking.store_health(os.environ, wb_home())
     state: Literal["ok", "note", "broken"] = "broken" if not health.sound else "note" if health.remedy else "ok"
     return HealthFinding(state, "store", health.where, health.told, health.remedy)

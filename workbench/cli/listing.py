@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+import workbench as wb
 from workbench.cli.completion import complete_kind
 from workbench.errors import UnknownComponent
 
@@ -26,10 +27,8 @@ def list_components(
     [bold]wb list samplers[/]        one kind
     [bold]wb list --json[/]          for programs
     """
-    from workbench.registry import FIRST_PARTY, GROUPS, installed, plugin_problems
-
-    kinds = GROUPS if kind is None else (kind,)
-    entries = {each: installed(each, hidden=True) for each in kinds}
+    kinds = wb.registry.GROUPS if kind is None else (kind,)
+    entries = {each: wb.registry.installed(each, hidden=True) for each in kinds}
     if as_json:
         rows = {
             each: [
@@ -38,7 +37,7 @@ def list_components(
                     "package": entry.distribution,
                     "version": entry.version,
                     "target": entry.target,
-                    "troubles": [f"{trouble.state}: {trouble.message}" for trouble in plugin_problems(entry)],
+                    "troubles": [f"{trouble.state}: {trouble.message}" for trouble in wb.registry.plugin_problems(entry)],
                 }
                 for entry in entries[each]
             ]
@@ -47,13 +46,13 @@ def list_components(
         typer.echo(json.dumps(rows, indent=2))
         return
     if not any(entries.values()):
-        packages = " ".join(FIRST_PARTY.format(kind=each) for each in kinds)
+        packages = " ".join(wb.registry.FIRST_PARTY.format(kind=each) for each in kinds)
         raise UnknownComponent(f"nothing is installed yet: pip install {packages}")
     width = max(len(entry.name) for rows in entries.values() for entry in rows)
     for each in kinds:
         typer.echo(typer.style(each, bold=True))
         for entry in entries[each]:
             typer.echo(f"  {entry.name:<{width}}  {typer.style(f'{entry.distribution} {entry.version}', dim=True)}")
-            for trouble in plugin_problems(entry):
+            for trouble in wb.registry.plugin_problems(entry):
                 typer.echo(typer.style(f"  {'':<{width}}  {trouble.state}: {trouble.message}", fg="yellow"))
     typer.echo(typer.style("\nOne in detail: wb show NAME", dim=True))

@@ -6,24 +6,20 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
+import workbench as wb
 from workbench.cli.arguments import Device, Set
 from workbench.cli.completion import complete_recipe_or_run, complete_run
+from workbench.cli.display import Display, duration
 from workbench.cli.signals import stop_on_signals
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from workbench.cli.display import Display
-    from workbench.cli.tracked import RunTracking
-    from workbench.model import Parts
-    from workbench.progress import Stop
-    from workbench.recipe import Recipe
-    from workbench.runs import Plan, RunFolder
-    from workbench.training import Checkpoint
+from workbench.cli.tracked import RunTracking, start_tracking
+from workbench.home import cache_folder, wb_home
+from workbench.progress import Stop
 
 # For what is not sent when a run ends: it may take as long as a store that answers needs, but a stop is a stop.
 SENDING_SECONDS = 30.0
@@ -67,48 +63,36 @@ def run(
     [bold]wb run --resume latest --set train.steps=20000[/]     train a finished run longer
     [bold]wb run latest[/]                                      repeat a run exactly
     """
-    from rich.console import Console
-    from rich.markup import escape
-
-    from workbench.cli.display import Display
-    from workbench.cli.tracked import start_tracking
-    from workbench.compute import choose_device, describe_device
-    from workbench.home import cache_folder, wb_home
-    from workbench.model import assemble
-    from workbench.progress import Stop
-    from workbench.recipe import relative_paths, size_warnings, warnings
-    from workbench.runs import plan_run, record_data, record_origins
-
     # Ids and commands are copied from the screen: lines are not broken.
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
-    plan = plan_run(home, target, overrides or [], resume)
+    plan = wb.runs.plan_run(home, target, overrides or [], resume)
     for note in plan.notes:
         console.print(escape(note))
     if plan.done:
         return
     recipe, folder, source = plan.recipe, plan.folder, plan.source
-    for warning in [*warnings(recipe), *relative_paths(recipe, source), *_changed_since(folder, source)]:
+    for warning in [*wb.recipe.warnings(recipe), *wb.recipe.relative_paths(recipe, source), *_changed_since(folder, source)]:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
-    chosen = choose_device(device)
-    console.print(f"[bold]{recipe.name}[/]  {describe_device(chosen)}  home {escape(str(home))}")
+    chosen = wb.compute.choose_device(device)
+    console.print(f"[bold]{recipe.name}[/]  {wb.compute.describe_device(chosen)}  home {escape(str(home))}")
 
     def warn(text: str) -> None:
         console.print(f"[yellow]{escape(text)}[/]")
 
     stop = Stop()
     with Display(console) as display:
-        parts = assemble(recipe, chosen, cache_folder(home), display.data)
+        parts = wb.model.assemble(recipe, chosen, cache_folder(home), display.data)
         _tell_parts(console, parts)
         for line in _changed_data(folder, source, parts):
             warn(line)
-        for warning in size_warnings(recipe, len(parts.train)):
+        for warning in wb.recipe.size_warnings(recipe, len(parts.train)):
             console.print(f"[yellow]warning:[/] {escape(warning)}")
         run_folder = folder or _new_run(home, recipe)
         with run_folder.writing():
-            for line in record_data(run_folder, parts):
+            for line in wb.runs.record_data(run_folder, parts):
                 warn(line)
             plan.apply()
-            record_origins(run_folder, recipe)
+            wb.runs.record_origins(run_folder, recipe)
             record = start_tracking(run_folder, parts, source, tracking_uri, home, warn, send=track)
             console.print(f"run [bold]{escape(run_folder.id)}[/]  in {escape(str(run_folder.path))}")
             status, unsent = "failed", 0
@@ -125,42 +109,31 @@ def run(
         sys.exit(128 + (stop.signal or signal.SIGINT))
 
 
-def _changed_since(folder: RunFolder | None, source: Path) -> list[str]:
+def _changed_since(folder: wb.runs.RunFolder | None, source: Path) -> list[str]:
     """What is no longer the code it was, where a run goes on or is repeated."""
-    from workbench.runs import changed_origins
-
     run = folder or _repeated(source)
-    return [] if run is None else changed_origins(run)
+    return [] if run is None else wb.runs.changed_origins(run)
 
 
-def _changed_data(folder: RunFolder | None, source: Path, parts: Parts) -> list[str]:
+def _changed_data(folder: wb.runs.RunFolder | None, source: Path, parts: wb.model.Parts) -> list[str]:
     """How the data differ from those of the run that is repeated; for a resumed one `record_data` compares them."""
-    from workbench.runs import changed_data
-
     run = None if folder is not None else _repeated(source)
-    return [] if run is None else changed_data(run, parts)
+    return [] if run is None else wb.runs.changed_data(run, parts)
 
 
-def _repeated(source: Path) -> RunFolder | None:
+def _repeated(source: Path) -> wb.runs.RunFolder | None:
     """The run whose stored recipe is run again, if there is one."""
-    from workbench.runs import RunFolder
-
-    run = RunFolder(source.parent)
+    run = wb.runs.RunFolder(source.parent)
     return run if source == run.recipe and (run.path / "run.json").is_file() else None
 
 
-def _new_run(home: Path, recipe: Recipe) -> RunFolder:
-    from workbench.recipe import save
-    from workbench.runs import create_run
-
-    folder = create_run(home, recipe.name)
-    save(recipe, folder.recipe)
+def _new_run(home: Path, recipe: wb.recipe.Recipe) -> wb.runs.RunFolder:
+    folder = wb.runs.create_run(home, recipe.name)
+    wb.recipe.save(recipe, folder.recipe)
     return folder
 
 
-def _tell_parts(console: Console, parts: Parts) -> None:
-    from rich.markup import escape
-
+def _tell_parts(console: Console, parts: wb.model.Parts) -> None:
     told = parts.train.provenance
     millions = sum(each.numel() for each in parts.network.parameters()) / 1e6
     console.print(
@@ -174,39 +147,40 @@ def _tell_parts(console: Console, parts: Parts) -> None:
 
 
 def _go(
-    parts: Parts,
-    folder: RunFolder,
-    plan: Plan,
+    parts: wb.model.Parts,
+    folder: wb.runs.RunFolder,
+    plan: wb.runs.Plan,
     record: RunTracking,
     stop: Stop,
     display: Display,
     console: Console,
     warn: Callable[[str], None],
 ) -> str:
-    from workbench.runs import record_run
-    from workbench.training import latest_checkpoint, train
-
     def report_stop() -> None:
         console.print("[yellow]stopping with a checkpoint; once more to stop at once[/]")
 
     phase = "killed"
     with stop_on_signals(stop, report_stop):
-        resume = plan.checkpoint(latest_checkpoint(folder.checkpoints, warn))
+        resume = plan.checkpoint(wb.training.latest_checkpoint(folder.checkpoints, warn))
         if resume is not None:
             _tell_resumed(console, parts, folder, resume, warn)
             folder.update(status="RUNNING")
-        steps = train(parts, folder.checkpoints, resume=resume, stop=stop, run=folder.id, recorded=folder.recorded)
-        for moment in record_run(steps, folder, record.tracker, warn):
+        steps = wb.training.train(parts, folder.checkpoints, resume=resume, stop=stop, run=folder.id, recorded=folder.recorded)
+        for moment in wb.runs.record_run(steps, folder, record.tracker, warn):
             display.show(moment)
             phase = moment.phase
     return phase
 
 
-def _tell_resumed(console: Console, parts: Parts, folder: RunFolder, resume: Checkpoint, warn: Callable[[str], None]) -> None:
+def _tell_resumed(
+    console: Console,
+    parts: wb.model.Parts,
+    folder: wb.runs.RunFolder,
+    resume: wb.training.Checkpoint,
+    warn: Callable[[str], None],
+) -> None:
     """From where a run goes on, and how far it will agree with one that was not interrupted."""
-    from workbench.training import compare_environment
-
-    agreed = compare_environment(resume, parts)
+    agreed = wb.training.compare_environment(resume, parts)
     console.print(f"resuming from step {resume.state.step}; determinism: {agreed.describe()}")
     folder.update(determinism={"level": agreed.level, "reasons": list(agreed.reasons)})
     lost = resume.state.recorded - folder.recorded()
@@ -214,16 +188,11 @@ def _tell_resumed(console: Console, parts: Parts, folder: RunFolder, resume: Che
         warn(f"{lost:,} numbers that were recorded before this checkpoint are not in the run's journal any more")
 
 
-def _tell_end(console: Console, folder: RunFolder, status: str) -> None:
-    from rich.markup import escape
-
-    from workbench.cli.display import duration
-    from workbench.runs import measure_durations
-
+def _tell_end(console: Console, folder: wb.runs.RunFolder, status: str) -> None:
     if status == "killed":
         console.print(f"stopped at step {folder.info()['step']}; resume it: [bold]wb run --resume {escape(folder.id)}[/]")
         return
-    told = measure_durations(folder)
+    told = wb.runs.measure_durations(folder)
     console.print(
         f"[green]finished[/]  training {duration(told.training)}, evaluation {duration(told.evaluation)} ({told.share:.0%})  "
         f"pictures in {escape(str(folder.pictures))}"

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import workbench as wb
 from workbench.cli.arguments import Device, Force, RunName
 from workbench.cli.completion import complete_component
+from workbench.cli.display import ImageBar
+from workbench.cli.outputs import check_free, output_folder, picture_file
+from workbench.cli.sampler_options import sampler_of
 from workbench.errors import CombinationError
+from workbench.files import atomic_write, storage_errors
+from workbench.home import cache_folder, wb_home
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from workbench.recipe import Recipe
 
 
 def sample(
@@ -64,51 +68,41 @@ def sample(
     """
     import torch
 
-    from workbench.cli.display import ImageBar
-    from workbench.cli.outputs import picture_file
-    from workbench.cli.sampler_options import sampler_of
-    from workbench.compute import DRAWING, choose_device, explain_out_of_memory
-    from workbench.evaluation import grid, to_uint8
-    from workbench.files import atomic_write
-    from workbench.home import cache_folder, wb_home
-    from workbench.recipe import variant
-    from workbench.runs import find_run, load_generator, read_run
-
     out = picture_file(out, "samples.png", force=force)
     if separate is not None:
         _check_separate(separate, force=force)
     home = wb_home()
-    folder = find_run(home, run)
-    recipe, spec = read_run(folder, cache_folder(home), warn=lambda text: typer.echo(f"warning: {text}", err=True))
+    folder = wb.runs.find_run(home, run)
+    recipe, spec = wb.runs.read_run(folder, cache_folder(home), warn=lambda text: typer.echo(f"warning: {text}", err=True))
     options = {"use": sampler, "steps": steps, "guidance": guidance, "spacing": spacing, "eta": eta}
     slot = sampler_of(recipe, options, settings or [])
-    drawer, step = load_generator(folder, recipe, spec.sample, choose_device(device))
+    drawer, step = wb.runs.load_generator(folder, recipe, spec.sample, wb.compute.choose_device(device))
     labels = _labels(recipe, spec.sample.classes, label, number)
-    batches, name = [], f"{variant(slot)}, {slot.steps} steps"
+    batches, name = [], f"{wb.recipe.variant(slot)}, {slot.steps} steps"
     with ImageBar(name, number) as bar:
         for start in range(0, number, batch_size):
             index = range(start, min(start + batch_size, number))
-            with explain_out_of_memory(DRAWING, min(batch_size, number)):
+            with wb.compute.explain_out_of_memory(wb.compute.DRAWING, min(batch_size, number)):
                 batches.append(
-                    to_uint8(drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop]))
+                    wb.evaluation.to_uint8(
+                        drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop])
+                    )
                 )
             bar.show(index.stop)
     images = torch.cat(batches)
     with atomic_write(out) as beside:
-        grid(images, max(1, round(number**0.5))).save(beside)
+        wb.evaluation.grid(images, max(1, round(number**0.5))).save(beside)
     if separate is not None:
         _write_each(images, separate)
     typer.echo(f"{out}: {number} images of {folder.id} at step {step} ({name}, {drawer.evaluations} network evaluations each)")
 
 
 def _check_separate(folder: Path, *, force: bool) -> None:
-    from workbench.cli.outputs import check_free, output_folder
-
     output_folder(folder)
     check_free(sorted(folder.glob(f"{'[0-9]' * 6}.png"))[:1], force=force)  # no mixture of two calls
 
 
-def _labels(recipe: Recipe, classes: tuple[str, ...], label: str | None, number: int) -> Tensor | None:
+def _labels(recipe: wb.recipe.Recipe, classes: tuple[str, ...], label: str | None, number: int) -> Tensor | None:
     import torch
 
     if not recipe.train.condition:
@@ -124,8 +118,6 @@ def _labels(recipe: Recipe, classes: tuple[str, ...], label: str | None, number:
 
 def _write_each(images: Tensor, folder: Path) -> None:
     from torchvision.transforms.functional import to_pil_image
-
-    from workbench.files import storage_errors
 
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

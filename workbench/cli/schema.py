@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+import workbench as wb
 from workbench.cli.arguments import Force
+from workbench.cli.outputs import output_file
+from workbench.files import write_text
 
 
 def schema(
@@ -23,13 +26,9 @@ def schema(
 
     Recipes name it in their first line, [dim]#:schema ./recipe.schema.json[/], which editors with TOML support (Even Better TOML, taplo) follow.
     """
-    from workbench.cli.outputs import output_file
-    from workbench.files import write_text
-    from workbench.recipe import schema as recipe_schema
-
     if out is not None:
         output_file(out, force=force)
-    text = json.dumps(recipe_schema(), indent=2)
+    text = json.dumps(wb.recipe.schema(), indent=2)
     if out is None:
         typer.echo(text)
     else:

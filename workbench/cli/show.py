@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
 
+import workbench as wb
 from workbench.cli.completion import complete_component_or_table
+from workbench.cli.nearest import nearest_components
 from workbench.errors import UnknownComponent
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
-    from rich.console import Console
-
-    from workbench.registry import Entry, Kind
 
 
 def show(
@@ -38,59 +41,42 @@ def show(
     [bold]wb show train[/]
     [bold]wb show diffusion-workbench-samplers:ddim[/]   if several packages offer a `ddim`
     """
-    from rich.console import Console
-
-    from workbench.recipe import CORE_TABLES
-    from workbench.registry import GROUPS, installed
-
-    found = [(kind, entry) for kind in GROUPS for entry in installed(kind) if name in (entry.name, entry.qualified)]
-    if not found and name not in CORE_TABLES:
-        from workbench.cli.nearest import nearest_components
-
+    found = [
+        (kind, entry)
+        for kind in wb.registry.GROUPS
+        for entry in wb.registry.installed(kind)
+        if name in (entry.name, entry.qualified)
+    ]
+    if not found and name not in wb.recipe.CORE_TABLES:
         raise UnknownComponent(
-            f"no component is called {name!r:.80}{nearest_components(name)}  (wb list; tables: {', '.join(CORE_TABLES)})"
+            f"no component is called {name!r:.80}{nearest_components(name)}  (wb list; tables: {', '.join(wb.recipe.CORE_TABLES)})"
         )
     console = Console(highlight=False)
-    if name in CORE_TABLES:
+    if name in wb.recipe.CORE_TABLES:
         _show_table(console, name)
     for kind, entry in found:
         _show_component(console, kind, entry)
 
 
 def _show_table(console: Console, name: str) -> None:
-    from rich.markup import escape
-    from rich.padding import Padding
-
-    from workbench.recipe import CORE_TABLES
-
     where = "keys outside of tables" if name == "recipe" else f"table \\[{name}] of recipes"
     console.print(f"[bold]{name}[/]  [dim]{where}, part of the core[/]\n")
-    console.print(Padding(escape(inspect.getdoc(CORE_TABLES[name]) or ""), (0, 2)))
-    _print_fields(console, CORE_TABLES[name])
+    console.print(Padding(escape(inspect.getdoc(wb.recipe.CORE_TABLES[name]) or ""), (0, 2)))
+    _print_fields(console, wb.recipe.CORE_TABLES[name])
 
 
-def _show_component(console: Console, kind: Kind, entry: Entry) -> None:
-    from rich.markup import escape
-    from rich.padding import Padding
-
-    from workbench.recipe import CORE_TABLES
-    from workbench.registry import load, plugin_call
-
-    cls = load(kind, entry.qualified)
+def _show_component(console: Console, kind: wb.registry.Kind, entry: wb.registry.Entry) -> None:
+    cls = wb.registry.load(kind, entry.qualified)
     console.print(f"[bold]{entry.name}[/]  [dim]{kind.removesuffix('s')} from {entry.distribution} {entry.version}[/]\n")
     console.print(Padding(escape(inspect.getdoc(cls) or ""), (0, 2)))
-    with plugin_call(kind, entry.qualified, "describing its fields"):
+    with wb.registry.plugin_call(kind, entry.qualified, "describing its fields"):
         _print_fields(console, cls)
     if kind == "samplers":
         console.print("  [dim]Fields that every sampler has:[/]")
-        _print_fields(console, CORE_TABLES["sampler"])
+        _print_fields(console, wb.recipe.CORE_TABLES["sampler"])
 
 
 def _print_fields(console: Console, cls: type[BaseModel]) -> None:
-    from rich.markup import escape
-    from rich.padding import Padding
-    from rich.table import Table
-
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for heading in ("field", "type", "default", "meaning"):
         table.add_column(heading, overflow="fold")

@@ -6,10 +6,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from workbench.progress import Stop
+from workbench.progress import Stop
 
 Handler = Callable[[int, FrameType | None], object]
 

@@ -6,16 +6,17 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
+import workbench as wb
 from workbench.cli.completion import complete_run
+from workbench.cli.tracked import describe_afterwards, describe_end, store_tracking_uri, tracking_uri_of
+from workbench.errors import WorkbenchError
+from workbench.home import wb_home
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from rich.console import Console
-
-    from workbench.runs import RunFolder
-    from workbench.sweep import SweepFolder
 
 
 def sync(
@@ -47,21 +48,12 @@ def sync(
     [bold]wb sync latest --tracking-uri http://localhost:5000[/]
     [bold]wb sync latest --experiment NAME[/]                   if the experiment was deleted
     """
-    from rich.console import Console
-    from rich.markup import escape
-
-    from workbench.errors import WorkbenchError
-    from workbench.home import wb_home
-    from workbench.runs import find_run, list_runs
-    from workbench.sweep import list_sweeps
-    from workbench.tracking import relocate_store
-
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
-    if moved := relocate_store(home):
+    if moved := wb.tracking.relocate_store(home):
         console.print(f"this home has moved: {moved} artifact locations in its MLflow database lead here again")
     # Sweeps first: their trials stand under them.
-    every: list[RunFolder | SweepFolder] = [*list_sweeps(home), *list_runs(home)]
-    folders = [find_run(home, each) for each in runs] if runs else [each for each in every if _waits(each)]
+    every: list[wb.runs.RunFolder | wb.sweep.SweepFolder] = [*wb.sweep.list_sweeps(home), *wb.runs.list_runs(home)]
+    folders = [wb.runs.find_run(home, each) for each in runs] if runs else [each for each in every if _waits(each)]
     left = 0
     for folder in folders:
         try:
@@ -75,7 +67,7 @@ def sync(
         raise typer.Exit(1)
 
 
-def _waits(folder: RunFolder | SweepFolder) -> bool:
+def _waits(folder: wb.runs.RunFolder | wb.sweep.SweepFolder) -> bool:
     """True if a run or sweep that is, or once was, tracked has something that did not arrive."""
     if not (folder.path / "journal.sqlite").exists():
         return False
@@ -83,21 +75,16 @@ def _waits(folder: RunFolder | SweepFolder) -> bool:
         return journal.meta("uri") is not None and journal.unsent() + journal.refusals() > 0
 
 
-def _send(folder: RunFolder | SweepFolder, option: str | None, experiment: str | None, home: Path, console: Console) -> int:
+def _send(
+    folder: wb.runs.RunFolder | wb.sweep.SweepFolder, option: str | None, experiment: str | None, home: Path, console: Console
+) -> int:
     """Send what one journal holds; how many of its records have not arrived."""
-    from rich.markup import escape
-
-    from workbench.cli.tracked import describe_afterwards, describe_end, store_tracking_uri, tracking_uri_of
-    from workbench.recipe import load_stored
-    from workbench.runs import RunFolder
-    from workbench.tracking import Outbox, send_pending
-
-    recipe = load_stored(folder.recipe, None)
+    recipe = wb.recipe.load_stored(folder.recipe, None)
     with closing(folder.journal()) as journal:
         uri = tracking_uri_of(folder, recipe, option, home, journal)
         store_tracking_uri(journal, uri, home)
-        if isinstance(folder, RunFolder):
-            outbox = Outbox(journal, folder.pictures)
+        if isinstance(folder, wb.runs.RunFolder):
+            outbox = wb.tracking.Outbox(journal, folder.pictures)
             if not journal.meta("described"):
                 describe_afterwards(folder, recipe, outbox)
                 journal.set_meta(described="yes", experiment=recipe.tracking.experiment)
@@ -105,9 +92,9 @@ def _send(folder: RunFolder | SweepFolder, option: str | None, experiment: str |
         if experiment not in (None, journal.meta("experiment")):
             journal.set_meta(experiment=experiment)
             journal.forget_sending()
-        if not isinstance(folder, RunFolder) or folder.status() != "RUNNING":
+        if not isinstance(folder, wb.runs.RunFolder) or folder.status() != "RUNNING":
             journal.retry_refused()
-        sent = send_pending(journal, uri, journal.meta("experiment") or recipe.tracking.experiment, home)
+        sent = wb.tracking.send_pending(journal, uri, journal.meta("experiment") or recipe.tracking.experiment, home)
         left, refused = journal.unsent(), journal.refusals()
         console.print(
             f"{escape(folder.path.name)}  {sent:,} sent"

@@ -5,16 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from workbench.interfaces import Tracker
-    from workbench.journal import Journal
-    from workbench.model import Parts
-    from workbench.recipe import Recipe
-    from workbench.runs import RunFolder
-    from workbench.sweep import SweepFolder
-    from workbench.tracking import Drainer, Outbox
+import workbench as wb
+from workbench.journal import Journal
+from workbench.secrets import mask_password
 
 ENDS = ("finished", "killed", "failed")
 
@@ -25,7 +19,7 @@ FIRST_STEP_SECONDS = 10.0
 class RunTracking:
     """A run's tracker, and what sends for it; without a drainer, everything waits in the journal for `wb sync`."""
 
-    def __init__(self, tracker: Tracker, journal: Journal, drainer: Drainer | None) -> None:
+    def __init__(self, tracker: wb.interfaces.Tracker, journal: Journal, drainer: wb.tracking.Drainer | None) -> None:
         self.tracker, self._journal, self._drainer = tracker, journal, drainer
 
     def close(self, seconds: float) -> int:
@@ -39,8 +33,8 @@ class RunTracking:
 
 
 def start_tracking(
-    folder: RunFolder,
-    parts: Parts,
+    folder: wb.runs.RunFolder,
+    parts: wb.model.Parts,
     source: Path,
     option: str | None,
     home: Path,
@@ -54,31 +48,27 @@ def start_tracking(
     `option` is the store that was asked for, `tags` are further ones. TrackingError only where the store is none that there could be; one
     that is away is waited for.
     """
-    from workbench.compute import describe_device
-    from workbench.recipe import decisive_settings, origins_of
-    from workbench.tracking import Drainer, Outbox, run_facts
-
     recipe, journal, drainer = parts.recipe, folder.journal(), None
     uri = tracking_uri_of(folder, recipe, option, home, journal) if send else ""
     if send:
         store_tracking_uri(journal, uri, home)
-    tracker = Outbox(journal, folder.pictures)
-    used = origins_of(recipe)
+    tracker = wb.tracking.Outbox(journal, folder.pictures)
+    used = wb.recipe.origins_of(recipe)
     hashes = {f"wb.hash.{origin.distribution}": origin.sha256 for origin in used}
     if journal.meta("described"):
         tracker.tags(hashes | _changed(folder))
         tracker.artifact(folder.recipe)  # sent again where it has changed
     else:
-        tracker.params(decisive_settings(recipe))
+        tracker.params(wb.recipe.decisive_settings(recipe))
         tracker.tags(
             {
-                **run_facts({origin.distribution: origin.version for origin in used}, source.absolute()),
+                **wb.tracking.run_facts({origin.distribution: origin.version for origin in used}, source.absolute()),
                 **hashes,
                 "mlflow.source.name": str(source),
                 "wb.recipe": recipe.name,
                 **({"mlflow.note.content": recipe.description} if recipe.description else {}),
                 "wb.data": parts.train.provenance.source,
-                "wb.device": describe_device(parts.device),
+                "wb.device": wb.compute.describe_device(parts.device),
                 "wb.precision": parts.compute.describe(),
                 **(tags or {}),
             }
@@ -91,11 +81,11 @@ def start_tracking(
         journal.set_meta(described="yes", experiment=recipe.tracking.experiment)
     if send:
         experiment = journal.meta("experiment") or recipe.tracking.experiment
-        drainer = Drainer(folder.journal, uri, experiment, home, warn, FIRST_STEP_SECONDS)
+        drainer = wb.tracking.Drainer(folder.journal, uri, experiment, home, warn, FIRST_STEP_SECONDS)
     return RunTracking(tracker, journal, drainer)
 
 
-def _changed(folder: RunFolder) -> dict[str, str]:
+def _changed(folder: wb.runs.RunFolder) -> dict[str, str]:
     """Tags of the recipe fields that changed when the run was resumed: a store does not let params change."""
     return {
         f"wb.changed.{key}": f"{old} -> {new} at step {entry['step']}"
@@ -104,12 +94,9 @@ def _changed(folder: RunFolder) -> dict[str, str]:
     }
 
 
-def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> None:
+def describe_afterwards(folder: wb.runs.RunFolder, recipe: wb.recipe.Recipe, outbox: wb.tracking.Outbox) -> None:
     """Write down, from its folder, what an earlier version with --no-track did not: all but versions and machine of that time."""
-    from workbench.recipe import decisive_settings
-    from workbench.runs import final_weight_files
-
-    outbox.params(decisive_settings(recipe))
+    outbox.params(wb.recipe.decisive_settings(recipe))
     components = folder.info().get("components", [])
     outbox.tags(
         {
@@ -128,11 +115,11 @@ def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> No
             outbox.artifact(path, "pictures")
     if (folder.path / "cards.json").is_file():
         outbox.artifact(folder.path / "cards.json")
-    for path in final_weight_files(folder) if folder.status() == "FINISHED" else []:
+    for path in wb.runs.final_weight_files(folder) if folder.status() == "FINISHED" else []:
         outbox.artifact(path, "checkpoint")
 
 
-def describe_end(folder: RunFolder, journal: Journal, outbox: Outbox) -> None:
+def describe_end(folder: wb.runs.RunFolder, journal: Journal, outbox: wb.tracking.Outbox) -> None:
     """Write down how a run ended that could not do so itself: it was killed, or not tracked by an earlier version."""
     status, events = folder.status(), journal.events()
     if status == "RUNNING":
@@ -144,23 +131,20 @@ def describe_end(folder: RunFolder, journal: Journal, outbox: Outbox) -> None:
         outbox.finish(status)
 
 
-def tracking_uri_of(folder: RunFolder | SweepFolder, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:
+def tracking_uri_of(
+    folder: wb.runs.RunFolder | wb.sweep.SweepFolder, recipe: wb.recipe.Recipe, option: str | None, home: Path, journal: Journal
+) -> str:
     """The URI of the store that a run goes to: the one it has gone to so far, if nobody asks for another."""
-    from workbench.secrets import mask_password
-    from workbench.tracking import check_uri, resolve_uri
-
     earlier = folder.info().get("tracking")  # of a run that was begun before there were journals
     if earlier and journal.meta("tracking_run") is None:
         journal.set_meta(
             uri=mask_password(earlier["uri"]), tracking_run=earlier["run_id"], tracking_store=mask_password(earlier["uri"])
         )
-    uri = resolve_uri(journal.meta("uri"), option, os.environ, recipe.tracking.uri, home)
-    check_uri(uri)
+    uri = wb.tracking.resolve_uri(journal.meta("uri"), option, os.environ, recipe.tracking.uri, home)
+    wb.tracking.check_uri(uri)
     return uri
 
 
 def store_tracking_uri(journal: Journal, uri: str, home: Path) -> None:
     """Write down where a run goes, without a password."""
-    from workbench.tracking import store_name
-
-    journal.set_meta(uri=store_name(uri, home))
+    journal.set_meta(uri=wb.tracking.store_name(uri, home))

@@ -18,8 +18,12 @@ from typing import Annotated
 
 import typer
 
+import workbench as wb
 from workbench.cli.signals import hangup_signals
 from workbench.errors import TrackingError
+from workbench.home import wb_home
+from workbench.secrets import mask_password
+from workbench.sqlite import sqlite_path
 
 HOST = "127.0.0.1"
 
@@ -46,36 +50,24 @@ def ui(
     [bold]wb ui --port 5050[/]
     [bold]wb ui --host 0.0.0.0 --expose[/]      for everybody who reaches this machine; there is no password
     """
-    from workbench.home import wb_home
-    from workbench.sqlite import sqlite_path
-    from workbench.tracking import (
-        artifact_root,
-        check_uri,
-        default_uri,
-        mask_password,
-        prepare_environment,
-        relocate_store,
-        tracking_uri as resolve,
-    )
-
     home = wb_home()
     _check_exposure(host, port, expose)
-    uri = resolve(tracking_uri, os.environ, None, home)
-    check_uri(uri)
+    uri = wb.tracking.tracking_uri(tracking_uri, os.environ, None, home)
+    wb.tracking.check_uri(uri)
     if uri.startswith(("http://", "https://")):
         typer.echo(f"the runs are on a server: open {mask_password(uri).rstrip('/')}{_charts(uri, home)}")
         return
     path = sqlite_path(uri)
     if path is not None and not path.exists():
         raise TrackingError(f"no runs are recorded in {path} yet: wb run recipes/cars_linear.toml")
-    if uri == default_uri(home):
-        relocate_store(home)
+    if uri == wb.tracking.default_uri(home):
+        wb.tracking.relocate_store(home)
     chosen = _free_port(host, port)
     if chosen != port:
         typer.echo(f"port {port} is in use, taking {chosen}")
-    prepare_environment()
+    wb.tracking.prepare_environment()
     typer.echo("starting the MLflow server ...")
-    root = artifact_root(uri, home) or home / "mlflow" / "artifacts"
+    root = wb.tracking.artifact_root(uri, home) or home / "mlflow" / "artifacts"
     command = server_command(root.as_uri(), host, chosen)
     with _server(command, server_environment(uri, allowed_hosts(host, chosen))) as server:
         link = f"http://{_in_url(host)}:{chosen}{_charts(uri, home)}"  # read while the server starts, which takes seconds
@@ -162,10 +154,8 @@ def _addresses() -> list[str]:
 
 def _charts(uri: str, home: Path) -> str:
     """The path of the page with the charts; without one where the store does not take a view, since the UI works nevertheless."""
-    from workbench.tracking import open_view
-
     try:
-        return open_view(uri, home)
+        return wb.tracking.open_view(uri, home)
     except TrackingError as error:
         typer.echo(f"the link leads to MLflow's start page: {error}", err=True)
         return ""

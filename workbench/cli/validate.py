@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+import workbench as wb
 from workbench.cli.arguments import RecipePath, Set
 
 
@@ -15,10 +16,8 @@ def validate(recipe: RecipePath, overrides: Set = None) -> None:
     [bold]wb validate recipes/cars_linear.toml[/]
     [bold]wb validate recipes/cars_photos.toml --set dataset.root=photos[/]
     """
-    from workbench.recipe import count_images, load, size_warnings, warnings
-
-    checked = load(Path(recipe), overrides or [])
-    for warning in [*warnings(checked), *size_warnings(checked, count_images(checked))]:
+    checked = wb.recipe.load(Path(recipe), overrides or [])
+    for warning in [*wb.recipe.warnings(checked), *wb.recipe.size_warnings(checked, wb.recipe.count_images(checked))]:
         typer.echo(f"{typer.style('warning:', fg='yellow')} {warning}", err=True)
     parts = f"{checked.dataset.use}, {checked.schedule.use}, {checked.denoiser.use}, {checked.parameterization}, {checked.sampler.use}"
     typer.echo(f"{recipe}: ok ({checked.name}: {parts}; {checked.train.steps} steps)")

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+import workbench as wb
 from workbench.errors import ComponentError, UnknownComponent
 
 weights = typer.Typer(
@@ -38,8 +40,6 @@ def get(
 
     [bold]wb weights get inception[/]      95 MB; HTTPS_PROXY and its like are followed
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
     chosen = _chosen(extractor)
     with Progress(TextColumn(extractor), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task(extractor)
@@ -61,14 +61,11 @@ def add(
 
 
 def _extractors() -> dict[str, Any]:
-    from workbench.interfaces import HasWeights
-    from workbench.registry import installed, load
-
     found = {}
-    for entry in installed("features"):
+    for entry in wb.registry.installed("features"):
         with contextlib.suppress(ComponentError):  # a broken plugin must not keep the others' weights from being seen to
-            found[entry.name] = load("features", entry.qualified)
-    return {name: extractor for name, extractor in found.items() if isinstance(extractor, HasWeights)}
+            found[entry.name] = wb.registry.load("features", entry.qualified)
+    return {name: extractor for name, extractor in found.items() if isinstance(extractor, wb.interfaces.HasWeights)}
 
 
 def _chosen(name: str) -> Any:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+import workbench as wb
 from workbench.cli.display import PlainProgress, duration, number
-
-if TYPE_CHECKING:
-    from workbench.runs import CombinationResult
 
 
 class EvaluationBar:
@@ -42,7 +39,9 @@ class EvaluationBar:
             told = f"stopped: {self._finished} of {self._combinations} new combinations are kept; the same command goes on"
             self._console.print(f"[yellow]{told}[/]")
 
-    def follow(self, name: str, cost: int, measure: Callable[[Callable[[int], None]], CombinationResult]) -> CombinationResult:
+    def follow(
+        self, name: str, cost: int, measure: Callable[[Callable[[int], None]], wb.runs.CombinationResult]
+    ) -> wb.runs.CombinationResult:
         """Show `measure` while it goes; it is given whom to tell of the images drawn, of `cost` network evaluations each."""
         self._bar.update(self._task, description=f"{self._finished + 1}/{self._combinations}  {escape(name)}")
         evaluation = measure(lambda done: self._show(name, self._before + done * cost))

@@ -6,25 +6,19 @@ import functools
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 
+import workbench as wb
 from workbench.cli.tracked import tracking_uri_of
 from workbench.errors import TrackingError, WorkbenchError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from workbench.interfaces import RunStatus
-    from workbench.runs import CombinationResult, RunFolder
-    from workbench.tracking import MlflowTracker
 
 
 class TrackedEvaluation:
     """Adds child runs and pictures to a training run; a store that fails is told of once and left alone."""
 
-    def __init__(self, run: RunFolder, step: int, uri: str | None, home: Path, console: Console) -> None:
+    def __init__(self, run: wb.runs.RunFolder, step: int, uri: str | None, home: Path, console: Console) -> None:
         self._run, self._step, self._home, self._console = run, step, home, console
         self._uri, self._parent_id = "", ""
         try:
@@ -37,12 +31,10 @@ class TrackedEvaluation:
                     f"the training run is not in MLflow (wb sync {run.id}), so its evaluations are kept in its folder only"
                 )
 
-    def combination(self, name: str, evaluation: CombinationResult) -> None:
+    def combination(self, name: str, evaluation: wb.runs.CombinationResult) -> None:
         """A child run for a combination, unless it has one already."""
-        from workbench.tracking import is_same_store
-
         known = (evaluation.tracking or {}).get("uri")
-        if known is None or not is_same_store(known, self._uri, self._home):
+        if known is None or not wb.tracking.is_same_store(known, self._uri, self._home):
             self._guarded(lambda: self._combination(name, evaluation))
 
     def pictures(self, pictures: Mapping[str, Path]) -> None:
@@ -50,17 +42,14 @@ class TrackedEvaluation:
         self._guarded(lambda: self._pictures(pictures))
 
     @functools.cached_property
-    def _parent(self) -> MlflowTracker:
+    def _parent(self) -> wb.tracking.MlflowTracker:
         # Opened when there is something to record: MLflow takes seconds to import.
-        from workbench.tracking import find_recorded_run
 
-        return find_recorded_run(self._uri, self._parent_id, self._home)
+        return wb.tracking.find_recorded_run(self._uri, self._parent_id, self._home)
 
-    def _combination(self, name: str, found: CombinationResult) -> None:
-        from workbench.tracking import child_of, store_name
-
-        child = child_of(self._parent, name)
-        status: RunStatus = "KILLED"
+    def _combination(self, name: str, found: wb.runs.CombinationResult) -> None:
+        child = wb.tracking.child_of(self._parent, name)
+        status: wb.interfaces.RunStatus = "KILLED"
         try:
             seed = next(iter(found.cards.values()))["seed"]
             fields = {f"sampler.{field}": value for field, value in found.slot.table().items()}
@@ -73,7 +62,7 @@ class TrackedEvaluation:
             status = "FINISHED"
         finally:
             child.finish(status)
-        found.note_tracking(store_name(self._uri, self._home), child.run_id)
+        found.note_tracking(wb.tracking.store_name(self._uri, self._home), child.run_id)
 
     def _pictures(self, pictures: Mapping[str, Path]) -> None:
         from PIL import Image
@@ -96,16 +85,14 @@ class TrackedEvaluation:
         self._console.print(f"[yellow]{escape(text)}[/]")
 
 
-def _place(run: RunFolder, option: str | None, home: Path) -> tuple[str, str]:
+def _place(run: wb.runs.RunFolder, option: str | None, home: Path) -> tuple[str, str]:
     """The store of a run, and its id there; no id where it has not been sent."""
-    from workbench.recipe import load_stored
-
     with closing(run.journal()) as journal:
-        uri = tracking_uri_of(run, load_stored(run.recipe, None), option, home, journal)
+        uri = tracking_uri_of(run, wb.recipe.load_stored(run.recipe, None), option, home, journal)
         return uri, journal.meta("tracking_run") or ""
 
 
-def _speed(found: CombinationResult) -> dict[str, float]:
+def _speed(found: wb.runs.CombinationResult) -> dict[str, float]:
     return {
         "eval/sampling_seconds": found.seconds,
         "eval/samples_per_second": found.samples / found.seconds,

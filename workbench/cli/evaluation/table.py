@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from rich.markup import escape
+from rich.table import Table
 
-    from workbench.runs import CombinationResult
+import workbench as wb
+from workbench.cli.display import number, with_error
 
 
 @dataclass(frozen=True)
 class Row:
     """A combination with its names, and whether no other has both fewer evaluations and a smaller distance."""
 
-    evaluation: CombinationResult
+    evaluation: wb.runs.CombinationResult
     variant: str  # "ddim eta=1": a curve of the plot
     pareto: bool
 
@@ -27,14 +28,11 @@ class Row:
         return f"{self.variant} {self.evaluation.slot.steps} steps"
 
 
-def rows_of(evaluations: Sequence[CombinationResult], varied: Sequence[str], metric: str) -> list[Row]:
+def rows_of(evaluations: Sequence[wb.runs.CombinationResult], varied: Sequence[str], metric: str) -> list[Row]:
     """Rows by variant in the order they were asked for, and within each from few evaluations to many."""
-    from workbench.metrics import pareto_optimal
-    from workbench.recipe import variant
-
-    names = [variant(each.slot, varied) for each in evaluations]
+    names = [wb.recipe.variant(each.slot, varied) for each in evaluations]
     order = sorted(range(len(evaluations)), key=lambda i: (names.index(names[i]), evaluations[i].nfe, i))
-    front = pareto_optimal([(evaluations[i].nfe, evaluations[i].metrics[metric]) for i in order])
+    front = wb.metrics.pareto_optimal([(evaluations[i].nfe, evaluations[i].metrics[metric]) for i in order])
     return [Row(evaluations[i], names[i], k in front) for k, i in enumerate(order)]
 
 
@@ -45,13 +43,7 @@ def best_of(rows: Sequence[Row]) -> Row:
 
 def table(rows: Sequence[Row], varied: Sequence[str]) -> Table:
     """A column for each field that tells combinations apart and for each number; the Pareto front is marked."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from workbench.cli.display import number, with_error
-    from workbench.recipe import described_fields
-
-    given = [described_fields(row.evaluation.slot, varied) for row in rows]
+    given = [wb.recipe.described_fields(row.evaluation.slot, varied) for row in rows]
     fields = list(dict.fromkeys(name for each in given for name in each))
     metrics = [name for name in rows[0].evaluation.metrics if not name.endswith("_std_error")]
     told = Table(box=None, padding=(0, 1), header_style="dim")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+import workbench as wb
 from workbench.cli.completion import complete_component
-from workbench.errors import UnknownComponent
-
-if TYPE_CHECKING:
-    from workbench.interfaces import Component
-    from workbench.registry import Entry
-    from workbench.testing import CheckResult
+from workbench.cli.nearest import nearest_components
+from workbench.errors import Problem, RecipeError, UnknownComponent
 
 STATES = {
     "passed": ("ok", "green"),
@@ -47,15 +44,13 @@ def check(
     [bold]wb plugins check ddim --set eta=1[/]
     [bold]wb plugins check my-package:mine --json[/]
     """
-    from workbench.testing import examine
-
     entry = _entry(component, kind)
     checked = _built(entry, component, fields or [])
     started, outcomes = time.perf_counter(), []
     if not as_json:
         shown = "".join(f" {name}={value!r}" for name, value in checked.model_dump(exclude_defaults=True).items())
         typer.echo(f"{typer.style(entry.name, bold=True)}{shown}  {entry.distribution} {entry.version}")
-    for outcome in examine(checked):
+    for outcome in wb.testing.examine(checked):
         outcomes.append(outcome)
         if not as_json:
             _tell(outcome)
@@ -68,46 +63,39 @@ def check(
         sys.exit(1)
 
 
-def _entry(name: str, kind: str | None) -> Entry:
-    from workbench.cli.nearest import nearest_components
-    from workbench.registry import GROUPS, find, installed
-
-    kinds = [each for each in GROUPS if kind in (None, each)]
-    holding = [each for each in kinds if any(entry.answers_to(name) for entry in installed(each, hidden=True))]
+def _entry(name: str, kind: str | None) -> wb.registry.Entry:
+    kinds = [each for each in wb.registry.GROUPS if kind in (None, each)]
+    holding = [each for each in kinds if any(entry.answers_to(name) for entry in wb.registry.installed(each, hidden=True))]
     if not holding:
         where = f"no component of {kind}" if kind else "no component"
         raise UnknownComponent(f"{where} is called '{name}'{nearest_components(name)}  (wb list)")
     if len(holding) > 1:
         raise UnknownComponent(f"'{name}' is the name of components of several kinds: add --kind {' or --kind '.join(holding)}")
-    return find(holding[0], name)
+    return wb.registry.find(holding[0], name)
 
 
-def _built(entry: Entry, name: str, fields: list[str]) -> Component:
+def _built(entry: wb.registry.Entry, name: str, fields: list[str]) -> wb.interfaces.Component:
     from pydantic import ValidationError
-
-    from workbench.errors import Problem, RecipeError
-    from workbench.recipe import explain, parse_value
-    from workbench.registry import load, plugin_call
 
     values: dict[str, Any] = {}
     for text in fields:
         key, sign, value = text.partition("=")
         if not sign:
             raise RecipeError([Problem("--set", None, text, "expected FIELD=VALUE")])
-        values[key.strip()] = parse_value(value)
-    cls: type[Component] = load(entry.kind, entry.qualified)
-    with plugin_call(entry.kind, entry.qualified, "making it from its fields"):
+        values[key.strip()] = wb.recipe.parse_value(value)
+    cls: type[wb.interfaces.Component] = wb.registry.load(entry.kind, entry.qualified)
+    with wb.registry.plugin_call(entry.kind, entry.qualified, "making it from its fields"):
         try:
             return cls.model_validate_json(json.dumps(values, default=str), strict=True)
         except ValidationError as error:
             problems = [
-                Problem("--set", None, ".".join(map(str, each["loc"])), explain(each, cls.model_fields, f"'{name}'"))
+                Problem("--set", None, ".".join(map(str, each["loc"])), wb.recipe.explain(each, cls.model_fields, f"'{name}'"))
                 for each in error.errors()
             ]
             raise RecipeError(problems) from error
 
 
-def _tell(outcome: CheckResult) -> None:
+def _tell(outcome: wb.testing.CheckResult) -> None:
     word, color = STATES[outcome.state]
     took = typer.style(f"  {outcome.seconds:.0f} s", dim=True) if outcome.seconds >= 1.0 else ""
     typer.echo(f"  {typer.style(f'{word:<8}', fg=color)}  {outcome.check.name:<20}  {outcome.check.statement}{took}")
@@ -116,13 +104,13 @@ def _tell(outcome: CheckResult) -> None:
             typer.echo(typer.style(f"            {line}", fg=color))
 
 
-def _tell_end(outcomes: list[CheckResult], broken: list[CheckResult], seconds: float) -> None:
+def _tell_end(outcomes: list[wb.testing.CheckResult], broken: list[wb.testing.CheckResult], seconds: float) -> None:
     counts = {word: sum(STATES[outcome.state][0] == word for outcome in outcomes) for word, _ in STATES.values()}
     told = ", ".join(f"{count} {word.lower()}" for word, count in counts.items() if count)
     typer.echo(typer.style(f"{told}  ({seconds:.1f} s)", fg="red" if broken else "green"))
 
 
-def _report(entry: Entry, checked: Component, outcomes: list[CheckResult]) -> dict[str, Any]:
+def _report(entry: wb.registry.Entry, checked: wb.interfaces.Component, outcomes: list[wb.testing.CheckResult]) -> dict[str, Any]:
     return {
         "component": entry.qualified,
         "kind": entry.kind,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from workbench.registry import Plugin
+import workbench as wb
 
 
 def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
@@ -19,9 +18,7 @@ def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For progr
     [bold]wb plugins list[/]
     [bold]WB_PLUGINS=my-sampler wb plugins list[/]      only first-party packages and this one count
     """
-    from workbench.registry import VARIABLE, find_plugins, unknown_names
-
-    found, unknown = find_plugins(), unknown_names()
+    found, unknown = wb.registry.find_plugins(), wb.registry.unknown_names()
     if as_json:
         typer.echo(json.dumps({"plugins": [_row(plugin) for plugin in found], "not_installed": unknown}, indent=2))
         return
@@ -35,15 +32,17 @@ def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For progr
             typer.echo(typer.style(f"    {trouble.message}", fg="yellow"))
         typer.echo(typer.style(f"    {_components(plugin)}", dim=True))
     for name in unknown:
-        typer.echo(typer.style(f"{VARIABLE} names {name}, which is not installed or brings no components", fg="yellow"))
+        typer.echo(
+            typer.style(f"{wb.registry.VARIABLE} names {name}, which is not installed or brings no components", fg="yellow")
+        )
 
 
-def _components(plugin: Plugin) -> str:
+def _components(plugin: wb.registry.Plugin) -> str:
     kinds = dict.fromkeys(entry.kind for entry in plugin.entries)
     return "   ".join(f"{kind}: {', '.join(entry.name for entry in plugin.entries if entry.kind == kind)}" for kind in kinds)
 
 
-def _row(plugin: Plugin) -> dict[str, object]:
+def _row(plugin: wb.registry.Plugin) -> dict[str, object]:
     return {
         "package": plugin.name,
         "version": plugin.version,

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from workbench.cli.plugins.scaffold import scaffold
+
 
 def new(
     kind: Annotated[
@@ -20,8 +22,6 @@ def new(
 
     [bold]wb plugins new sampler my-sampler[/]      a folder my-sampler/ with a sampler called my_sampler
     """
-    from workbench.cli.plugins.scaffold import scaffold
-
     made = scaffold(kind, name, into)
     typer.echo(f"{made.folder}: a {made.kind} called {typer.style(made.component, bold=True)}, in {made.source}")
     steps = {

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import workbench as wb
 from workbench.cli.completion import complete_plugin
 from workbench.errors import UnknownComponent
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
-
-    from workbench.registry import Plugin
 
 
 def show(
@@ -25,10 +24,8 @@ def show(
 
     [bold]wb plugins show diffusion-workbench-samplers[/]
     """
-    from workbench.registry import content_hash, distribution
-
     plugin = _found(package)
-    metadata = distribution(plugin.name)
+    metadata = wb.registry.distribution(plugin.name)
     told = metadata.metadata.json
     typer.echo(f"{typer.style(plugin.name, bold=True)} {plugin.version}  {told.get('summary', '')}".rstrip())
     rows = {
@@ -37,7 +34,7 @@ def show(
         "needs": ", ".join(text for text in metadata.requires or () if "extra ==" not in text) or "nothing",
         "licence": told.get("license_expression") or told.get("license") or "not stated",
         "installed": _where(metadata),
-        "sha256": content_hash(plugin.name) or "its files cannot be found",
+        "sha256": wb.registry.content_hash(plugin.name) or "its files cannot be found",
     }
     for heading, text in rows.items():
         typer.echo(f"  {heading:<10} {text}")
@@ -48,14 +45,12 @@ def show(
     typer.echo(typer.style("\nA component in detail: wb show NAME    does it hold: wb plugins check NAME", dim=True))
 
 
-def _found(package: str) -> Plugin:
+def _found(package: str) -> wb.registry.Plugin:
     import difflib
 
     from packaging.utils import canonicalize_name
 
-    from workbench.registry import find_plugins
-
-    found = {canonicalize_name(plugin.name): plugin for plugin in find_plugins()}
+    found = {canonicalize_name(plugin.name): plugin for plugin in wb.registry.find_plugins()}
     name = canonicalize_name(package)
     if name in found:
         return found[name]

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import workbench as wb
 from workbench.errors import CheckpointError, RecipeError
+from workbench.home import wb_home
 
 LONGEST = 500  # characters of a description
 
 
 def list_recipes() -> None:
     """Print the recipes in recipes/ with what they extend and are about."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from workbench.home import wb_home
-
     folder = wb_home() / "recipes"
     paths = sorted(folder.glob("*.toml"))
     if not paths:
@@ -34,9 +34,7 @@ def list_recipes() -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from workbench.recipe import read
-
     try:
-        return read(path, path.name).table
+        return wb.recipe.read(path, path.name).table
     except RecipeError:
         return {"description": f"cannot be read: wb validate {path.name}"}

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+import workbench as wb
 from workbench.cli.completion import complete_recipe
 from workbench.errors import ScaffoldError
+from workbench.files import is_file, write_text
+from workbench.home import wb_home
 
 
 def new(
@@ -29,15 +32,11 @@ def new(
     [bold]wb recipes new birds[/]                        for a folder of images
     [bold]wb recipes new slower --from cars_linear[/]    a recipe of its own, which extends nothing
     """
-    from workbench.files import is_file, write_text
-    from workbench.home import wb_home
-    from workbench.recipe import write_new_recipe
-
     folder = wb_home() / "recipes"
     path = folder / f"{name}.toml"
     named = None if source is None else folder / f"{source}.toml"
     start = named if named is not None and is_file(named) else None if source is None else Path(source)
-    text = write_new_recipe(name, path, start)
+    text = wb.recipe.write_new_recipe(name, path, start)
     if path.exists():
         raise ScaffoldError(f"{path} exists already: choose another name, or edit that file")
     write_text(path, text)

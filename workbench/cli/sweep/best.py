@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+import workbench as wb
 from workbench.cli.sweep.run import Storage
 from workbench.cli.sweep.show import SweepName, found_of
 from workbench.errors import SweepError
+from workbench.home import wb_home
 
 
 def best(
@@ -20,9 +22,6 @@ def best(
 
     [bold]wb sweep best sweep > best.toml && wb run best.toml[/]
     """
-    from workbench.home import wb_home
-    from workbench.sweep import SweepFolder, best_recipe
-
     found = found_of(name, storage)
     if trial is None and len(found.aims) > 1 and found.ranked:
         raise SweepError(
@@ -34,4 +33,4 @@ def best(
         raise SweepError(
             f"{name}: no trial is complete yet" if trial is None else f"{name} has no trial {trial}; there are {len(found.rows)}"
         )
-    typer.echo(best_recipe(SweepFolder.of(wb_home(), name), row), nl=False)
+    typer.echo(wb.sweep.best_recipe(wb.sweep.SweepFolder.of(wb_home(), name), row), nl=False)

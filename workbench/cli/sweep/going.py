@@ -10,19 +10,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from rich.console import Console
 from rich.markup import escape
 
+import workbench as wb
 from workbench.cli.signals import stop_on_signals
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from workbench.cli.sweep.record import SweepTracking
-    from workbench.interfaces import Launcher
-    from workbench.progress import Stop
-    from workbench.sweep import OpenSweep, Process, Task
+from workbench.cli.sweep.live import DrawCounts, Live
+from workbench.cli.sweep.record import SweepTracking
+from workbench.cli.sweep.table import answer_lines, trials_table
+from workbench.progress import Stop
 
 LEAVING = 30.0  # seconds for workers that a launcher has started to end by themselves
 
@@ -30,16 +28,20 @@ Status = Literal["done", "stopped", "given up", "out of time"]
 
 
 def run_sweep(
-    sweep: OpenSweep, workers: int, minutes: float | None, device: str, record: SweepTracking, stop: Stop, console: Console
+    sweep: wb.sweep.OpenSweep,
+    workers: int,
+    minutes: float | None,
+    device: str,
+    record: SweepTracking,
+    stop: Stop,
+    console: Console,
 ) -> Status:
     """Run trials until all are done; how it ended."""
-    from workbench.cli.sweep.live import Live
-    from workbench.sweep import Trials, coordinate
 
     def tell(text: str) -> None:
         console.print(escape(text))
 
-    source = Trials(
+    source = wb.sweep.Trials(
         sweep.desk,
         sweep.folder.name,
         sweep.owner,
@@ -50,7 +52,7 @@ def run_sweep(
         tell=tell,
     )
     with _stopping(stop, console), Live(sweep, console) as live:
-        for moment in coordinate(
+        for moment in wb.sweep.coordinate(
             source, _starter(sweep, workers, device, record.environment), workers, stop, sweep.ledger.seconds / 3.0
         ):
             for line in moment.news:
@@ -64,8 +66,8 @@ def run_sweep(
 
 
 def watch(
-    sweep: OpenSweep,
-    launcher: Launcher,
+    sweep: wb.sweep.OpenSweep,
+    launcher: wb.interfaces.Launcher,
     command: Sequence[str],
     environment: Mapping[str, str],
     workers: int,
@@ -73,8 +75,6 @@ def watch(
     console: Console,
 ) -> Status:
     """Let a launcher start the workers, and look on until all trials are done."""
-    from workbench.cli.sweep.live import Live
-
     known = set(_endings(sweep))
 
     def news() -> None:
@@ -108,25 +108,21 @@ def watch(
     return "done"
 
 
-def _endings(sweep: OpenSweep) -> dict[int, str]:
+def _endings(sweep: wb.sweep.OpenSweep) -> dict[int, str]:
     """How trials have ended, in a line each."""
-    from workbench.sweep import describe_outcome
+    return {
+        row.number: wb.sweep.describe_outcome(row.number, row.outcome) for row in sweep.desk.rows() if row.outcome is not None
+    }
 
-    return {row.number: describe_outcome(row.number, row.outcome) for row in sweep.desk.rows() if row.outcome is not None}
 
-
-def confirm(sweep: OpenSweep, workers: int, device: str, stop: Stop, console: Console) -> None:
+def confirm(sweep: wb.sweep.OpenSweep, workers: int, device: str, stop: Stop, console: Console) -> None:
     """Measure the best trials again, on new images."""
-    from workbench.cli.sweep.live import DrawCounts, Live
-    from workbench.runs import RunFolder
-    from workbench.sweep import Remeasurements, answer, coordinate, summarize_sweep, trials_to_confirm
-
-    found = summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+    found = wb.sweep.summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
 
     def is_here(run: str) -> bool:
-        return (RunFolder(sweep.folder.home / "runs" / run).path / "run.json").is_file()
+        return (wb.runs.RunFolder(sweep.folder.home / "runs" / run).path / "run.json").is_file()
 
-    tasks = trials_to_confirm(sweep.recipe, found.outcomes, found.ranked, is_here, sweep.trained_once)
+    tasks = wb.sweep.trials_to_confirm(sweep.recipe, found.outcomes, found.ranked, is_here, sweep.trained_once)
     if len(tasks) < 2 or _answered(sweep, tasks):
         return
     draws, samples = len(tasks[0].seeds), tasks[0].samples
@@ -134,31 +130,26 @@ def confirm(sweep: OpenSweep, workers: int, device: str, stop: Stop, console: Co
         f"measuring trials {', '.join(str(task.number) for task in tasks)} again, on {draws} new draws each: "
         f"{draws * len(tasks)} draws of {samples:,} images"
     )
-    source = Remeasurements(tasks, lambda text: console.print(escape(text)))
+    source = wb.sweep.Remeasurements(tasks, lambda text: console.print(escape(text)))
     with _stopping(stop, console), Live(sweep, console, DrawCounts(source)) as live:
-        for moment in coordinate(source, _starter(sweep, workers, device), workers, stop, 3600.0):
+        for moment in wb.sweep.coordinate(source, _starter(sweep, workers, device), workers, stop, 3600.0):
             live.show(moment.workers)
     if not stop.requested and len(source.values) > 1:
-        answer(sweep.folder, sweep.recipe, sweep.aims[0], source.values)
+        wb.sweep.answer(sweep.folder, sweep.recipe, sweep.aims[0], source.values)
 
 
-def _answered(sweep: OpenSweep, tasks: Sequence[Task]) -> bool:
+def _answered(sweep: wb.sweep.OpenSweep, tasks: Sequence[wb.sweep.Task]) -> bool:
     """Whether these very trials have been measured again, and as often."""
-    from workbench.sweep import read_answer
-
-    told = read_answer(sweep.folder)
+    told = wb.sweep.read_answer(sweep.folder)
     if told is None:
         return False
     same = {each["number"] for each in told["trials"]} == {task.number for task in tasks}
     return same and (told["draws"], told["samples"]) == (len(tasks[0].seeds), tasks[0].samples)
 
 
-def print_end(sweep: OpenSweep, console: Console, *, stopped: bool) -> None:
+def print_end(sweep: wb.sweep.OpenSweep, console: Console, *, stopped: bool) -> None:
     """The table, the answer, and what to do next."""
-    from workbench.cli.sweep.table import answer_lines, trials_table
-    from workbench.sweep import summarize_sweep
-
-    found = summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+    found = wb.sweep.summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
     tally = sweep.desk.tally()
     if tally.done:
         console.print(trials_table(found, console, most=12))
@@ -178,14 +169,14 @@ def _stopping(stop: Stop, console: Console) -> AbstractContextManager[None]:
     )
 
 
-def _starter(sweep: OpenSweep, workers: int, device: str, extra: Mapping[str, str] | None = None) -> Callable[[int], Process]:
-    from workbench.sweep import Process, environment
-
-    def start(index: int) -> Process:
+def _starter(
+    sweep: wb.sweep.OpenSweep, workers: int, device: str, extra: Mapping[str, str] | None = None
+) -> Callable[[int], wb.sweep.Process]:
+    def start(index: int) -> wb.sweep.Process:
         command = [sys.executable, "-m", "workbench.cli.sweep.piped", str(sweep.folder.path), device]
         # Machines may share the folder, and several coordinators one machine.
         who = f"{socket.gethostname()}-{os.getpid()}-{index}" if sweep.ledger.shared else str(index)
         log = sweep.folder.logs / f"worker-{who}-{time.strftime('%Y%m%d')}.log"
-        return Process(command, Path(log), {**environment(index, workers), **(extra or {})})
+        return wb.sweep.Process(command, Path(log), {**wb.sweep.environment(index, workers), **(extra or {})})
 
     return start

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
+import workbench as wb
+from workbench.errors import WorkbenchError
+from workbench.home import wb_home
+from workbench.instants import local_time
+
 
 def list_sweeps() -> None:
     """List the sweeps of this WB_HOME, the oldest first."""
-    from workbench.errors import WorkbenchError
-    from workbench.home import wb_home
-    from workbench.instants import local_time
-    from workbench.sweep import Ledger, list_sweeps as folders
-
     home = wb_home()
-    found = folders(home)
+    found = wb.sweep.list_sweeps(home)
     if not found:
         typer.echo(f"no sweeps in {home} yet: wb sweep --trials 50 (where they are elsewhere, set WB_HOME)")
     for folder in found:
@@ -21,7 +21,7 @@ def list_sweeps() -> None:
         told = f"in {info['storage']}"
         if info["storage"] is None:
             try:
-                ledger = Ledger(folder.database, folder.name, 1.0)
+                ledger = wb.sweep.Ledger(folder.database, folder.name, 1.0)
                 done = sum(row.outcome is not None for row in ledger.rows())
                 told = f"{done} of {ledger.begun().trials} trials"
             except WorkbenchError as error:

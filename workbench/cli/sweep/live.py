@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import rich.live
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -13,10 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+import workbench as wb
 from workbench.cli.display import duration, number
-
-if TYPE_CHECKING:
-    from workbench.sweep import OpenSweep, Remeasurements, WorkerView
 
 PLAIN_SECONDS = 60.0
 FIRST_SECONDS = 10.0  # until the first line where there is no terminal
@@ -30,7 +27,10 @@ class Live:
     """Draws the workers, and how far the trials are, or what `counts` returns; use as a context manager."""
 
     def __init__(
-        self, sweep: OpenSweep, console: Console, counts: Callable[[Sequence[WorkerView]], list[str]] | None = None
+        self,
+        sweep: wb.sweep.OpenSweep,
+        console: Console,
+        counts: Callable[[Sequence[wb.sweep.WorkerView]], list[str]] | None = None,
     ) -> None:
         self._sweep, self._console, self._count = sweep, console, counts or self._trials
         self._started, self._counted, self._told = time.monotonic(), 0.0, time.monotonic() + FIRST_SECONDS - PLAIN_SECONDS
@@ -47,7 +47,7 @@ class Live:
         if self._live:
             self._live.stop()
 
-    def show(self, workers: Sequence[WorkerView]) -> None:
+    def show(self, workers: Sequence[wb.sweep.WorkerView]) -> None:
         """One look."""
         now = time.monotonic()
         if now - self._counted > COUNT_SECONDS:
@@ -58,7 +58,7 @@ class Live:
             self._told = now
             self._console.print(f"{BETWEEN.join(self._counts)}  [dim]{', '.join(map(_told, filter(_busy, workers)))}[/]")
 
-    def _trials(self, workers: Sequence[WorkerView]) -> list[str]:
+    def _trials(self, workers: Sequence[wb.sweep.WorkerView]) -> list[str]:
         watched, rows = not workers, self._sweep.desk.rows()
         tally = self._sweep.desk.tally(rows)
         parts = [
@@ -82,10 +82,10 @@ class Live:
 class DrawCounts:
     """How far measuring the best trials again is, and how long it will take."""
 
-    def __init__(self, source: Remeasurements) -> None:
+    def __init__(self, source: wb.sweep.Remeasurements) -> None:
         self._source, self._first = source, (0.0, 0)  # when images were first seen, and how many
 
-    def __call__(self, workers: Sequence[WorkerView]) -> list[str]:
+    def __call__(self, workers: Sequence[wb.sweep.WorkerView]) -> list[str]:
         source, now = self._source, time.monotonic()
         done, total = source.images_done(workers), source.images
         parts = [f"{done // source.samples} of {total // source.samples} draws", f"{done:,} of {total:,} images"]
@@ -113,16 +113,16 @@ class Flow:
         yield line
 
 
-def _busy(view: WorkerView) -> bool:
+def _busy(view: wb.sweep.WorkerView) -> bool:
     return view.task is not None and bool(view.progress)
 
 
-def _told(view: WorkerView) -> str:
+def _told(view: wb.sweep.WorkerView) -> str:
     done, total = view.progress.get("done", 0), view.progress.get("total", 0)
     return f"trial {view.task.number if view.task else '-'}: {done:,}/{total:,}"
 
 
-def _table(workers: Sequence[WorkerView], width: int, now: float) -> Table:
+def _table(workers: Sequence[wb.sweep.WorkerView], width: int, now: float) -> Table:
     """A row for each worker, and never more than one line for it."""
     bar = 24 if width >= ROOMY else 14 if width >= NARROW else 0
     table = Table.grid(padding=(0, 2))

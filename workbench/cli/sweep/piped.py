@@ -8,12 +8,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import workbench as wb
+from workbench.cli.signals import hangup_signals
 from workbench.cli.streams import lasting_streams
-
-if TYPE_CHECKING:
-    from workbench.sweep import Task
+from workbench.cli.tracked import RunTracking, start_tracking
+from workbench.progress import Stop
 
 
 def main(folder: str, device: str) -> None:
@@ -22,36 +22,26 @@ def main(folder: str, device: str) -> None:
     outgoing = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    from workbench.cli.signals import hangup_signals
-    from workbench.cli.tracked import RunTracking, start_tracking
-    from workbench.compute import choose_device
-    from workbench.model import Parts
-    from workbench.progress import Stop
-    from workbench.runs import RunFolder
-    from workbench.sweep import SweepFolder, Wire, run_worker
-
     stop = Stop()
     for number in (signal.SIGTERM, *hangup_signals()):
         signal.signal(number, lambda number, frame: stop.request(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sweep = SweepFolder(Path(folder))
+    sweep = wb.sweep.SweepFolder(Path(folder))
 
     def warn(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    def open_record(task: Task, run: RunFolder, parts: Parts) -> RunTracking:
+    def open_record(task: wb.sweep.Task, run: wb.runs.RunFolder, parts: wb.model.Parts) -> RunTracking:
         # The search is told once, by the run above: here it would hide what was chosen.
         parts = replace(parts, recipe=parts.recipe.model_copy(update={"sweep": None}))
         return start_tracking(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name), send=bool(task.parent))
 
-    wire = Wire(sys.stdin, outgoing, lambda: stop.request(signal.SIGTERM))
-    run_worker(wire, sweep, choose_device(device), open_record, stop, warn)
+    wire = wb.sweep.Wire(sys.stdin, outgoing, lambda: stop.request(signal.SIGTERM))
+    wb.sweep.run_worker(wire, sweep, wb.compute.choose_device(device), open_record, stop, warn)
 
 
-def _tags(task: Task, name: str) -> Mapping[str, str]:
-    from workbench.tracking import PARENT
-
-    parent = {PARENT: task.parent["run"]} if task.parent else {}
+def _tags(task: wb.sweep.Task, name: str) -> Mapping[str, str]:
+    parent = {wb.tracking.PARENT: task.parent["run"]} if task.parent else {}
     return {**parent, "wb.sweep": name, "wb.trial": str(task.number)}
 
 

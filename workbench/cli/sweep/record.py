@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from workbench.journal import Journal
-    from workbench.recipe import Space, Tracking
-    from workbench.sweep import OpenSweep, Summary
-    from workbench.tracking import Drainer, Outbox
+import workbench as wb
+from workbench.cli.sweep.table import answer_lines
+from workbench.errors import WorkbenchError
+from workbench.files import write_text
+from workbench.journal import Journal
 
 SENDING_SECONDS = 60.0
 STOPPED_SECONDS = 3.0
@@ -29,8 +28,8 @@ class SweepTracking:
 
     parent: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)  # of workers: the store, with its password
-    _outbox: Outbox | None = None
-    _drainer: Drainer | None = None
+    _outbox: wb.tracking.Outbox | None = None
+    _drainer: wb.tracking.Drainer | None = None
     _send: Callable[[], int] = int
 
     @classmethod
@@ -39,31 +38,29 @@ class SweepTracking:
         return cls()
 
     @classmethod
-    def known(cls, sweep: OpenSweep) -> SweepTracking:
+    def known(cls, sweep: wb.sweep.OpenSweep) -> SweepTracking:
         """As the machine that began the sweep records it."""
-        from workbench.tracking import resolve_uri
-
         parent = dict(sweep.ledger.begun().parent)
         if not parent:
             return cls()
-        uri = resolve_uri(parent["uri"], None, os.environ, sweep.recipe.tracking.uri, sweep.folder.home)
+        uri = wb.tracking.resolve_uri(parent["uri"], None, os.environ, sweep.recipe.tracking.uri, sweep.folder.home)
         return cls(parent, {"MLFLOW_TRACKING_URI": uri})
 
     @classmethod
-    def opened(cls, sweep: OpenSweep, tracking: Tracking, option: str | None, home: Path, console: Console) -> SweepTracking:
+    def opened(
+        cls, sweep: wb.sweep.OpenSweep, tracking: wb.recipe.Tracking, option: str | None, home: Path, console: Console
+    ) -> SweepTracking:
         """The sweep's run, begun or gone on with; a store that is away is waited for."""
-        from workbench.tracking import Drainer, Outbox, check_uri, resolve_uri, store_name
-
         name, settings = sweep.folder.name, sweep.recipe.sweep
         known = sweep.ledger.begun().parent
-        uri = resolve_uri(known.get("uri"), option, os.environ, tracking.uri, home)
-        check_uri(uri)
+        uri = wb.tracking.resolve_uri(known.get("uri"), option, os.environ, tracking.uri, home)
+        wb.tracking.check_uri(uri)
 
         def warn(text: str) -> None:
             console.print(f"[yellow]{escape(text)}[/]")
 
         journal = sweep.folder.journal()
-        outbox = Outbox(journal, sweep.folder.results)
+        outbox = wb.tracking.Outbox(journal, sweep.folder.results)
         if not journal.meta("described"):
             source = str(sweep.folder.info()["source"])
             tags = {"wb.kind": "sweep", "wb.sweep": name, "wb.recipe": sweep.recipe.name, "mlflow.source.name": source}
@@ -79,27 +76,21 @@ class SweepTracking:
                 )
             outbox.artifact(sweep.folder.recipe)
             journal.set_meta(described="yes", experiment=tracking.experiment)
-        parent = {"uri": store_name(uri, home), "run": journal.run}
+        parent = {"uri": wb.tracking.store_name(uri, home), "run": journal.run}
         journal.set_meta(uri=parent["uri"])
         if dict(known) != parent:
             sweep.ledger.change(parent=parent)
-        drainer = Drainer(sweep.folder.journal, uri, tracking.experiment, home, warn)
+        drainer = wb.tracking.Drainer(sweep.folder.journal, uri, tracking.experiment, home, warn)
         return cls(parent, {"MLFLOW_TRACKING_URI": uri}, outbox, drainer, lambda: _left(sweep, journal, uri, tracking.experiment))
 
-    def finish(self, sweep: OpenSweep, console: Console, *, stopped: bool) -> None:
+    def finish(self, sweep: wb.sweep.OpenSweep, console: Console, *, stopped: bool) -> None:
         """Plots, numbers and the best recipe, on the sweep's run and in its folder; what trials could not send is sent now."""
-        from rich.text import Text
-
-        from workbench.cli.sweep.table import answer_lines
-        from workbench.files import write_text
-        from workbench.sweep import best_recipe, draw_plots, summarize_sweep
-
-        found = summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
-        plots = draw_plots(sweep.search.study, sweep.folder.name, sweep.aims, sweep.folder.results)
+        found = wb.sweep.summarize_sweep(sweep.folder, sweep.recipe, sweep.aims, sweep.axes, sweep.desk.rows())
+        plots = wb.sweep.draw_plots(sweep.search.study, sweep.folder.name, sweep.aims, sweep.folder.results)
         files = list(plots.values())
         if found.best is not None and len(sweep.aims) == 1:
             row = next(row for row in found.rows if row.number == found.best)
-            write_text(sweep.folder.results / "best.toml", best_recipe(sweep.folder, row))
+            write_text(sweep.folder.results / "best.toml", wb.sweep.best_recipe(sweep.folder, row))
             files.append(sweep.folder.results / "best.toml")
         if found.confirmed is not None:
             files.append(sweep.folder.results / "confirmed.json")
@@ -115,7 +106,13 @@ class SweepTracking:
             console.print(f"[yellow]{left:,} records not yet sent[/]; they wait in their folders: [bold]wb sync[/]")
 
     def _tell(
-        self, outbox: Outbox, sweep: OpenSweep, files: list[Path], plots: Mapping[str, Path], found: Summary, stopped: bool
+        self,
+        outbox: wb.tracking.Outbox,
+        sweep: wb.sweep.OpenSweep,
+        files: list[Path],
+        plots: Mapping[str, Path],
+        found: wb.sweep.Summary,
+        stopped: bool,
     ) -> None:
         from PIL import Image
 
@@ -136,7 +133,7 @@ class SweepTracking:
         outbox.finish("KILLED" if stopped else "FINISHED")
 
 
-def _told(space: Space) -> str:
+def _told(space: wb.recipe.Space) -> str:
     """As in the recipe, for people."""
     if space.choices is not None:
         told = " | ".join(map(str, space.choices))
@@ -147,14 +144,12 @@ def _told(space: Space) -> str:
     return told + "".join(f", when {key} = {value}" for key, value in (space.when or {}).items())
 
 
-def _left(sweep: OpenSweep, journal: Journal, uri: str, experiment: str) -> int:
+def _left(sweep: wb.sweep.OpenSweep, journal: Journal, uri: str, experiment: str) -> int:
     """Send what the sweep and its trials on this machine still have; how many records stay behind."""
-    from workbench.errors import WorkbenchError
-    from workbench.runs import RunFolder
-    from workbench.tracking import send_pending
-
     left = 0
-    folders = [RunFolder(sweep.folder.home / "runs" / row.outcome.run) for row in sweep.desk.rows() if row.outcome is not None]
+    folders = [
+        wb.runs.RunFolder(sweep.folder.home / "runs" / row.outcome.run) for row in sweep.desk.rows() if row.outcome is not None
+    ]
     journals = [journal, *(folder.journal() for folder in folders if (folder.path / "journal.sqlite").exists())]
     for each in journals:
         with closing(each):
@@ -162,7 +157,7 @@ def _left(sweep: OpenSweep, journal: Journal, uri: str, experiment: str) -> int:
                 continue  # of an earlier call with --no-track
             try:
                 if each.unsent():
-                    send_pending(each, uri, experiment, sweep.folder.home)
+                    wb.tracking.send_pending(each, uri, experiment, sweep.folder.home)
             except WorkbenchError:
                 pass  # counted
             left += each.unsent() + each.refusals()

@@ -6,18 +6,21 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
+import workbench as wb
 from workbench.cli.arguments import Device, Set
 from workbench.cli.completion import complete_recipe
+from workbench.cli.display import wide_console
+from workbench.cli.sweep.going import confirm, print_end, run_sweep, watch
+from workbench.cli.sweep.live import Flow
+from workbench.cli.sweep.record import SweepTracking
 from workbench.errors import SweepError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from workbench.sweep import OpenSweep
+from workbench.home import wb_home
+from workbench.progress import Stop
 
 VARIABLE = "WB_SWEEP_STORAGE"
 Workers = Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Trials at once; threads and GPUs are divided.")]
@@ -77,29 +80,20 @@ def run(
     [bold]wb sweep best NAME > best.toml[/]                      to be run by [bold]wb run best.toml[/]
     [bold]wb sweep-worker NAME --storage URL[/]                  help from another machine
     """
-    from workbench.cli.display import wide_console
-    from workbench.cli.sweep.going import confirm, print_end, run_sweep, watch
-    from workbench.cli.sweep.record import SweepTracking
-    from workbench.compute import choose_device
-    from workbench.home import wb_home
-    from workbench.progress import Stop
-    from workbench.recipe import load
-    from workbench.sweep import check_sweep, folder_for, launcher_of, open_sweep, worker_command
-
     console, home = wide_console(), wb_home()
     path = _shipped(home) if recipe is None else Path(recipe)
     settings = [*(overrides or []), *([f"sweep.max_failures={max_failures}"] if max_failures is not None else [])]
-    base = load(path, settings)
-    check_sweep(path, base, settings)
+    base = wb.recipe.load(path, settings)
+    wb.sweep.check_sweep(path, base, settings)
     url = storage_of(storage)
     if launcher and url is None:
         raise SweepError("--launcher: workers on other machines need a database: --storage postgresql://user@host/database")
-    starter = launcher_of(launcher, launcher_set or []) if launcher else None
+    starter = wb.sweep.launcher_of(launcher, launcher_set or []) if launcher else None
     if starter is None:
-        choose_device(device)  # what every worker would die of is told before there are any
-    folder = folder_for(home, base.name if name is None else name, base, new=new)
+        wb.compute.choose_device(device)  # what every worker would die of is told before there are any
+    folder = wb.sweep.folder_for(home, base.name if name is None else name, base, new=new)
     with folder.coordinated():
-        sweep = open_sweep(folder, base, str(path), url, trials, workers, lease_seconds)
+        sweep = wb.sweep.open_sweep(folder, base, str(path), url, trials, workers, lease_seconds)
         record = SweepTracking.opened(sweep, base.tracking, tracking_uri, home, console) if track else SweepTracking.none()
         _tell_beginning(console, sweep, workers)
         stop = Stop()
@@ -107,7 +101,7 @@ def run(
             if starter is None:
                 status = run_sweep(sweep, workers, minutes, device, record, stop, console)
             else:
-                command = worker_command(folder, device, lease_seconds)
+                command = wb.sweep.worker_command(folder, device, lease_seconds)
                 # What nobody may read goes through the environment: command lines are open to everybody on a machine.
                 given = {**record.environment, VARIABLE: url or "", "WB_HOME": str(home)}
                 status = watch(sweep, starter, command, given, workers, stop, console)
@@ -126,10 +120,8 @@ def run(
 
 def storage_of(option: str | None) -> str | None:
     """What was asked for, checked; None for a file of the sweep's own."""
-    from workbench.sweep import check_storage
-
     said = option or os.environ.get(VARIABLE)
-    return check_storage(said) if said else None
+    return wb.sweep.check_storage(said) if said else None
 
 
 def _shipped(home: Path) -> Path:
@@ -139,9 +131,7 @@ def _shipped(home: Path) -> Path:
     return path
 
 
-def _tell_beginning(console: Console, sweep: OpenSweep, workers: int) -> None:
-    from workbench.cli.sweep.live import Flow
-
+def _tell_beginning(console: Console, sweep: wb.sweep.OpenSweep, workers: int) -> None:
     tally = sweep.desk.tally()
     aims = " and ".join(f"{'least' if each.direction == 'minimize' else 'greatest'} {each.metric}" for each in sweep.aims)
     settings = sweep.recipe.sweep
@@ -166,15 +156,13 @@ def _tell_beginning(console: Console, sweep: OpenSweep, workers: int) -> None:
         console.print(f"going on: {tally.done} of {tally.total} trials are done{waiting}")
 
 
-def _worth_knowing(sweep: OpenSweep) -> Iterator[str]:
-    from workbench.sweep import prune_every
-
+def _worth_knowing(sweep: wb.sweep.OpenSweep) -> Iterator[str]:
     settings = sweep.recipe.sweep
     if settings is None:
         return
     if settings.pruner != "none" and len(sweep.aims) > 1:
         yield "several metrics: the Pareto front is searched, and no trial is pruned"
-    elif settings.pruner != "none" and not sweep.trained_once and not prune_every(sweep.recipe):
+    elif settings.pruner != "none" and not sweep.trained_once and not wb.sweep.prune_every(sweep.recipe):
         yield "no trial is pruned: nothing is measured before the end of training (train.validate_every, evaluate.every)"
     if chance := sweep.search.by_chance():
         yield f"{settings.sampler} chooses numbers only; left to chance: {', '.join(chance)}"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+import workbench as wb
+from workbench.cli.display import wide_console
 from workbench.cli.sweep.run import Storage, storage_of
-
-if TYPE_CHECKING:
-    from workbench.sweep import Summary
+from workbench.cli.sweep.table import answer_lines, trials_table
+from workbench.errors import SweepError
+from workbench.home import wb_home
 
 
 def _complete(incomplete: str) -> list[str]:
-    from workbench.home import wb_home
-
     names = sorted(path.parent.name for path in (wb_home() / "sweeps").glob("*/sweep.json"))
     return [name for name in names if name.startswith(incomplete)]
 
@@ -33,9 +33,6 @@ def show(
     [bold]wb sweep show sweep[/]
     [bold]wb sweep show sweep --json | jq .best[/]
     """
-    from workbench.cli.display import wide_console
-    from workbench.cli.sweep.table import answer_lines, trials_table
-
     found = found_of(name, storage)
     if as_json:
         typer.echo(json.dumps(found.document(), indent=2, allow_nan=False))
@@ -46,17 +43,13 @@ def show(
         console.print(line, soft_wrap=not console.is_terminal)
 
 
-def found_of(name: str, storage: str | None) -> Summary:
+def found_of(name: str, storage: str | None) -> wb.sweep.Summary:
     """What came of a sweep so far; SweepError where there is none of that name."""
-    from workbench.errors import SweepError
-    from workbench.home import wb_home
-    from workbench.sweep import Ledger, SweepFolder, axes_of, list_sweeps, search_targets, summarize_sweep
-
     home = wb_home()
-    folder = SweepFolder.of(home, name)
+    folder = wb.sweep.SweepFolder.of(home, name)
     if not folder.exists():
         known = (
-            ", ".join(each.name for each in list_sweeps(home))
+            ", ".join(each.name for each in wb.sweep.list_sweeps(home))
             or "none yet: wb sweep --trials 50 (where they are elsewhere, set WB_HOME)"
         )
         raise SweepError(f"no sweep '{name}' in {home / 'sweeps'}; there: {known}")
@@ -64,5 +57,5 @@ def found_of(name: str, storage: str | None) -> Summary:
     if url is None and folder.info()["storage"] is not None:
         raise SweepError(f"the trials of {name} are in {folder.info()['storage']}: say --storage URL")
     recipe = folder.loaded()
-    rows = Ledger(url or folder.database, name, 1.0).rows()
-    return summarize_sweep(folder, recipe, search_targets(recipe), axes_of(recipe), rows)
+    rows = wb.sweep.Ledger(url or folder.database, name, 1.0).rows()
+    return wb.sweep.summarize_sweep(folder, recipe, wb.sweep.search_targets(recipe), wb.sweep.axes_of(recipe), rows)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+import workbench as wb
 from workbench.cli.display import duration, number
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from workbench.sweep import Row, Summary
 
 WIDEST = 10_000
 LONG = 8  # characters of a heading that is worth breaking
 COLOURS = {"complete": "", "pruned": "dim", "infeasible": "dim", "failed": "red", "running": "cyan", "waiting": "yellow"}
 
 
-def trials_table(found: Summary, console: Console, most: int | None = None) -> Table:
+def trials_table(found: wb.sweep.Summary, console: Console, most: int | None = None) -> Table:
     """All trials in the order of their numbers, or the best ones of them, in a form for which the console is wide enough."""
     rows = {row.number: row for row in found.rows}
     shown = [rows[each] for each in (rows if most is None or len(rows) <= most else found.ranked[:most])]
@@ -33,7 +30,7 @@ def trials_table(found: Summary, console: Console, most: int | None = None) -> T
     return _table(found, shown, None)
 
 
-def _table(found: Summary, shown: list[Row], columns: Mapping[str, str] | None) -> Table:
+def _table(found: wb.sweep.Summary, shown: list[wb.sweep.Row], columns: Mapping[str, str] | None) -> Table:
     """A column for each of these keys with its heading; without any, one column in which the values stand as after --set."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("trial", justify="right", no_wrap=True)
@@ -54,7 +51,7 @@ def _broken(name: str) -> str:
     return re.sub(r"(?<=[._])(?=.)", "\n", name) if len(name) > LONG else name
 
 
-def _cells(row: Row, found: Summary, columns: Mapping[str, str] | None) -> list[str]:
+def _cells(row: wb.sweep.Row, found: wb.sweep.Summary, columns: Mapping[str, str] | None) -> list[str]:
     outcome, params = row.outcome, found.params[row.number]
     values = [number(value) for value in outcome.values] if outcome and outcome.values else ["" for _ in found.aims]
     if columns is None:
@@ -65,7 +62,7 @@ def _cells(row: Row, found: Summary, columns: Mapping[str, str] | None) -> list[
     return [str(row.number), state, *values, *told, duration(outcome.seconds) if outcome and outcome.seconds else ""]
 
 
-def _style(row: Row, found: Summary) -> str:
+def _style(row: wb.sweep.Row, found: wb.sweep.Summary) -> str:
     if row.number == found.best or (len(found.aims) > 1 and row.number in found.ranked):
         return "bold green"
     return COLOURS[row.outcome.ending if row.outcome else row.state]
@@ -75,7 +72,7 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else escape(str(value))
 
 
-def answer_lines(found: Summary) -> list[str]:
+def answer_lines(found: wb.sweep.Summary) -> list[str]:
     """What the sweep says about the best trial, with its interval."""
     if len(found.aims) > 1:
         return [f"Pareto front: trials {', '.join(map(str, found.ranked))}"] if found.ranked else []

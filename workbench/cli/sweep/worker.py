@@ -6,10 +6,16 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+import workbench as wb
 from workbench.cli.arguments import Device
+from workbench.cli.sweep.going import run_sweep
+from workbench.cli.sweep.record import SweepTracking
 from workbench.cli.sweep.run import Minutes, Storage, Workers, storage_of
 from workbench.errors import SweepError
+from workbench.home import wb_home
+from workbench.progress import Stop
 
 
 def sweep_worker(
@@ -27,21 +33,12 @@ def sweep_worker(
 
     [bold]wb sweep-worker cars --storage postgresql://me@host/sweeps --workers 4[/]
     """
-    from rich.console import Console
-
-    from workbench.cli.sweep.going import run_sweep
-    from workbench.cli.sweep.record import SweepTracking
-    from workbench.compute import choose_device
-    from workbench.home import wb_home
-    from workbench.progress import Stop
-    from workbench.sweep import sweep_started_elsewhere
-
     url = storage_of(storage)
     if url is None:
         raise SweepError("name the database that the other machine uses: --storage postgresql://user@host/database")
-    choose_device(device)
+    wb.compute.choose_device(device)
     console, home = Console(highlight=False, soft_wrap=True), wb_home()
-    sweep = sweep_started_elsewhere(home, name, url, workers, lease_seconds)
+    sweep = wb.sweep.sweep_started_elsewhere(home, name, url, workers, lease_seconds)
     console.print(
         f"[bold]{name}[/]  {sweep.desk.total} trials  {workers} worker{'s' if workers > 1 else ''}  in {sweep.folder.path}"
     )
