@@ -65,12 +65,18 @@ PLUGIN_API = {"interfaces", "diffusion", "testing"}
 
 
 def imported(path: Path) -> set[str]:
+    """Modules that a file imports, also as attributes: `import workbench as wb` and then `wb.recipe`."""
+    tree = ast.parse(path.read_text())
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "workbench" and node.level == 0:
+            names |= {f"workbench.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "wb":
+            names.add(f"workbench.{node.attr}")
     return names
 
 

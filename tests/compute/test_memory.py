@@ -138,7 +138,7 @@ import json, os, resource, sys
 import workbench.evaluation.pictures, torch, torchvision.transforms.functional
 from workbench.cli import main
 from workbench.runs.folder import find_run
-from workbench.training.checkpoint import latest
+from workbench.training.checkpoint import latest_checkpoint
 from workbench.home import wb_home
 torch.set_num_threads(1)
 torch.ones(64, 64).matmul(torch.ones(64, 64))  # the libraries behind it are loaded now
@@ -158,7 +158,7 @@ for words, mebibytes in json.load(sys.stdin):
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     try:
         run = find_run(wb_home(), "latest")
-        checkpoint = latest(run.checkpoints)
+        checkpoint = latest_checkpoint(run.checkpoints)
         left = [run.status(), checkpoint and checkpoint.state.step]
     except workbench.errors.CheckpointError:
         left = None

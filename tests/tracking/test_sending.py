@@ -118,9 +118,9 @@ def test_a_sender_that_is_killed_between_sending_and_noting_it_leaves_nothing_tw
     code = f"""
 from pathlib import Path
 from workbench.journal import Journal
-from workbench.tracking import drained, local_store
+from workbench.tracking import local_store, send_pending
 home = Path({str(home)!r})
-drained(Journal(Path({str(journal.path)!r}), {journal.run!r}), local_store(home), {EXPERIMENT!r}, home)
+send_pending(Journal(Path({str(journal.path)!r}), {journal.run!r}), local_store(home), {EXPERIMENT!r}, home)
 """
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "WB_FAULT": moment}, check=False)
     assert done.returncode == -9
@@ -196,8 +196,8 @@ def test_two_do_not_send_one_journal(journal, home):
     code = f"""
 import sys, time
 from pathlib import Path
-from workbench.files import alone
-with alone(Path({str(journal.path.parent)!r}) / "sending.lock"):
+from workbench.files import exclusive_lock
+with exclusive_lock(Path({str(journal.path.parent)!r}) / "sending.lock"):
     print("held", flush=True)
     sys.stdin.read()
 """

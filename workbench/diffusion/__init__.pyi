@@ -1,12 +1,10 @@
-from .attention import attend as attend, reference_attention as reference_attention
+from .attention import attend as attend
 from .beta_table import BetaTable as BetaTable
 from .guidance import Guided as Guided
 from .inversion import bisected_time as bisected_time
 from .normalization import (
     fork_group_norm_silu as fork_group_norm_silu,
     group_norm_silu as group_norm_silu,
-    reference_fork as reference_fork,
-    reference_group_norm_silu as reference_group_norm_silu,
 )
 from .objective import Objective as Objective, diffuse as diffuse
 from .parameterization import (
@@ -24,4 +22,4 @@ from .posterior import (
     level_of as level_of,
 )
 from .sampling import renoise as renoise, sample as sample, trajectory as trajectory
-from .time_grid import TimeGrid as TimeGrid, time_at as time_at
+from .time_grid import TimeGrid as TimeGrid

@@ -27,4 +27,3 @@ from .suites import (
     ScheduleConformance as ScheduleConformance,
     parametrize_with_checks as parametrize_with_checks,
 )
-from .walking import walk as walk

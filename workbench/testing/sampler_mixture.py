@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.diffusion import TimeGrid, sample, time_at
+from workbench.diffusion import TimeGrid, sample
+from workbench.diffusion.time_grid import time_at
 from workbench.interfaces import NoiseSchedule, Sampler
 from workbench.random import Stream
 from workbench.testing.checking import check_of, require

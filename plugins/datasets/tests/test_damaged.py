@@ -205,7 +205,7 @@ from wb_datasets import store
 def make(add):
     print("begun", flush=True)
     time.sleep(60)
-store.kept_or_made(Path(sys.argv[1]), "key", 3, 8, make)
+store.load_or_create(Path(sys.argv[1]), "key", 3, 8, make)
 """
     process = subprocess.Popen([sys.executable, "-c", code, str(images)], stdout=subprocess.PIPE, text=True)
     try:

@@ -14,14 +14,9 @@ from torch.overrides import TorchFunctionMode
 from workbench.compute.fast import attention, group_norm, narrow_attention, norm_silu
 from workbench.compute.fast.choices import COMPILED, PLAIN, Choices, Ways
 from workbench.compute.fast.kernels import Kernels
-from workbench.diffusion import (
-    attend,
-    fork_group_norm_silu,
-    group_norm_silu,
-    reference_attention,
-    reference_fork,
-    reference_group_norm_silu,
-)
+from workbench.diffusion import attend, fork_group_norm_silu, group_norm_silu
+from workbench.diffusion.attention import reference_attention
+from workbench.diffusion.normalization import reference_fork, reference_group_norm_silu
 
 NORM_AND_SILU: Ways = {
     "fast": partial(reference_group_norm_silu, group_norm.group_norm),
