@@ -42,7 +42,7 @@ def filled(network):
 
 def gradients_on(parts, compute, batch, recorded=False):
     network = filled(parts.network).train()
-    learn = gradient_function(parts.objective, compute.wrap(network), network, batch if recorded else None)
+    learn = gradient_function(parts.objective, compute.wrap(network), network, len(batch.x0), batch if recorded else None)
     losses = [learn(batch, seed).cpu() for seed in (1, 2, 1)]
     assert torch.equal(losses[0], losses[2])
     assert not torch.equal(losses[0], losses[1])  # another seed, another dropout
@@ -69,7 +69,7 @@ def test_a_step_is_that_of_a_processor(parts_on):
     for device in (torch.device("cpu"), CUDA):
         parts = parts_on(device, UNET, "denoiser.dropout=0")
         network = filled(parts.network).train()
-        learn = gradient_function(parts.objective, Compute(device).wrap(network), network, None)
+        learn = gradient_function(parts.objective, Compute(device).wrap(network), network, parts.recipe.train.batch_size)
         losses = learn(Batches(parts.recipe, parts.train, parts.objective, device).at(0), 1)
         outcome.append((losses.cpu(), [parameter.grad.cpu() for parameter in network.parameters()]))
     torch.testing.assert_close(outcome[1], outcome[0], rtol=1e-3, atol=1e-5)
@@ -80,9 +80,9 @@ def gradients_differ(parts_on, parts, chosen):
     batch = Batches(parts.recipe, parts.train, parts.objective, CUDA).at(0)
     plain = parts_on(CUDA, UNET, "denoiser.dropout=0")
     network = filled(plain.network).train()
-    gradient_function(plain.objective, Compute(CUDA).wrap(network), network, None)(batch, 1)
+    gradient_function(plain.objective, Compute(CUDA).wrap(network), network, len(batch.x0))(batch, 1)
     fast = filled(parts.network).train()
-    gradient_function(parts.objective, chosen.training(fast), fast, batch)(batch, 1)
+    gradient_function(parts.objective, chosen.for_training(fast), fast, len(batch.x0), batch)(batch, 1)
     exact, near = (torch.cat([each.grad.flatten() for each in net.parameters()]) for net in (network, fast))
     return float((near - exact).norm() / exact.norm())
 

@@ -16,6 +16,7 @@ from workbench.runs.trained import load_generator
 from workbench.training.average import WeightAverage
 from workbench.training.batches import Batches, prefetch
 from workbench.training.checkpoint import latest_checkpoint
+from workbench.training.gradients import gradient_function
 from workbench.training.loop import train
 from workbench.training.rate import learning_rate
 
@@ -234,3 +235,31 @@ def test_a_batch_made_ahead_is_the_batch_of_its_step(parts_of):
         assert torch.equal(early(step).eps, batches.at(step).eps)
     assert made[:3] == [0, 1, 2]
     assert made.count(1) == made.count(2) == made.count(8) == 1
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_micro_batches_give_the_gradients_of_the_whole_batch(parts_of, rows):
+    parts = parts_of("train.fast_path='off'")
+    batch = Batches(parts.recipe, parts.train, parts.objective, parts.device).at(0)
+    network, computed = parts.network, parts.compute.wrap(parts.network)
+    with torch.no_grad():  # the untrained network ends in zeros
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+
+    def gradients(rows_at_once):
+        losses = gradient_function(parts.objective, computed, network, rows_at_once)(batch, 0)
+        return losses, [parameter.grad.clone() for parameter in network.parameters()]
+
+    (whole_losses, whole), (losses, accumulated) = gradients(8), gradients(rows)
+    torch.testing.assert_close(losses, whole_losses, rtol=1e-5, atol=1e-6)
+    for one, other in zip(whole, accumulated, strict=True):
+        assert (one - other).norm() <= 1e-5 * one.norm()
+
+
+def test_a_run_with_micro_batches_learns_what_the_whole_batch_learns(parts_of, tmp_path):
+    list(train(parts_of("train.fast_path='off'"), tmp_path / "whole"))
+    list(train(parts_of("train.fast_path='off'", "train.micro_batch=3"), tmp_path / "parts"))
+    (step, whole), (other_step, parts) = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
+    assert step == other_step == 6
+    for name, tensor in whole["network.safetensors"].items():
+        torch.testing.assert_close(parts["network.safetensors"][name], tensor, rtol=1e-3, atol=1e-5)

@@ -155,7 +155,7 @@ def choose_compute(
         return in_bf16 if torch.cuda.get_device_capability(device) >= (8, 0) else compute
     if not is_bf16_faster():
         return compute
-    images = min(TRIED, settings.batch_size)
+    images = min(TRIED, settings.rows_at_once)
     key = f"step of {_shape(network)} on {images} x {list(spec.shape)} {'torch' if compute.choices is None else 'fast path'}"
     measured = copy.deepcopy(network).train()
     # Nothing is compiled for a precision that will not be taken, nor do the choices of this hour bind the run.

@@ -115,6 +115,9 @@ class Train(Section):
         None, gt=0.0, le=MOST_MINUTES, description="stop after so many minutes of training, if that comes first"
     )
     batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
+    micro_batch: int | None = Field(
+        None, ge=1, le=65_536, description="images in memory at once: gradients are accumulated; if absent, batch_size"
+    )
     learning_rate: float = Field(2e-4, gt=0.0, le=1.0, description="AdamW's learning rate after the warm-up")
     decay: Literal["constant", "cosine"] = Field("constant", description="what the learning rate does after the warm-up")
     warmup: int = Field(200, ge=0, le=MOST_STEPS, description="steps over which the learning rate rises from 0")
@@ -137,6 +140,11 @@ class Train(Section):
     log_every: int = Field(20, ge=1, le=MOST_STEPS, description="steps between logged metrics")
     validate_every: int = Field(500, ge=0, le=MOST_STEPS, description="steps between validation losses; 0: at the end only")
     checkpoint_every: int = Field(1000, ge=1, le=MOST_STEPS, description="steps between checkpoints")
+
+    @property
+    def rows_at_once(self) -> int:
+        """Images that a training step holds in memory at once."""
+        return min(self.batch_size, self.micro_batch or self.batch_size)
 
 
 class Evaluate(Section):

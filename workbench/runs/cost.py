@@ -52,7 +52,7 @@ def estimate_cost(
         objective_of(recipe),
         choose_compute(recipe.train, network, spec, device, cache, replayable=recipe.denoiser.component.replayable, trains=False),
     )
-    batch = min(TRIED, recipe.train.batch_size)
+    batch = min(TRIED, recipe.train.rows_at_once)
     per_step, activations = _step(network, objective, spec, compute, batch)
     forward = _forward(network, spec, compute, TRIED)
     parameters = sum(each.numel() for each in network.parameters())
@@ -67,7 +67,7 @@ def estimate_cost(
         gflop_per_image=_gflop(network, spec, device),
         compute=compute,
         state_bytes=5 * 4 * parameters,
-        activation_bytes=activations * recipe.train.batch_size // batch,
+        activation_bytes=activations * recipe.train.rows_at_once // batch,
         seconds_per_step=per_step,
         training_seconds=training,
         evaluations=count,

@@ -1,4 +1,4 @@
-"""Watching for losses and gradients that are not finite, without waiting for a GPU at every step."""
+"""Find losses and gradients that are not finite without waiting for a GPU at every step."""
 
 from __future__ import annotations
 
@@ -13,39 +13,38 @@ class NonFiniteStep:
     """The first step, counted from 0, whose loss or gradient was not finite."""
 
     step: int
-    example: int | None  # whose loss it was; None: the losses were finite and the gradient was not
+    time: float  # t of the example at fault; the batch's smallest t where all losses were finite and the gradient was not
 
 
 class NonFiniteWatch:
-    """Keeps an optimizer from taking a step that would spoil the weights, and tells which one that was.
+    """Keeps an optimizer from taking a step that would spoil the weights, and finds that step afterwards.
 
-    The verdict stays on the device: fused optimizers skip a step whose `found_inf` is 1, and all after it. So the host may ask later,
-    and the weights are still those before the trouble. On a CPU it asks at once.
+    The verdict stays on the device: fused optimizers skip a step whose `found_inf` is 1, and all steps after it. So the host may check later,
+    and the weights are still those before the step at fault.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
-        self.immediate = device.type == "cpu"
-        self._spoilt = torch.zeros((), device=device)
-        self._seen: list[tuple[int, Tensor, Tensor]] = []
-        optimizer.found_inf = self._spoilt  # type: ignore[attr-defined]
+        self._found = torch.zeros((), device=device)
+        self._unchecked: list[tuple[int, Tensor, Tensor, Tensor]] = []
+        optimizer.found_inf = self._found  # type: ignore[attr-defined]
 
-    def see(self, step: int, losses: Tensor, norm: Tensor) -> None:
-        """Judge a step by its losses [b] and the norm of its gradient, before the optimizer takes it."""
+    def add(self, step: int, times: Tensor, losses: Tensor, norm: Tensor) -> None:
+        """Judge a step by its losses [b] at `times` [b] and the norm of its gradient, before the optimizer takes it."""
         finite = torch.isfinite(losses.detach().sum() + norm.detach().to(losses.device))
-        self._spoilt.copy_(torch.maximum(self._spoilt, (~finite).float()))
-        self._seen.append((step, losses.detach(), norm.detach()))
+        self._found.copy_(torch.maximum(self._found, (~finite).float()))
+        self._unchecked.append((step, times, losses.detach(), norm.detach()))
 
-    def trouble(self) -> NonFiniteStep | None:
-        """What was not finite since the last call, if anything; waits for the device."""
-        seen, self._seen = self._seen, []
-        if not float(self._spoilt):
+    def first(self) -> NonFiniteStep | None:
+        """The first step since the last call that was not finite, if any; waits for the device."""
+        unchecked, self._unchecked = self._unchecked, []
+        if not float(self._found):
             return None
-        for step, losses, norm in seen:
+        for step, times, losses, norm in unchecked:
             good = torch.isfinite(losses)
             if not bool(good.all()):
-                return NonFiniteStep(step, int((~good).float().argmax()))
+                return NonFiniteStep(step, float(times[int((~good).float().argmax())]))
             # A finite loss may have an infinite gradient, which would spoil the weights all the same.
             if not bool(torch.isfinite(norm)):
-                return NonFiniteStep(step, None)
-        step, _, _ = seen[0]
-        return NonFiniteStep(step, None)  # the sum of finite losses was not
+                return NonFiniteStep(step, float(times.min()))
+        step, times, _, _ = unchecked[0]  # every loss was finite, and their sum was not
+        return NonFiniteStep(step, float(times.min()))

@@ -28,7 +28,7 @@ def validation_losses(parts: Parts, network: nn.Module, stop: Stop = NEVER) -> d
     count = min(IMAGES, len(parts.test))
     index = torch.arange(count)
     labels = parts.test.labels(list(range(count))) if parts.recipe.train.condition else None
-    size = min(PER_BATCH, parts.recipe.train.batch_size)  # what training found memory for
+    size = min(PER_BATCH, parts.recipe.train.rows_at_once)  # training fits into memory with so many
     losses = {}
     for k, (low, high) in enumerate(BUCKETS):
         stop.check()
