@@ -54,7 +54,7 @@ class Ours:
         examples = parts.train
         self._labels = examples.labels(range(len(examples))) if parts.recipe.train.condition else None
         self._drawn = 0
-        self._drawer: Generator | None = None
+        self._generator: Generator | None = None
 
     def step(self) -> bool:
         """One optimizer step; False when the recipe's last one, or minute, has passed, which its checkpoint tells."""
@@ -66,16 +66,16 @@ class Ours:
         self._drawn += count
         slot: SamplerSlot = slot_of("samplers", {"use": "ddim", "steps": steps}, {})  # type: ignore[assignment]
         recipe = self._parts.recipe
-        return self._averaged().images(slot, index, recipe.seed, draw_labels(self._labels, recipe.seed, index))
+        return self._averaged().draw(slot, index, recipe.seed, draw_labels(self._labels, recipe.seed, index)).images
 
     def _averaged(self) -> Generator:
-        if self._drawer is None:
+        if self._generator is None:
             self._stop.request()
             while (kept := latest_checkpoint(self._folder)) is None:
                 next(self._stream)
             load_average(kept, self._parts.network)
-            self._drawer = Generator.of(self._parts, self._parts.network)
-        return self._drawer
+            self._generator = Generator.of(self._parts, self._parts.network)
+        return self._generator
 
 
 def diffusers(examples: Examples, batch: int, minutes: float) -> hugging_face.Trainer:

@@ -59,8 +59,8 @@ def sampling(
 ) -> Action:
     """Images [n, c, h, w] of an untrained network, as an evaluation draws them."""
     parts = parts_of(denoiser, size, sampler=sampler, train_settings=settings, device=device)
-    drawer = Generator.of(parts, parts.network)
-    return lambda: drawer.images(parts.recipe.sampler, range(images), seed=0)
+    generator = Generator.of(parts, parts.network)
+    return lambda: generator.draw(parts.recipe.sampler, range(images), seed=0).images
 
 
 def features(weights: Path, dims: int, images: Tensor, **settings: str) -> Action:

@@ -10,6 +10,7 @@ from pathlib import Path
 from wb_samplers import DDIM, AncestralEuler, DPMpp2M, DPMpp2MSDE, DPMpp3M, Heun, UniPC
 from wb_schedules import EDM, Cosine, Flow, Linear
 from workbench.testing import QuarterCircle, flow_errors, measured_order
+from workbench.testing.walking import count_nfe
 
 PAGE = Path(__file__).with_name("samplers.md")
 MARKS = "<!-- measured orders -->\n", "<!-- end of measured orders -->\n"
@@ -36,7 +37,7 @@ def table() -> str:
     for name, solver in SOLVERS.items():
         orders = " | ".join(f"{measured_order(solver, schedule):.2f}" for schedule in SCHEDULES.values())
         errors = ", ".join(f"{error:.1e}" for error in flow_errors(solver, QuarterCircle()))
-        cost = "2 N - 1" if solver.evaluations(10) == 19 else "N"
+        cost = "2 N - 1" if count_nfe(solver, 10) == 19 else "N"
         lines.append(f"| {name} | {cost} | {solver.convergence_order()} | {orders} | {errors} |")
     return "\n".join(lines) + "\n"
 

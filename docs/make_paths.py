@@ -17,7 +17,8 @@ from wb_samplers import DDIM, DPMpp2M, Heun, UniPC
 from wb_schedules import Cosine, Linear
 from workbench.diffusion import TimeGrid
 from workbench.interfaces import NoiseSchedule, Resources
-from workbench.testing import ForbiddenNoise, MixtureOracle, walk
+from workbench.testing import ForbiddenNoise, MixtureOracle
+from workbench.testing.walking import count_nfe, walk
 
 PAGE = File(__file__).with_name("samplers.md")
 MARKS = "<!-- measured paths -->\n", "<!-- end of measured paths -->\n"
@@ -42,7 +43,7 @@ def rows() -> Iterator[tuple[str, int, list[float]]]:
     exact = [walked(oracle, UniPC(), TimeGrid.logsnr(MANY, oracle.schedule), start) for oracle in oracles]
     for name, sampler in SAMPLERS.items():
         for count in EVALUATIONS:
-            steps = next(n for n in range(count, 0, -1) if sampler.evaluations(n) <= count)
+            steps = next(n for n in range(count, 0, -1) if count_nfe(sampler, n) <= count)
             errors = []
             for oracle, truth in zip(oracles, exact, strict=True):
                 schedule = oracle.schedule

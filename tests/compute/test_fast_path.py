@@ -265,7 +265,7 @@ def test_the_same_training_ends_alike_with_and_without_the_fast_path(tiny, cache
 
     def images(precision, choices):
         compute = Compute(parts.device, precision, choices, kernels)
-        return Generator(parts.network, parts.objective, parts.spec, compute).images(slot, range(4), 0)
+        return Generator(parts.network, parts.objective, parts.spec, compute).draw(slot, range(4), 0).images
 
     assert float((images("bf16", Always()) - images("fp32", None)).square().mean().sqrt()) < 1e-2
 

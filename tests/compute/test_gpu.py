@@ -161,9 +161,9 @@ def test_images_drawn_by_replay_are_those_of_a_processor(parts_on):
     for device in ("cpu", "cuda"):
         parts = parts_on(torch.device(device), UNET)
         compute = Compute(parts.device, replayed=device == "cuda")
-        drawer = Generator(filled(parts.network), parts.objective, parts.spec, compute)
+        generator = Generator(filled(parts.network), parts.objective, parts.spec, compute)
         slot = parts.recipe.evaluation_sampler.model_copy(update={"steps": 8})
-        images[device] = [drawer.images(slot, range(first, first + 4), 0).cpu() for first in (0, 4)]
+        images[device] = [generator.draw(slot, range(first, first + 4), 0).images.cpu() for first in (0, 4)]
     torch.testing.assert_close(images["cuda"], images["cpu"], rtol=1e-3, atol=1e-3)
 
 

@@ -66,8 +66,8 @@ def test_nothing_is_compiled_for_what_is_not_trained(parts_of, cache, tmp_path, 
     asked = []
     monkeypatch.setattr(kernels, "can_build", lambda: True)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
-    drawer, _ = load_generator(run, long, long.dataset.component.describe(), torch.device("cpu"))
-    drawer.images(long.sampler, range(1), 0)
+    generator, _ = load_generator(run, long, long.dataset.component.describe(), torch.device("cpu"))
+    generator.draw(long.sampler, range(1), 0)
     estimate_cost(long, torch.device("cpu"), tmp_path / "cache")
     assert asked == []
     parts = assemble(long, torch.device("cpu"), tmp_path / "cache")

@@ -14,8 +14,8 @@ from torch import nn
 
 from workbench.compute.memory import explain_out_of_memory, is_out_of_memory
 from workbench.errors import OutOfMemory
-from workbench.evaluation.drawing import draw_samples
 from workbench.evaluation.evaluation import evaluate
+from workbench.evaluation.samples import draw_samples
 from workbench.progress import Stop
 from workbench.sampling.generator import Generator
 from workbench.training.checkpoint import latest_checkpoint
@@ -127,9 +127,9 @@ def test_drawing_that_does_not_fit_names_its_own_batch(parts_of):
         for _ in evaluate(parts, Greedy(parts.network), 0, Stop()):
             pass
     # Where the recipe leaves it open, measuring what is fastest is the first to try.
-    drawer = Generator.of(parts, Greedy(parts.network))
+    generator = Generator.of(parts, Greedy(parts.network))
     with pytest.raises(OutOfMemory, match=r"^evaluate\.batch_size = 64 .*--set evaluate\.batch_size=32"):
-        next(draw_samples(drawer, parts.recipe.sampler, 100, None, 0, lambda index: None, [], 4))
+        next(draw_samples(generator, parts.recipe.sampler, 100, None, 0, lambda index: None, []))
 
 
 # `wb` again and again, each time in a process that may take so many bytes beyond what it has when everything is imported.

@@ -171,10 +171,12 @@ def test_wrappers_are_posterior_means_themselves():
     assert Guided(conditioned, 3.0)(x, 0.5).flatten().tolist() == [3.0, 6.0]
     assert Guided(conditioned, 3.0, guide=Constant(torch.tensor([1.0]), schedule))(x, 0.5).flatten().tolist() == [1.0, 4.0]
     assert Clamped(Guided(conditioned, 3.0))(x, 0.5).flatten().tolist() == [1.0, 1.0]
-    counted = Counted(conditioned)
-    sample(Clamped(counted), DDIM(), TimeGrid.uniform(13), images=2, shape=(1,), seed=0)
-    assert counted.evaluations == 13
-    assert Clamped(counted).schedule is schedule
+    counted = Counted(Conditional())
+    for posterior, nfe in ((Conditioned(counted, label), 13), (Guided(Conditioned(counted, label), 3.0), 26)):
+        counted.nfe = 0
+        sample(Clamped(posterior), DDIM(), TimeGrid.uniform(13), images=2, shape=(1,), seed=0)
+        assert counted.nfe == nfe
+        assert Clamped(posterior).schedule is schedule
     with pytest.raises(TypeError, match="Conditioned"):
         Guided(Constant(torch.tensor([1.0]), schedule), 2.0)
 

@@ -82,7 +82,7 @@ def test_guidance_of_one_is_the_posterior_itself_at_the_cost_of_one_evaluation()
     schedule, x = Cosine(), torch.zeros(1, 1)
     inner, guide = Counted(Constant(torch.tensor([0.5]), schedule)), Counted(Constant(torch.tensor([9.0]), schedule))
     assert Guided(inner, 1.0, guide)(x, 0.5).item() == 0.5
-    assert (inner.evaluations, guide.evaluations) == (1, 0)
+    assert (inner.nfe, guide.nfe) == (1, 0)
 
 
 def test_guidance_asks_the_same_network_without_its_condition():

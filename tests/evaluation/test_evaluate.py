@@ -9,9 +9,9 @@ import torch
 from workbench.compute.computation import Compute
 from workbench.compute.fast.choices import Choices
 from workbench.evaluation.distances import Distances
-from workbench.evaluation.drawing import draw_samples
 from workbench.evaluation.pictures import to_uint8
 from workbench.evaluation.reference import Reference
+from workbench.evaluation.samples import SampleSet, draw_samples
 from workbench.interfaces import NullTracker
 from workbench.model.build import assemble
 from workbench.recipe import load
@@ -20,6 +20,7 @@ from workbench.runs.folder import create_run
 from workbench.runs.recording import record_run
 from workbench.sampling.batch_size import fastest_batch_size
 from workbench.sampling.generator import Generator
+from workbench.sampling.nfe import expected_nfe
 from workbench.training.loop import train
 
 CPU = torch.device("cpu")
@@ -38,7 +39,7 @@ def parts(tiny, cache):
 
 
 @pytest.fixture(scope="module")
-def drawer(parts):
+def generator(parts):
     torch.manual_seed(0)
     for parameter in parts.network.parameters():  # an untrained network predicts zero for every image
         torch.nn.init.normal_(parameter, std=0.1)
@@ -52,22 +53,25 @@ def distances(parts):
 
 
 @pytest.mark.parametrize("batch_size", [3, 8, 20, 64])
-def test_images_become_features_as_they_are_drawn_and_few_are_kept(parts, drawer, distances, batch_size):
+def test_images_become_features_as_they_are_drawn_and_few_are_kept(parts, generator, distances, batch_size):
     slot = parts.recipe.evaluation_sampler
-    whole = to_uint8(drawer.images(slot, range(20), 3))
-    counts = []
-    for drawn in draw_samples(drawer, slot, 20, batch_size, 3, lambda index: None, [distances], keep=5):
-        counts.append(drawn.count)
-        assert len(drawn.shown) == min(5, drawn.count)
+    whole = to_uint8(generator.draw(slot, range(20), 3).images)
+    counts, samples = [], SampleSet(20, keep=5)
+    for batch in draw_samples(generator, slot, 20, batch_size, 3, lambda index: None, [distances]):
+        samples.add(batch)
+        counts.append(samples.count)
+        assert len(samples.images) == min(5, samples.count)
     assert counts == [*range(batch_size, 20, batch_size), 20]
-    assert torch.equal(drawn.shown, whole[:5])
-    torch.testing.assert_close(drawn.features[0], distances.features(whole), rtol=1e-4, atol=1e-4)
-    assert drawn.seconds > 0.0
+    assert torch.equal(samples.images, whole[:5])
+    torch.testing.assert_close(samples.features[0], distances.features(whole), rtol=1e-4, atol=1e-4)
+    assert (samples.seconds > 0.0, samples.nfe) == (True, expected_nfe(slot, parts.recipe.schedule.component))
 
 
-def test_without_extractors_images_are_only_drawn(parts, drawer):
-    *_, drawn = draw_samples(drawer, parts.recipe.evaluation_sampler, 7, 4, 3, lambda index: None, [], keep=100)
-    assert (drawn.count, len(drawn.shown), drawn.features) == (7, 7, [])
+def test_without_extractors_images_are_only_drawn(parts, generator):
+    samples = SampleSet(7, keep=100)
+    for batch in draw_samples(generator, parts.recipe.evaluation_sampler, 7, 4, 3, lambda index: None, []):
+        samples.add(batch)
+    assert (samples.count, len(samples.images), samples.features) == (7, 7, [])
 
 
 def test_a_run_tells_what_its_evaluations_cost(parts, tmp_path):
@@ -132,8 +136,8 @@ def test_a_few_images_are_drawn_at_once_without_measuring(parts):
     assert network.calls == 0
 
 
-def test_a_drawer_chooses_where_the_recipe_does_not_say(parts, drawer):
+def test_the_generator_chooses_the_batch_size_where_the_recipe_sets_none(parts, generator):
     assert parts.recipe.evaluate.batch_size is None
-    assert drawer.batch_size(1000) == drawer.batch_size(1000)
-    *_, drawn = draw_samples(drawer, parts.recipe.evaluation_sampler, 5, None, 3, lambda index: None, [], keep=5)
-    assert drawn.count == 5
+    assert generator.batch_size(1000) == generator.batch_size(1000)
+    (batch,) = draw_samples(generator, parts.recipe.evaluation_sampler, 5, None, 3, lambda index: None, [])
+    assert len(batch.images) == 5

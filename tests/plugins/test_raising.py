@@ -82,8 +82,6 @@ RAISING = {
         "k: int = 1\n@field_serializer('k')\ndef _written(self, value): raise LookupError('unwritable')",
         "writing its fields raised PydanticSerializationError",
     ),
-    "evaluations() raises": ("samplers", "def evaluations(self, moves): return [][moves]", "evaluations(50) raised IndexError"),
-    "evaluations() is no number": ("samplers", "def evaluations(self, moves): return 'many'", "evaluations(50) returned str"),
     "alpha_sigma() raises": ("schedules", "def alpha_sigma(self, t): raise ArithmeticError('no root')", "alpha_sigma() raised ArithmeticError: no root"),
     "alpha_sigma() gives three": ("schedules", "def alpha_sigma(self, t): return t, t, t", "alpha_sigma() raised ValueError"),
     "alpha_sigma() is nan": ("schedules", "def alpha_sigma(self, t): return t * float('nan'), t", "(alpha, sigma) at t = 0 is (nan, 0)"),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from workbench.errors import RecipeError
-from workbench.recipe import Recipe, decisive_settings, expected_nfe, load, save, schema, warnings
+from workbench.recipe import Recipe, decisive_settings, load, save, schema, warnings
+from workbench.sampling import expected_nfe
 
 GOOD = """
 name = "mine"
@@ -400,8 +401,8 @@ def test_inherited_guidance_without_labels_is_reported_once(write):
     assert [problem.key for problem in found] == ["sampler.guidance"]
 
 
-@pytest.mark.parametrize(("guidance", "evaluations"), [(1, 7), (3, 14), (0, 14)])
-def test_guidance_doubles_the_network_evaluations(write, guidance, evaluations):
+@pytest.mark.parametrize(("guidance", "nfe"), [(1, 7), (3, 14), (0, 14)])
+def test_guidance_doubles_the_network_evaluations(write, guidance, nfe):
     settings = ["train.condition=true", f"sampler.guidance={guidance}", "evaluate.sampler={use='heun', steps=4}"]
     recipe = load(write(GOOD), settings)
-    assert expected_nfe(recipe.evaluation_sampler, recipe.schedule.component) == evaluations
+    assert expected_nfe(recipe.evaluation_sampler, recipe.schedule.component) == nfe

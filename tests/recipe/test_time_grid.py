@@ -4,6 +4,7 @@ import pytest
 
 from workbench.errors import RecipeError
 from workbench.recipe import load, save, time_grid_of
+from workbench.sampling import expected_nfe
 
 GOOD = """
 name = "mine"
@@ -69,5 +70,6 @@ def test_a_path_that_cannot_be_is_told_with_its_field(recipe, overrides, key, me
 
 def test_evaluations_may_take_another_path(recipe):
     resolved = load(recipe, ["evaluate.sampler={use='heun', steps=9, spacing='karras'}"])
-    path = time_grid_of(resolved.evaluation_sampler, resolved.schedule.component)
-    assert resolved.evaluation_sampler.component.evaluations(path.moves_down) == 17
+    grid = time_grid_of(resolved.evaluation_sampler, resolved.schedule.component)
+    assert (grid.moves_down, len(grid.times)) == (9, 10)
+    assert expected_nfe(resolved.evaluation_sampler, resolved.schedule.component) == 17

@@ -52,8 +52,8 @@ class Network(nn.Module):
 
 def draw(sampler, network=None, clamp=True):
     objective = Objective(load("schedules", "cosine")(), PARAMETERIZATIONS["x0"], "uniform")
-    drawer = Generator(network or Network(), objective, SPEC, Compute(torch.device("cpu")))
-    return drawer.images(SamplerSlot(use="mine", component=sampler, steps=4, clamp=clamp), range(2), 0)
+    generator = Generator(network or Network(), objective, SPEC, Compute(torch.device("cpu")))
+    return generator.draw(SamplerSlot(use="mine", component=sampler, steps=4, clamp=clamp), range(2), 0).images
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_infinity_that_does_not_come_again_is_told_as_unkeyed_noise():
         except SamplingError as error:
             words.append(str(error))
     torch.set_rng_state(before)
-    assert any("it uses noise it was not given" in each for each in words)
+    assert any("it uses noise that it was not given" in text for text in words)
 
 
 @pytest.mark.parametrize(

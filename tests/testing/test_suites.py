@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kit_mistakes.datasets import Sound
 from kit_mistakes.denoisers import Sound as SoundNetwork
-from kit_mistakes.samplers import GlobalGenerator, UndeclaredEvaluations
+from kit_mistakes.samplers import EvaluationsThatDependOnData, GlobalGenerator
 from pydantic import Field
 
 from wb_samplers import DDIM
@@ -44,11 +44,11 @@ def test_a_class_with_a_field_without_default_is_a_sentence_when_the_test_runs()
 
 
 class TestDeclaredDeviation(SamplerConformance):
-    component = UndeclaredEvaluations()
-    expected_failures = {"evaluations": "asks the network twice"}  # noqa: RUF012 - as the documents show it
+    component = EvaluationsThatDependOnData()
+    expected_failures = {"nfe": "evaluates large predictions twice"}  # noqa: RUF012 - as the documents show it
 
 
-@parametrize_with_checks([Flow(), UndeclaredEvaluations()], {"evaluations": "asks the network twice"})
+@parametrize_with_checks([Flow(), EvaluationsThatDependOnData()], {"nfe": "evaluates large predictions twice"})
 def test_components_conform(component, check):
     try:
         check.run(component)
@@ -59,9 +59,11 @@ def test_components_conform(component, check):
 
 
 def test_a_declared_deviation_is_told_with_its_reason_and_must_exist():
-    outcomes = {each.check.name: each for each in examine(UndeclaredEvaluations(), {"evaluations": "asks twice", "dtypes": "so"})}
-    assert (outcomes["evaluations"].state, outcomes["dtypes"].state) == ("expected", "unexpected")
-    assert "asks twice" in outcomes["evaluations"].message
+    outcomes = {
+        each.check.name: each for each in examine(EvaluationsThatDependOnData(), {"nfe": "evaluates twice", "dtypes": "so"})
+    }
+    assert (outcomes["nfe"].state, outcomes["dtypes"].state) == ("expected", "unexpected")
+    assert "evaluates twice" in outcomes["nfe"].message
     assert not outcomes["dtypes"].conforms
     with pytest.raises(ValueError, match="no check is called 'momets'"):
         list(examine(DDIM(), {"momets": "a slip"}))

@@ -200,10 +200,10 @@ def test_a_trained_run_draws_the_same_images_in_any_batch(parts_of, tmp_path):
     run, parts = create_run(tmp_path, "tiny"), parts_of()
     save(parts.recipe, run.recipe)
     list(train(parts, run.checkpoints))
-    drawer, step = load_generator(run, parts.recipe, parts.spec, choose_device("cpu"))
-    whole = drawer.images(parts.recipe.sampler, range(5), 0)
+    generator, step = load_generator(run, parts.recipe, parts.spec, choose_device("cpu"))
+    whole = generator.draw(parts.recipe.sampler, range(5), 0).images
     assert (whole.shape, step) == ((5, 3, 16, 16), 6)
-    torch.testing.assert_close(drawer.images(parts.recipe.sampler, range(3, 5), 0), whole[3:], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(generator.draw(parts.recipe.sampler, range(3, 5), 0).images, whole[3:], rtol=1e-4, atol=1e-4)
 
 
 def test_runs_are_found_by_what_people_type(tmp_path):

@@ -94,7 +94,7 @@ def _sampler(console: Console, key: str, slot: wb.recipe.SamplerSlot, recipe: wb
     path = wb.recipe.time_grid_of(slot, recipe.schedule.component)
     times = [f"{t:.3g}" for t in path.times]
     shown = times if len(times) <= 10 else [*times[:5], "...", *times[-4:]]
-    evaluations = wb.recipe.expected_nfe(slot, recipe.schedule.component)
+    evaluations = wb.sampling.expected_nfe(slot, recipe.schedule.component)
     guided = f", guidance {slot.guidance:g}" if slot.guidance != 1.0 else ""
     clamped = "" if slot.clamp else ", not clamped"
     console.print(

@@ -76,25 +76,23 @@ def sample(
     recipe, spec = wb.runs.read_run(folder, cache_folder(home), warn=lambda text: typer.echo(f"warning: {text}", err=True))
     options = {"use": sampler, "steps": steps, "guidance": guidance, "spacing": spacing, "eta": eta}
     slot = sampler_of(recipe, options, settings or [])
-    drawer, step = wb.runs.load_generator(folder, recipe, spec.sample, wb.compute.choose_device(device))
+    generator, step = wb.runs.load_generator(folder, recipe, spec.sample, wb.compute.choose_device(device))
     labels = _labels(recipe, spec.sample.classes, label, number)
-    batches, name = [], f"{wb.recipe.variant(slot)}, {slot.steps} steps"
+    batches, nfe, name = [], 0, f"{wb.recipe.variant(slot)}, {slot.steps} steps"
     with ImageBar(name, number) as bar:
         for start in range(0, number, batch_size):
             index = range(start, min(start + batch_size, number))
             with wb.compute.explain_out_of_memory(wb.compute.DRAWING, min(batch_size, number)):
-                batches.append(
-                    wb.evaluation.to_uint8(
-                        drawer.images(slot, index, seed, None if labels is None else labels[index.start : index.stop])
-                    )
-                )
+                drawn = generator.draw(slot, index, seed, None if labels is None else labels[index.start : index.stop])
+                batches.append(wb.evaluation.to_uint8(drawn.images))
+                nfe = drawn.nfe
             bar.show(index.stop)
     images = torch.cat(batches)
     with atomic_write(out) as beside:
         wb.evaluation.grid(images, max(1, round(number**0.5))).save(beside)
     if separate is not None:
         _write_each(images, separate)
-    typer.echo(f"{out}: {number} images of {folder.id} at step {step} ({name}, {drawer.evaluations} network evaluations each)")
+    typer.echo(f"{out}: {number} images of {folder.id} at step {step} ({name}, {nfe} network evaluations each)")
 
 
 def _check_separate(folder: Path, *, force: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -67,17 +67,17 @@ class Clamped:
 
 
 class Counted:
-    """Counts evaluations, so that a reported NFE is what happened."""
+    """Counts network evaluations: put it around the network's view, inside every other wrapper."""
 
-    def __init__(self, inner: PosteriorMean) -> None:
+    def __init__(self, inner: ConditionalPosteriorMean | PosteriorMean) -> None:
         self.inner = inner
         self.schedule = inner.schedule
-        self.evaluations = 0
+        self.nfe = 0
 
-    def __call__(self, x: Tensor, t: float) -> Tensor:
-        """D(x, t), counted."""
-        self.evaluations += 1
-        return self.inner(x, t)
+    def __call__(self, x: Tensor, t: float, cond: Tensor | None = None) -> Tensor:
+        """D(x, t), counted; a posterior mean that takes no condition is called without one."""
+        self.nfe += 1
+        return self.inner(x, t) if cond is None else cast("ConditionalPosteriorMean", self.inner)(x, t, cond)
 
 
 class Conditioned:

@@ -1,4 +1,4 @@
-"""Evaluation: samples of the averaged weights, distances to the data with their cards, pictures."""
+"""Evaluate a network: samples of the averaged weights, distances to the data with their cards, grids of images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from workbench.errors import DistanceError, WeightsError
 from workbench.evaluation import pictures
 from workbench.evaluation.distances import Distances
-from workbench.evaluation.drawing import draw_samples
 from workbench.evaluation.reference import Reference
+from workbench.evaluation.samples import SampleSet, draw_samples
 from workbench.faults import fault_point
 from workbench.model import Parts
 from workbench.progress import Progress, Stop, Stopped
@@ -24,74 +24,82 @@ Labels = Callable[[range], Tensor | None]
 
 
 def evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: bool = False) -> Iterator[Progress]:
-    """Sample, measure and picture `network`; the last evaluation of a run also shows how its images come about.
+    """Draw samples of `network` and measure them; the `final` evaluation of a run also shows how its images form.
 
-    The images of all evaluations of a run start from the same noise, so that a grid can be watched becoming better. Each batch becomes
+    The images of all evaluations of a run start from the same noise, so that grids of different steps are comparable. Each batch is turned into
     features as soon as it is drawn; of the images only those that are shown are kept. A distance that cannot be computed is missing from the
-    metrics, and the reason is a warning. When `stop` is requested, it ends within a move of the sampler or a batch of the extractor,
-    without the numbers that are not complete.
+    metrics, and the reason is a warning. When `stop` is requested, the evaluation ends within a move of the sampler or a batch of the
+    extractor, without the numbers that are not complete.
     """
     with suppress(Stopped):
-        yield from _evaluated(parts, network, step, stop, final=final)
+        yield from _evaluate(parts, network, step, stop, final=final)
 
 
-def _evaluated(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: bool) -> Iterator[Progress]:
+def _evaluate(parts: Parts, network: nn.Module, step: int, stop: Stop, *, final: bool) -> Iterator[Progress]:
     clock = parts.compute.clock
     started = clock()
     fault_point("evaluation begun")
-    recipe, slot = parts.recipe, parts.recipe.evaluation_sampler
-    drawer = Generator.of(parts, network)
+    recipe, generator = parts.recipe, Generator.of(parts, network)
     reference = Reference.of(parts.train, recipe.evaluate.real, parts.cache, parts.device)
     distances: list[Distances] = []
-    for each in recipe.evaluate.features:
-        yield Progress("evaluating", step, what=f"{each.use} features of the data")
+    for slot in recipe.evaluate.features:
+        yield Progress("evaluating", step, what=f"{slot.use} features of the data")
         try:
-            distances.append(Distances(each.component, reference, stop))
+            distances.append(Distances(slot.component, reference, stop))
         except (DistanceError, WeightsError) as error:
             yield Progress("evaluating", step, warnings=(str(error),))
 
     labels = partial(draw_labels, reference.labels() if recipe.train.condition else None, recipe.seed)
-    drawing = clock()
-    keep = max(recipe.evaluate.grid, recipe.evaluate.neighbours)
-    samples, size = recipe.evaluate.samples, recipe.evaluate.batch_size
-    for drawn in draw_samples(drawer, slot, samples, size, recipe.seed, labels, distances, keep, stop):
-        pace = drawn.count / (clock() - drawing)
-        left = (drawn.total - drawn.count) / pace
-        yield Progress("evaluating", step, drawn.count, drawn.total, "sampling", images_per_second=pace, seconds_left=left)
-        stop.check()
+    samples = SampleSet(recipe.evaluate.samples, max(recipe.evaluate.grid, recipe.evaluate.neighbours))
+    yield from _draw(parts, generator, samples, labels, distances, step, stop)
 
-    shown = drawn.shown[: recipe.evaluate.grid]
+    shown = samples.images[: recipe.evaluate.grid]
     grid = pictures.grid(shown, max(1, round(len(shown) ** 0.5)))
     yield Progress("evaluating", step, pictures={"samples": grid}, what="pictures")
-    for measure, features in zip(distances, drawn.features, strict=True):
+    for measure, features in zip(distances, samples.features, strict=True):
         try:
-            metrics, cards = measure(features, slot, drawer.evaluations, recipe.seed)
+            metrics, cards = measure(features, recipe.evaluation_sampler, samples.nfe, recipe.seed)
         except DistanceError as error:
             yield Progress("evaluating", step, warnings=(str(error),))
         else:
             yield Progress("evaluating", step, metrics=metrics, cards=cards, what="distances")
         stop.check()
     if final:
-        yield _closing_pictures(parts, drawer, drawn.shown, labels, step, stop)
-    told = {
-        "eval/sampling_seconds": drawn.seconds,
-        "eval/samples_per_second": drawn.count / drawn.seconds,
-        "eval/nfe": float(drawer.evaluations),
+        yield _final_images(parts, generator, samples.images, labels, step, stop)
+    numbers = {
+        "eval/sampling_seconds": samples.seconds,
+        "eval/samples_per_second": samples.count / samples.seconds,
+        "eval/nfe": float(samples.nfe),
         "eval/seconds": clock() - started,
     }
-    yield Progress("evaluating", step, metrics=told, what="pictures")
+    yield Progress("evaluating", step, metrics=numbers, what="pictures")
 
 
-def _closing_pictures(parts: Parts, drawer: Generator, samples: Tensor, labels: Labels, step: int, stop: Stop) -> Progress:
-    # The recipe's own sampler: how the images come about is what it is about.
+def _draw(
+    parts: Parts, generator: Generator, samples: SampleSet, labels: Labels, distances: list[Distances], step: int, stop: Stop
+) -> Iterator[Progress]:
+    recipe, clock = parts.recipe, parts.compute.clock
+    started = clock()
+    for batch in draw_samples(
+        generator, recipe.evaluation_sampler, samples.total, recipe.evaluate.batch_size, recipe.seed, labels, distances, stop
+    ):
+        samples.add(batch)
+        pace = samples.count / (clock() - started)
+        left = (samples.total - samples.count) / pace
+        yield Progress("evaluating", step, samples.count, samples.total, "sampling", images_per_second=pace, seconds_left=left)
+        stop.check()
+
+
+def _final_images(parts: Parts, generator: Generator, samples: Tensor, labels: Labels, step: int, stop: Stop) -> Progress:
+    # With the recipe's own sampler, also where evaluations draw with another one.
     index = range(ANIMATED)
-    walk = drawer.states(parts.recipe.sampler, index, parts.recipe.seed, labels(index), stop)
+    walk = generator.states(parts.recipe.sampler, index, parts.recipe.seed, labels(index), stop)
     states = [(t, x.cpu()) for t, x in walk]
-    shown = {
+    images = {
         "denoising": pictures.strip(states, STRIP_IMAGES),
         "noising": pictures.noising(parts),
         "sampler": pictures.grid(pictures.to_uint8(states[-1][1]), 4),
     }
     if parts.recipe.evaluate.neighbours:
-        shown["neighbours"] = pictures.neighbours(samples[: parts.recipe.evaluate.neighbours], parts, stop=stop)
-    return Progress("evaluating", step, pictures=shown, files={"denoising.gif": pictures.animation(states, 4)}, what="pictures")
+        images["neighbours"] = pictures.neighbours(samples[: parts.recipe.evaluate.neighbours], parts, stop=stop)
+    return Progress("evaluating", step, pictures=images, files={"denoising.gif": pictures.animation(states, 4)}, what="pictures")

@@ -45,10 +45,6 @@ class Sampler(Component, ABC, Generic[State]):
     ) -> tuple[Tensor, State | None]:
         """One move from `x` [b, ...] at time t down to time s, 0 <= s < t <= 1: the new sample and the new state."""
 
-    def evaluations(self, moves: int) -> int:
-        """Network evaluations (NFE) that `moves` moves down cost; one each unless a sampler says otherwise."""
-        return moves
-
     def convergence_order(self) -> int | None:
         """The power of the step length by which the error vanishes, counted over the whole path; measured by `workbench.testing`.
 

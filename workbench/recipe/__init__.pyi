@@ -25,5 +25,5 @@ from .origins import origins_of as origins_of
 from .search import Space as Space, Sweep as Sweep
 from .sizes import count_images as count_images, size_warnings as size_warnings
 from .starting import CORE_TABLES as CORE_TABLES, write_new_recipe as write_new_recipe
-from .time_grid import expected_nfe as expected_nfe, time_grid_of as time_grid_of
+from .time_grid import time_grid_of as time_grid_of
 from .toml import format_value as format_value, parse_value as parse_value, read as read

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import CombinationError, DataError, WorkbenchError
 from workbench.interfaces import SampleSpec
-from workbench.recipe.model import Recipe, SamplerSlot, Slot
+from workbench.recipe.model import Recipe, Slot
 from workbench.registry import Kind, plugin_call
 
 if TYPE_CHECKING:
-    from workbench.diffusion import TimeGrid
+    pass
 
 Finding = tuple[str, str]  # dotted key, message
 METRIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")  # no slash: what has one in its name is measured by the engine
@@ -77,16 +77,6 @@ def schedule_answers(recipe: Recipe) -> list[Finding]:
         grid = schedule.grid()
         if grid is not None and not (isinstance(grid, Integral) and int(grid) > 0):
             findings.append(("schedule.use", _no_answer(use, "grid()", grid, "a number of steps or None")))
-    return findings
-
-
-def evaluations(key: str, slot: SamplerSlot, path: TimeGrid) -> list[Finding]:
-    """Whether a sampler can say what a path costs."""
-    findings: list[Finding] = []
-    with schedule_call(findings, "samplers", slot.use, f"{key}.use", f"evaluations({path.moves_down})"):
-        count = slot.component.evaluations(path.moves_down)
-        if not (isinstance(count, Integral) and int(count) > 0):
-            findings.append((f"{key}.use", _no_answer(slot.use, f"evaluations({path.moves_down})", count, "a number above 0")))
     return findings
 
 

@@ -10,7 +10,6 @@ from workbench.interfaces import NoiseSchedule, SampleSpec
 from workbench.recipe.answers import (
     Finding,
     describe_dataset,
-    evaluations,
     metric_names,
     schedule_answers,
     schedule_call,
@@ -144,13 +143,11 @@ def _path(key: str, slot: SamplerSlot, schedule: Slot[NoiseSchedule]) -> Iterato
         return
     try:
         with plugin_call("schedules", schedule.use, f"finding the times of spacing = '{slot.spacing}'"):
-            path = time_grid_of(slot, schedule.component)
+            time_grid_of(slot, schedule.component)
     except CombinationError as error:
         yield f"{key}.{error.key}", str(error)
     except WorkbenchError as error:
         yield "schedule.use", str(error)
-    else:
-        yield from evaluations(key, slot, path)
 
 
 def _features(recipe: Recipe) -> Iterator[Finding]:

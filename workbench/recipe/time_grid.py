@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import CombinationError
 from workbench.interfaces import NoiseSchedule
-from workbench.recipe.model import SamplerSettings, SamplerSlot
+from workbench.recipe.model import SamplerSettings
 
 if TYPE_CHECKING:
     from workbench.diffusion import TimeGrid
@@ -27,11 +27,6 @@ def time_grid_of(settings: SamplerSettings, schedule: NoiseSchedule) -> TimeGrid
     except ValueError as error:
         raise CombinationError("restart", str(error)) from error
     return path
-
-
-def expected_nfe(slot: SamplerSlot, schedule: NoiseSchedule) -> int:
-    """Network evaluations per image (NFE) of a sampler on its path; guidance evaluates the network twice."""
-    return slot.component.evaluations(time_grid_of(slot, schedule).moves_down) * (2 if slot.guidance != 1.0 else 1)
 
 
 def _spaced(settings: SamplerSettings, schedule: NoiseSchedule) -> TimeGrid:

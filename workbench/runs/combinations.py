@@ -20,12 +20,12 @@ from workbench.evaluation import LEAST, Distances, Reference, SampleSet, draw_sa
 from workbench.files import atomic_write, write_json
 from workbench.interfaces import Examples, FeatureExtractor, Resources
 from workbench.progress import NEVER, Stop
-from workbench.recipe import Recipe, SamplerSlot, Slot, expected_nfe
+from workbench.recipe import Recipe, SamplerSlot, Slot
 from workbench.registry import component_origins
 from workbench.runs.folder import RunFolder
 from workbench.runs.spec import RunSpec, SplitRecord
 from workbench.runs.trained import load_generator, newest_checkpoint
-from workbench.sampling import SIZES, Generator, draw_labels
+from workbench.sampling import SIZES, Generator, draw_labels, expected_nfe
 
 SCHEMA = 1
 SHOWN = 10  # images of a combination that are kept to be looked at
@@ -167,26 +167,27 @@ class CombinationEvaluator:
 
         Raises SamplingError where the images are not finite.
         """
-        drawn, nfe = self._drawn(slot, progress), self._drawer.evaluations
+        samples = self._sample(slot, progress)
         metrics: dict[str, float] = {}
         cards: dict[str, Mapping[str, Any]] = {}
-        for distances, features in zip(self._distances, drawn.features, strict=True):
-            measured, told = distances(features, slot, nfe, self._measurement.seed)
-            metrics, cards = metrics | measured, cards | told
+        for measure, features in zip(self._distances, samples.features, strict=True):
+            values, cards_of_values = measure(features, slot, samples.nfe, self._measurement.seed)
+            metrics, cards = metrics | values, cards | cards_of_values
         key = self._key_of(slot)
-        evaluation = CombinationResult(self._file(key), slot, drawn.count, nfe, drawn.seconds, metrics, cards, True)
-        with atomic_write(evaluation.picture) as beside:
-            pictures.grid(drawn.shown, SHOWN).save(beside)
-        numbers = {"nfe": nfe, "seconds": drawn.seconds, "metrics": metrics, "cards": cards}
-        write_json(evaluation.file, {"key": key, **numbers, "device": describe_device(self._device)})
-        return evaluation
+        result = CombinationResult(self._file(key), slot, samples.count, samples.nfe, samples.seconds, metrics, cards, True)
+        with atomic_write(result.picture) as unfinished:
+            pictures.grid(samples.images, SHOWN).save(unfinished)
+        numbers = {"nfe": samples.nfe, "seconds": samples.seconds, "metrics": metrics, "cards": cards}
+        write_json(result.file, {"key": key, **numbers, "device": describe_device(self._device)})
+        return result
 
-    def _drawn(self, slot: SamplerSlot, progress: Callable[[int], None]) -> SampleSet:
+    def _sample(self, slot: SamplerSlot, progress: Callable[[int], None]) -> SampleSet:
         number, seed, size = self._measurement.samples, self._measurement.seed, self._recipe.evaluate.batch_size
-        stream = draw_samples(self._drawer, slot, number, size, seed, self._labels, self._distances, SHOWN, self._stop)
-        for drawn in stream:
-            progress(drawn.count)
-        return drawn
+        samples = SampleSet(number, keep=SHOWN)
+        for batch in draw_samples(self._generator, slot, number, size, seed, self._labels, self._distances, self._stop):
+            samples.add(batch)
+            progress(samples.count)
+        return samples
 
     def _labels(self, index: range) -> Tensor | None:
         return draw_labels(self._data_labels, self._measurement.seed, index)
@@ -196,17 +197,17 @@ class CombinationEvaluator:
         return self._reference.labels() if self._recipe.train.condition else None
 
     @functools.cached_property
-    def _drawer(self) -> Generator:
-        drawer, step = load_generator(self._run, self._recipe, self._spec.sample, self._device)
+    def _generator(self) -> Generator:
+        generator, step = load_generator(self._run, self._recipe, self._spec.sample, self._device)
         if step != self.step:
             raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
         # A device's first batch is slower than the others; whichever combination came first would be told too slow.
         number = self._measurement.samples
         with explain_out_of_memory(DRAWING, min(self._recipe.evaluate.batch_size or SIZES[-1], number)):
-            index = range(min(self._recipe.evaluate.batch_size or drawer.batch_size(number), number))
-            for _ in islice(drawer.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
+            index = range(min(self._recipe.evaluate.batch_size or generator.batch_size(number), number))
+            for _ in islice(generator.states(self._recipe.evaluation_sampler, index, 0, self._labels(index)), 2):
                 pass
-        return drawer
+        return generator
 
     @functools.cached_property
     def _distances(self) -> list[Distances]:

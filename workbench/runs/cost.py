@@ -14,7 +14,8 @@ from workbench.compute import Compute, choose_compute
 from workbench.diffusion import Objective
 from workbench.interfaces import SampleSpec
 from workbench.model import build_network, objective_of
-from workbench.recipe import Recipe, expected_nfe
+from workbench.recipe import Recipe
+from workbench.sampling import expected_nfe
 
 TRIED = 16
 

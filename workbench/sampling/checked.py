@@ -19,7 +19,7 @@ States = Iterator[tuple[float, Tensor]]
 
 @final
 class CheckedSampler(Sampler[Any]):
-    """A sampler whose moves are checked: what comes out must have the shape and dtype of what went in. Costs no synchronisation."""
+    """A sampler whose moves are checked: the result keeps shape and dtype. The check does not synchronise a GPU."""
 
     inner: SkipValidation[Sampler[Any]]
     name: str
@@ -27,12 +27,12 @@ class CheckedSampler(Sampler[Any]):
     def step(
         self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: Any, noise: NoiseSource
     ) -> tuple[Tensor, Any]:
-        """The inner sampler's move of `x` [b, ...]; SamplingError where it fails or is no move."""
+        """The inner sampler's move of `x` [b, ...]; SamplingError where it fails or returns something else."""
         try:
             moved = self.inner.step(posterior, x, t, s, state=state, noise=noise)
         except WorkbenchError:
             raise
-        except Exception as error:  # a stranger's code may raise anything
+        except Exception as error:  # third-party code may raise anything
             if is_out_of_memory(error):
                 raise
             raise SamplingError(
@@ -50,9 +50,13 @@ class CheckedSampler(Sampler[Any]):
             )
         return moved
 
+    def convergence_order(self) -> int | None:
+        """The inner sampler's."""
+        return self.inner.convergence_order()
+
 
 class WatchedPosterior:
-    """A posterior mean that notes where it first gave what is not finite for what was."""
+    """A posterior mean that records where it first returned nan or infinity for a finite input."""
 
     def __init__(self, inner: PosteriorMean) -> None:
         self.inner = inner
@@ -60,34 +64,36 @@ class WatchedPosterior:
         self.broken_at: float | None = None
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        """D(x, t), observed."""
+        """D(x, t), checked."""
         x0 = self.inner(x, t)
-        if self.broken_at is None and _finite(x) and not _finite(x0):
+        if self.broken_at is None and _is_finite(x) and not _is_finite(x0):
             self.broken_at = t
         return x0
 
 
 def check_finite(images: Tensor, sampler: str, posterior: PosteriorMean, walk: Callable[[PosteriorMean], States]) -> None:
-    """Raise SamplingError where images hold nan or infinity, naming who made the first one.
+    """Raise SamplingError where images hold nan or infinity, naming the network or the sampler as its origin.
 
-    One synchronisation for good images. For others `walk` goes the same way with the same noise again, slower and with open eyes.
+    Finite images cost one synchronisation. For others, `walk` repeats the sampling with the same noise, and every state is checked.
     """
-    if _finite(images):
+    if _is_finite(images):
         return
-    observed = WatchedPosterior(posterior)
-    for t, x in walk(observed):
-        if observed.broken_at is not None:
+    watched = WatchedPosterior(posterior)
+    for t, x in walk(watched):
+        if watched.broken_at is not None:
             raise SamplingError(
-                f"the network's prediction at t = {observed.broken_at:g} is not finite, so '{sampler}' cannot draw images with it: "
+                f"the network's prediction at t = {watched.broken_at:g} is not finite, so '{sampler}' cannot draw images with it: "
                 f"train with a lower train.learning_rate, or draw from an earlier checkpoint"
             )
-        if not _finite(x):
+        if not _is_finite(x):
             raise SamplingError(
                 f"sampler '{sampler}': its step down to t = {t:g} gave nan or infinity although the network's prediction was finite "
                 f"(wb plugins check {sampler})"
             )
-    raise SamplingError(f"sampler '{sampler}' gave nan or infinity, and another time it did not: it uses noise it was not given")
+    raise SamplingError(
+        f"sampler '{sampler}' gave nan or infinity, and finite images when repeated: it uses noise that it was not given"
+    )
 
 
-def _finite(x: Tensor) -> bool:
+def _is_finite(x: Tensor) -> bool:
     return bool(torch.isfinite(x).all())

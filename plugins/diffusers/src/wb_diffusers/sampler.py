@@ -72,13 +72,6 @@ class DiffusersSampler(Sampler[Memory]):
         x_s, memory = FAMILIES[bridged.family](move, state)
         return x_s.to(x.dtype), memory
 
-    def evaluations(self, moves: int) -> int:
-        """Two per move, but for the one that ends at the data, where the scheduler looks twice; PNDM does so once, at its first move."""
-        if self.scheduler == "PNDMScheduler":
-            return moves + (moves > 1)
-        twice = BRIDGED[self.scheduler].family == "two_stage" or self.scheduler == "FlowMatchHeunDiscreteScheduler"
-        return 2 * moves - 1 if twice else moves
-
     def convergence_order(self) -> int | None:
         """What is claimed for the scheduler with these options; None where it adds noise."""
         random = (

@@ -48,10 +48,6 @@ class Heun(Sampler[None]):
             y_s = y_t + (w_s - w_t) * 0.5 * (slope + slope_s)
         return scale_s * y_s, None
 
-    def evaluations(self, moves: int) -> int:
-        """Two per move, but for the one that ends at the data."""
-        return 2 * moves - 1
-
     def convergence_order(self) -> int:
         """2."""
         return 2
