@@ -12,20 +12,18 @@ from typing import Any
 
 import torch
 
-from workbench.cli.tracked import start_tracking
-from workbench.home import cache_folder
 from workbench.journal import Journal
-from workbench.model import assemble
-from workbench.recipe import load, save
-from workbench.runs import create_run, record_run
+from workbench.progress import Stop
+from workbench.recipe import load
+from workbench.runs import Plan, open_session
 from workbench.tracking import Delivery
-from workbench.training import Batches, train
+from workbench.training import Batches
 
 REPOSITORY = Path(__file__).parents[1]
 
 
 def main() -> None:
-    """Train, and time what is asked about on the way."""
+    """Train, and measure the shares."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", type=Path, default=REPOSITORY / "recipes" / "cars_linear.toml")
     parser.add_argument("--steps", type=int, default=300)
@@ -40,23 +38,20 @@ def main() -> None:
     recipe = load(options.recipe, [*nothing_else, f"train.steps={options.steps}", "train.max_minutes=60"])
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        run = create_run(home, recipe.name)
-        save(recipe, run.recipe)
-        parts = assemble(recipe, torch.device("cpu"), cache_folder(home))
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-        record = start_tracking(run, parts, options.recipe, None, home, print)
         data, journal, sending = _Timed(Batches.at), _Timed(Journal.numbers_at), _Timed(Delivery.send)
         Batches.at, Journal.numbers_at = data.method(), journal.method()  # type: ignore[method-assign]
         Delivery.send = sending.method()  # type: ignore[method-assign]
-        started = time.perf_counter()
-        for moment in record_run(train(parts, run.checkpoints), run, record.tracker, print):
-            if moment.step >= options.steps:
-                break
-        whole = time.perf_counter() - started
+        with open_session(Plan(recipe, options.recipe), home, device=torch.device("cpu"), warn=print) as session:
+            started = time.perf_counter()
+            for progress in session.train(Stop(), print):
+                if progress.step >= options.steps:
+                    break
+            whole = time.perf_counter() - started
     print(f"{recipe.name}: {options.steps} steps, {1000.0 * whole / options.steps:.1f} ms each")
     print(f"data and transfer: {data.seconds / whole:.2%}")
     print(f"numbers into the journal: {journal.seconds / whole:.2%}")
-    print(f"sending them to MLflow, in a thread beside: {sending.seconds / whole:.2%}")
+    print(f"sending them to MLflow, in another thread: {sending.seconds / whole:.2%}")
 
 
 class _Timed:

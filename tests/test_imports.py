@@ -35,7 +35,7 @@ ARROWS = {
         "interfaces", "diffusion", "registry", "recipe", "compute", "model", "evaluation",
     },
     "runs": {
-        "errors", "faults", "files", "home", "instants", "journal", "progress",
+        "errors", "faults", "files", "home", "instants", "journal", "progress", "secrets",
         "interfaces", "diffusion", "registry", "recipe", "metrics", "tracking",
         "compute", "model", "sampling", "evaluation", "training",
     },

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from workbench.cli import main
-from workbench.cli.tracked import start_tracking
 from workbench.errors import CheckpointError
 from workbench.progress import Stop
 from workbench.recipe import load
@@ -193,13 +192,11 @@ def test_a_trial_that_is_resumed_reports_changed_data_and_refuses_other_classes(
     warnings = []
 
     def attempt():
-        hooks = Hooks(
-            lambda run, parts: start_tracking(run, parts, path, None, place / "home", warnings.append, send=False),
-            warn=warnings.append,
-        )
-        return run_trial(task, folder, torch.device("cpu"), hooks, stop)
+        return run_trial(task, folder, torch.device("cpu"), Hooks(warn=warnings.append), stop)
 
     assert (attempt(), warnings) == (None, [])
+    components = json.loads((place / "home" / "runs" / task.run / "run.json").read_text())["components"]
+    assert {component["kind"] for component in components} >= {"datasets", "schedules", "denoisers", "samplers"}
     write_images(place / "data" / "audi", 13)
     assert attempt() is None
     assert [line.partition(" have changed")[0] for line in warnings] == ["the training data"]

@@ -11,7 +11,6 @@ from rich.markup import escape
 
 import workbench as wb
 from workbench.cli.completion import complete_run
-from workbench.cli.tracked import describe_afterwards, describe_end, store_tracking_uri, tracking_uri_of
 from workbench.errors import WorkbenchError
 from workbench.home import wb_home
 
@@ -81,14 +80,14 @@ def _send(
     """Send what one journal holds; how many of its records have not arrived."""
     recipe = wb.recipe.load_stored(folder.recipe, None)
     with closing(folder.journal()) as journal:
-        uri = tracking_uri_of(folder, recipe, option, home, journal)
-        store_tracking_uri(journal, uri, home)
+        uri = wb.runs.tracking_uri_of(folder, recipe, option, home, journal)
+        wb.runs.store_tracking_uri(journal, uri, home)
         if isinstance(folder, wb.runs.RunFolder):
             outbox = wb.tracking.Outbox(journal, folder.pictures)
             if not journal.meta("described"):
-                describe_afterwards(folder, recipe, outbox)
+                wb.runs.describe_afterwards(folder, recipe, outbox)
                 journal.set_meta(described="yes", experiment=recipe.tracking.experiment)
-            describe_end(folder, journal, outbox)
+            wb.runs.describe_end(folder, journal, outbox)
         if experiment not in (None, journal.meta("experiment")):
             journal.set_meta(experiment=experiment)
             journal.forget_sending()

@@ -15,5 +15,13 @@ from .folder import (
 )
 from .recording import final_weight_files as final_weight_files, record_run as record_run
 from .resume import Plan as Plan, plan_run as plan_run
+from .session import Session as Session, open_session as open_session
 from .spec import changed_data as changed_data, read_run as read_run, record_data as record_data
+from .tracking import (
+    Store as Store,
+    describe_afterwards as describe_afterwards,
+    describe_end as describe_end,
+    store_tracking_uri as store_tracking_uri,
+    tracking_uri_of as tracking_uri_of,
+)
 from .trained import load_generator as load_generator, reevaluate as reevaluate

@@ -62,6 +62,10 @@ class RunFolder:
         """What `wb eval` measured: one file per combination, plots and pictures."""
         return self.path / "evaluations"
 
+    def exists(self) -> bool:
+        """True if a run has been started in this folder."""
+        return (self.path / "run.json").is_file()
+
     def info(self) -> dict[str, Any]:
         """What run.json says: id, name, created, status, step, the tracking run."""
         try:

@@ -1,10 +1,12 @@
-"""The stream of a run, written down on its way: run folder and tracker."""
+"""Record the progress of a run in its folder and with its tracker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.errors import TrackingError
 from workbench.faults import fault_point
@@ -16,24 +18,28 @@ from workbench.runs.durations import measure_durations
 from workbench.runs.folder import RunFolder
 from workbench.training import AVERAGE, STATE, newest_folder
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 
 def record_run(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, warn: Callable[[str], None]) -> Iterator[Progress]:
-    """Pass `stream` on, keeping its numbers and pictures, and end the run with the status it deserves.
+    """Pass `stream` on, record its numbers and images, and end the run with its status.
 
-    A number that was said before the run was killed, and is said again after it went on, is kept once. A tracker that fails is reported
-    through `warn` once and given up; the folder keeps everything.
+    A number that was recorded before the run was killed, and comes again after it was resumed, is kept once. A tracker that fails is reported
+    through `warn` once and dropped; the folder keeps everything.
     """
-    port = _Port(tracker, warn)
+    safe = SafeTracker(tracker, warn)
     status: RunStatus = "FAILED"
-    journal, last = run.journal(), 0
+    journal, step = run.journal(), 0
     try:
         journal.event("began" if not journal.events() else "went on", int(run.info().get("step", 0)))
         for progress in stream:
-            last = progress.step
+            step = progress.step
             if progress.phase == "finished":
                 progress = replace(progress, metrics={**progress.metrics, **measure_durations(run).metrics()})
-                _keep_weights(run, port)
-            _keep(progress, run, journal, port)
+                for path in final_weight_files(run):
+                    safe.artifact(path, "checkpoint")
+            _record(progress, run, journal, safe)
             for warning in progress.warnings:
                 warn(warning)
             if progress.phase in ("finished", "killed"):
@@ -46,48 +52,74 @@ def record_run(stream: Iterator[Progress], run: RunFolder, tracker: Tracker, war
     finally:
         fault_point("run ended")
         run.update(status=status)
-        port.call(lambda: port.tracker.finish(status))
-        journal.event(status.lower(), last)
+        safe.finish(status)
+        journal.event(status.lower(), step)
         journal.close()
 
 
-class _Port:
-    def __init__(self, tracker: Tracker, warn: Callable[[str], None]) -> None:
-        self.tracker, self._warn = tracker, warn
-
-    def call(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except TrackingError as error:
-            self._warn(f"tracking has stopped, the run goes on and its folder keeps everything: {error}")
-            self.tracker = NullTracker()
-
-
-def _keep(progress: Progress, run: RunFolder, journal: Journal, port: _Port) -> None:
-    if progress.metrics:
-        journal.numbers_at(progress.step, progress.metrics, progress.cards)
-        port.call(lambda: port.tracker.metrics(progress.metrics, progress.step))
-    if progress.cards:
-        write_json(run.path / "cards.json", run.final()[1])
-        port.call(lambda: port.tracker.artifact(run.path / "cards.json"))
-    for key, image in progress.pictures.items():
-        with atomic_write(path_inside(run.pictures, f"{key}_{progress.step:08d}.png")) as beside:
-            image.save(beside)
-        port.call(lambda key=key, image=image: port.tracker.image(key, image, progress.step))  # type: ignore[misc]
-    for name, data in progress.files.items():
-        path = path_inside(run.pictures, name)
-        write_bytes(path, data)
-        port.call(lambda path=path: port.tracker.artifact(path, "pictures"))  # type: ignore[misc]
-    if progress.checkpoint or progress.phase in ("finished", "killed"):
-        run.update(step=progress.step)
-
-
 def final_weight_files(run: RunFolder) -> list[Path]:
-    """The files with which images are drawn: the averaged weights of the newest checkpoint, without the optimizer's state."""
+    """The files that sampling needs: the averaged weights of the newest checkpoint, without the optimizer's state."""
     folder = newest_folder(run.checkpoints)
     return [] if folder is None else [folder / AVERAGE, folder / STATE]
 
 
-def _keep_weights(run: RunFolder, port: _Port) -> None:
-    for path in final_weight_files(run):
-        port.call(lambda path=path: port.tracker.artifact(path, "checkpoint"))  # type: ignore[misc]
+class SafeTracker:
+    """A tracker that never raises TrackingError: the first one is reported through `warn`, and nothing is tracked after it."""
+
+    def __init__(self, inner: Tracker, warn: Callable[[str], None]) -> None:
+        self._inner, self._warn = inner, warn
+
+    @contextmanager
+    def _reported(self) -> Iterator[Tracker]:
+        try:
+            yield self._inner
+        except TrackingError as error:
+            self._warn(f"tracking has stopped, the run continues and its folder keeps everything: {error}")
+            self._inner = NullTracker()
+
+    def params(self, params: Mapping[str, object]) -> None:
+        with self._reported() as inner:
+            inner.params(params)
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        with self._reported() as inner:
+            inner.tags(tags)
+
+    def dataset(self, name: str, source: str, digest: str, context: str) -> None:
+        with self._reported() as inner:
+            inner.dataset(name, source, digest, context)
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        with self._reported() as inner:
+            inner.metrics(values, step)
+
+    def image(self, key: str, image: Image, step: int) -> None:
+        with self._reported() as inner:
+            inner.image(key, image, step)
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        with self._reported() as inner:
+            inner.artifact(path, folder)
+
+    def finish(self, status: RunStatus) -> None:
+        with self._reported() as inner:
+            inner.finish(status)
+
+
+def _record(progress: Progress, run: RunFolder, journal: Journal, tracker: Tracker) -> None:
+    if progress.metrics:
+        journal.numbers_at(progress.step, progress.metrics, progress.cards)
+        tracker.metrics(progress.metrics, progress.step)
+    if progress.cards:
+        write_json(run.path / "cards.json", run.final()[1])
+        tracker.artifact(run.path / "cards.json")
+    for key, image in progress.pictures.items():
+        with atomic_write(path_inside(run.pictures, f"{key}_{progress.step:08d}.png")) as unfinished:
+            image.save(unfinished)
+        tracker.image(key, image, progress.step)
+    for name, data in progress.files.items():
+        path = path_inside(run.pictures, name)
+        write_bytes(path, data)
+        tracker.artifact(path, "pictures")
+    if progress.checkpoint or progress.phase in ("finished", "killed"):
+        run.update(step=progress.step)

@@ -65,6 +65,11 @@ class Plan:
         self.folder.update(status="RUNNING", changes=[*info.get("changes", []), entry])
         save(self.recipe, self.folder.recipe)
 
+    def repeated(self) -> RunFolder | None:
+        """The run whose stored recipe is run again in a new folder, if there is one."""
+        run = RunFolder(self.source.parent)
+        return run if self.folder is None and self.source == run.recipe and run.exists() else None
+
     def checkpoint(self, found: Checkpoint | None) -> Checkpoint | None:
         """The checkpoint to resume from; the end of a finished run is not measured a second time."""
         if found is None or not self.ended:

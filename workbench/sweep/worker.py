@@ -9,28 +9,22 @@ from typing import Any
 
 import torch
 
-from workbench.model import Parts
 from workbench.progress import Progress, Stop
-from workbench.runs import RunFolder
 from workbench.sweep.confirm import measure_again
 from workbench.sweep.folder import SweepFolder
-from workbench.sweep.trial import Hooks, Record, run_trial
+from workbench.sweep.trial import Hooks, run_trial
 from workbench.sweep.wire import Task, Wire, outcome_to_dict
 
 TELL_EVERY = 0.5  # seconds between messages that are only to be looked at
 
-OpenRecord = Callable[[Task, RunFolder, Parts], Record]
 
-
-def run_worker(
-    wire: Wire, folder: SweepFolder, device: torch.device, open_record: OpenRecord, stop: Stop, warn: Callable[[str], None]
-) -> None:
+def run_worker(wire: Wire, folder: SweepFolder, device: torch.device, stop: Stop, warn: Callable[[str], None]) -> None:
     """Do task after task until the coordinator has no more, is gone, or `stop` is requested."""
     wire.send({"kind": "ready"})
     while not stop.requested and (message := wire.receive()) is not None:
         task = Task.of(message)
         if task.kind == "trial":
-            _trial(wire, task, folder, device, open_record, stop, warn)
+            _trial(wire, task, folder, device, stop, warn)
         else:
             _confirm(wire, task, folder, device, stop)
 
@@ -40,7 +34,6 @@ def _trial(
     task: Task,
     folder: SweepFolder,
     device: torch.device,
-    open_record: OpenRecord,
     stop: Stop,
     warn: Callable[[str], None],
 ) -> None:
@@ -51,7 +44,7 @@ def _trial(
         answer = wire.receive()
         return bool(answer and answer.get("prune"))
 
-    hooks = Hooks(lambda run, parts: open_record(task, run, parts), teller, report, warn)
+    hooks = Hooks(teller, report, warn)
     outcome = run_trial(task, folder, device, hooks, stop)
     wire.send({"kind": "interrupted"} if outcome is None else {"kind": "ended", "outcome": outcome_to_dict(outcome)})
 

@@ -9,7 +9,7 @@ from .checkpoint import (
     load_average as load_average,
     newest_folder as newest_folder,
 )
-from .environment import compare_environment as compare_environment
+from .environment import Agreement as Agreement, compare_environment as compare_environment
 from .loop import train as train
 from .manifest import Manifest as Manifest
 from .rate import learning_rate as learning_rate

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 
 import workbench as wb
-from workbench.cli.tracked import tracking_uri_of
 from workbench.errors import TrackingError, WorkbenchError
 
 
@@ -88,7 +87,7 @@ class TrackedEvaluation:
 def _place(run: wb.runs.RunFolder, option: str | None, home: Path) -> tuple[str, str]:
     """The store of a run, and its id there; no id where it has not been sent."""
     with closing(run.journal()) as journal:
-        uri = tracking_uri_of(run, wb.recipe.load_stored(run.recipe, None), option, home, journal)
+        uri = wb.runs.tracking_uri_of(run, wb.recipe.load_stored(run.recipe, None), option, home, journal)
         return uri, journal.meta("tracking_run") or ""
 
 

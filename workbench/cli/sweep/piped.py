@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import workbench as wb
 from workbench.cli.signals import hangup_signals
 from workbench.cli.streams import lasting_streams
-from workbench.cli.tracked import RunTracking, start_tracking
 from workbench.progress import Stop
 
 
@@ -31,18 +28,8 @@ def main(folder: str, device: str) -> None:
     def warn(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    def open_record(task: wb.sweep.Task, run: wb.runs.RunFolder, parts: wb.model.Parts) -> RunTracking:
-        # The search is told once, by the run above: here it would hide what was chosen.
-        parts = replace(parts, recipe=parts.recipe.model_copy(update={"sweep": None}))
-        return start_tracking(run, parts, sweep.recipe, None, sweep.home, warn, _tags(task, sweep.name), send=bool(task.parent))
-
     wire = wb.sweep.Wire(sys.stdin, outgoing, lambda: stop.request(signal.SIGTERM))
-    wb.sweep.run_worker(wire, sweep, wb.compute.choose_device(device), open_record, stop, warn)
-
-
-def _tags(task: wb.sweep.Task, name: str) -> Mapping[str, str]:
-    parent = {wb.tracking.PARENT: task.parent["run"]} if task.parent else {}
-    return {**parent, "wb.sweep": name, "wb.trial": str(task.number)}
+    wb.sweep.run_worker(wire, sweep, wb.compute.choose_device(device), stop, warn)
 
 
 if __name__ == "__main__":
