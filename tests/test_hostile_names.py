@@ -89,8 +89,8 @@ def test_no_run_is_meant_by_nothing(home):
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        (".", "is no name of a picture"),
-        ("samples.xyz", "no picture is written as '.xyz'"),
+        (".", "is not an image file name"),
+        ("samples.xyz", "'samples.xyz' is not an image file name (expected .png, .jpg or .webp)"),
         ("folder.png", "is a folder"),
         ("n" * 300 + ".png", "cannot be written (File name too long)"),
         ("file/x.png", "'file' is a file"),

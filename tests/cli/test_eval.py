@@ -92,7 +92,7 @@ def test_every_combination_is_in_the_document_once_and_nothing_else_is_on_stdout
     points = [(row["nfe"], row["metrics"][told["metric"]]) for row in told["rows"]]
     beaten = {i for i, b in enumerate(points) for a in points if a[0] <= b[0] and a[1] <= b[1] and a != b}
     assert set(told["pareto"]) == set(range(len(points))) - beaten
-    assert "6 combinations: 0 kept from before, 6 to compute" in err
+    assert "6 combinations: 0 stored, 6 to compute" in err
     assert all(Path(path).stat().st_size > 1000 for path in told["pictures"].values())
 
 
@@ -211,9 +211,9 @@ def test_a_store_without_the_run_is_told_once_and_the_evaluation_goes_on(wb, hom
 def test_an_interrupted_call_keeps_what_is_finished_and_goes_on(home):
     code, told = interrupted(home, "fd_efficientnet_lite0")  # in the line of the first combination, once it is kept
     assert code == 130
-    assert "stopped: 1 of 2 new combinations are kept; the same command goes on" in told
+    assert "stopped: 1 of 2 new combinations are stored; the same command computes the rest" in told
     assert len(files_of(home)) == 1
-    interrupted(home, "2 combinations: 1 kept from before, 1 to compute")
+    interrupted(home, "2 combinations: 1 stored, 1 to compute")
 
 
 def interrupted(home, words):

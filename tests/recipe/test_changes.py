@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from workbench.cli.sampler_options import OPTIONS, options_of, sampler_of
 from workbench.errors import RecipeError
 from workbench.recipe import format_value, load, parse_value
+from workbench.sampling.options import OPTIONS, options_for_sampler, sampler_from_options
 
 SAMPLERS = [
     "{use='ddpm', steps=300}",
@@ -33,28 +33,28 @@ def read(recipe, words):
     pairs = list(zip(words[::2], words[1::2], strict=True))
     fields = {option: field for field, option in OPTIONS.items()}
     plain = {fields[option]: parse_value(text) for option, text in pairs if option != "--set"}
-    return sampler_of(recipe, plain, [text for option, text in pairs if option == "--set"])
+    return sampler_from_options(recipe, plain, [text for option, text in pairs if option == "--set"])
 
 
 def test_the_options_for_a_sampler_give_that_sampler_from_any_other(recipes):
     for base, wanted in itertools.product(recipes, recipes):
-        assert read(base, options_of(wanted.sampler, base)) == wanted.sampler
+        assert read(base, options_for_sampler(wanted.sampler, base)) == wanted.sampler
 
 
 def test_options_name_only_what_differs(recipes):
     base = recipes[0]
-    assert options_of(base.sampler, base) == ["--sampler", "ddpm", "--steps", "300"]
-    words = options_of(recipes[2].sampler, base)
+    assert options_for_sampler(base.sampler, base) == ["--sampler", "ddpm", "--steps", "300"]
+    words = options_for_sampler(recipes[2].sampler, base)
     assert words[:8] == ["--sampler", "ddim", "--steps", "9", "--spacing", "karras", "--eta", "0.25"]
     assert words[8:] == ["--set", "sampler.rho=5.0", "--set", "sampler.sigma_min=0.01"]
 
 
 def test_without_options_the_sampler_is_the_recipes(recipes):
-    assert all(sampler_of(recipe, {}, []) == recipe.sampler for recipe in recipes)
+    assert all(sampler_from_options(recipe, {}, []) == recipe.sampler for recipe in recipes)
 
 
 def test_a_number_of_steps_replaces_explicit_times(recipes):
-    slot = sampler_of(recipes[5], {"steps": 20}, [])
+    slot = sampler_from_options(recipes[5], {"steps": 20}, [])
     assert (slot.spacing, slot.times, slot.steps) == ("uniform", None, 20)
 
 
@@ -80,5 +80,5 @@ MISTAKES = [
 @pytest.mark.parametrize(("options", "settings", "words"), MISTAKES, ids=[words[:50] for *_, words in MISTAKES])
 def test_what_cannot_be_is_refused_with_its_option(recipes, options, settings, words):
     with pytest.raises(RecipeError) as caught:
-        sampler_of(recipes[0], options, settings)
+        sampler_from_options(recipes[0], options, settings)
     assert words in str(caught.value)

@@ -10,6 +10,8 @@ from typing import Any
 from workbench.metrics.card import MEASURE, differences
 
 NORMAL_95 = 1.96
+STD_ERROR = "_std_error"  # ending of the metric that holds the standard error of another one
+SUMMARY = ("train/loss", "eval/nfe")  # results among what training and evaluation log under their own prefixes
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,39 @@ def compare_distances(distances: Sequence[DistanceWithError | None]) -> Comparis
     if len(best) == len(present):
         return Comparison(verdict="not significant")
     return Comparison(best, "error not known" if None in zero.values() else "")
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """One metric of several runs: a value per run (None where it was not measured), and how the values compare."""
+
+    name: str
+    values: tuple[DistanceWithError | None, ...]
+    comparison: Comparison
+
+    @property
+    def is_summary(self) -> bool:
+        """True for a result (distances, losses, NFE), False for times, memory and settings."""
+        return self.name in SUMMARY or not self.name.startswith(("train/", "eval/"))
+
+
+def compare_metrics(
+    runs: Sequence[tuple[Mapping[str, float], Mapping[str, Mapping[str, Any]]]],
+) -> list[MetricComparison]:
+    """Compare the metrics of several runs, each given as (value by name, card by name): distances first, then by name.
+
+    Standard errors belong to their metrics and are not compared themselves.
+    """
+    names = {name for metrics, _ in runs for name in metrics if not name.endswith(STD_ERROR)}
+    with_card = {name for _, cards in runs for name in cards}
+    rows = []
+    for name in sorted(names, key=lambda name: (name not in with_card, name)):
+        values = tuple(_distance(name, metrics, cards) for metrics, cards in runs)
+        rows.append(MetricComparison(name, values, compare_distances(values)))
+    return rows
+
+
+def _distance(name: str, metrics: Mapping[str, float], cards: Mapping[str, Mapping[str, Any]]) -> DistanceWithError | None:
+    if name not in metrics:
+        return None
+    return DistanceWithError(metrics[name], metrics.get(f"{name}{STD_ERROR}"), cards.get(name))

@@ -3,6 +3,7 @@ from .combinations import (
     CombinationResult as CombinationResult,
     Measurement as Measurement,
 )
+from .comparison import differing_fields as differing_fields, samples_side_by_side as samples_side_by_side
 from .components import changed_origins as changed_origins, record_origins as record_origins
 from .cost import CostEstimate as CostEstimate, estimate_cost as estimate_cost
 from .durations import measure_durations as measure_durations
@@ -13,7 +14,21 @@ from .folder import (
     list_runs as list_runs,
     open_folder as open_folder,
 )
+from .images import DrawnImages as DrawnImages, draw_images as draw_images
+from .measuring import (
+    MeasuredCombination as MeasuredCombination,
+    PlannedCombination as PlannedCombination,
+    choose_measurement as choose_measurement,
+    measure_combinations as measure_combinations,
+    plan_combinations as plan_combinations,
+)
 from .recording import final_weight_files as final_weight_files, record_run as record_run
+from .report import (
+    PLOTS as PLOTS,
+    CombinationReport as CombinationReport,
+    ReportRow as ReportRow,
+    sample_command as sample_command,
+)
 from .resume import Plan as Plan, plan_run as plan_run
 from .session import Session as Session, open_session as open_session
 from .spec import changed_data as changed_data, read_run as read_run, record_data as record_data

@@ -1,8 +1,7 @@
-"""How an evaluation of many combinations looks while it goes: a bar on a terminal, a line per combination elsewhere."""
+"""Progress of an evaluation of many combinations: a bar on a terminal, one line per combination elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -14,7 +13,10 @@ from workbench.cli.display import PlainProgress, duration, number
 
 
 class EvaluationBar:
-    """Counts network evaluations, which is what takes the time; use as a context manager."""
+    """Counts network evaluations, which take nearly all of the time; use as a context manager.
+
+    `combinations` and `evaluations` are the totals that are computed; stored combinations do not count.
+    """
 
     def __init__(self, console: Console, combinations: int, evaluations: int) -> None:
         self._console, self._combinations = console, combinations
@@ -36,27 +38,29 @@ class EvaluationBar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
         if kind is KeyboardInterrupt:
-            told = f"stopped: {self._finished} of {self._combinations} new combinations are kept; the same command goes on"
-            self._console.print(f"[yellow]{told}[/]")
-
-    def follow(
-        self, name: str, cost: int, measure: Callable[[Callable[[int], None]], wb.runs.CombinationResult]
-    ) -> wb.runs.CombinationResult:
-        """Show `measure` while it goes; it is given whom to tell of the images drawn, of `cost` network evaluations each."""
-        self._bar.update(self._task, description=f"{self._finished + 1}/{self._combinations}  {escape(name)}")
-        evaluation = measure(lambda done: self._show(name, self._before + done * cost))
-        self._finished += 1
-        self._before += evaluation.samples * cost
-        if not self._console.is_terminal:
-            told = "  ".join(
-                f"{key} {number(value)}" for key, value in evaluation.metrics.items() if not key.endswith("_std_error")
-            )
             self._console.print(
-                f"{self._finished}/{self._combinations}  {escape(name)}: {told}  ({duration(evaluation.seconds)})"
+                f"[yellow]stopped: {self._finished} of {self._combinations} new combinations are stored; "
+                f"the same command computes the rest[/]"
             )
-        return evaluation
 
-    def _show(self, name: str, evaluations: int) -> None:
-        self._bar.update(self._task, completed=evaluations)
+    def show(self, planned: wb.runs.PlannedCombination, images: int) -> None:
+        """Show that `images` of a combination are drawn."""
+        what = f"{self._finished + 1}/{self._combinations}  {planned.name}"
+        completed = self._before + images * planned.nfe
+        self._bar.update(self._task, description=escape(what), completed=completed)
         if self._plain is not None:
-            self._plain.show(f"{self._finished + 1}/{self._combinations}  {name}", evaluations)
+            self._plain.show(what, completed)
+
+    def finish(self, measured: wb.runs.MeasuredCombination) -> None:
+        """Count a combination that was computed, and print its numbers or why it has none."""
+        planned, result = measured.planned, measured.result
+        if result is None:
+            self._console.print(f"[yellow]{escape(planned.name)} is left out: {escape(str(measured.error))}[/]")
+        elif planned.stored is None:
+            self._finished += 1
+            self._before += result.samples * planned.nfe
+            if not self._console.is_terminal:
+                metrics = {key: value for key, value in result.metrics.items() if not key.endswith("_std_error")}
+                numbers = "  ".join(f"{key} {number(value)}" for key, value in metrics.items())
+                count = f"{self._finished}/{self._combinations}"
+                self._console.print(f"{count}  {escape(planned.name)}: {numbers}  ({duration(result.seconds)})")
