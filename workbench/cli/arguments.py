@@ -39,7 +39,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TrackingUri = Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to use.", show_default=False)]
 OutputImage = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FILE", help="Image to write [default: the next free name]", show_default=False),
+    typer.Option("--out", "-o", metavar="FILE", help="Image to write.", show_default="the next free name"),
 ]
 
 # wb sample
@@ -48,9 +48,9 @@ ImageCount = Annotated[int, typer.Option("-n", "--number", min=1, max=100_000, h
 DrawSeed = Annotated[int, typer.Option(min=0, help="Sampling seed; a seed always gives the same images.")]
 SamplerName = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Sampler [default: the recipe's]", show_default=False, autocompletion=complete_component),
+    typer.Option(metavar="NAME", help="Sampler.", show_default="the recipe's", autocompletion=complete_component),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Sampling steps [default: the recipe's]", show_default=False)]
+Steps = Annotated[int | None, typer.Option(min=1, help="Sampling steps.", show_default="the recipe's")]
 Eta = Annotated[float | None, typer.Option(help="Noise per step, for samplers that have it.", show_default=False)]
 Guidance = Annotated[float | None, typer.Option(min=0.0, help="Guidance scale.", show_default=False)]
 Spacing = Annotated[
@@ -81,8 +81,8 @@ SamplerNames = Annotated[
     Values,
     typer.Option(
         metavar="A,B,...",
-        help="Samplers [default: the recipe's evaluation sampler]",
-        show_default=False,
+        help="Samplers.",
+        show_default="the recipe's evaluation sampler",
         autocompletion=complete_component,
     ),
 ]
@@ -106,22 +106,16 @@ Vary = Annotated[
 ]
 SampleCount = Annotated[
     int | None,
-    typer.Option(min=2, max=1_000_000, help="Images per combination [default: the recipe's]", show_default=False),
+    typer.Option(min=2, max=1_000_000, help="Images per combination.", show_default="the recipe's"),
 ]
-EvaluationSeed = Annotated[
-    int | None, typer.Option(min=0, max=2**32 - 1, help="Sampling seed [default: the recipe's]", show_default=False)
-]
-RealCount = Annotated[
-    int | None, typer.Option(min=2, help="Real images to measure against [default: the recipe's]", show_default=False)
-]
+EvaluationSeed = Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Sampling seed.", show_default="the recipe's")]
+RealCount = Annotated[int | None, typer.Option(min=2, help="Real images to measure against.", show_default="the recipe's")]
 EvaluationBatchSize = Annotated[
-    int | None, typer.Option(min=1, max=65_536, help="Images per batch [default: the recipe's]", show_default=False)
+    int | None, typer.Option(min=1, max=65_536, help="Images per batch.", show_default="the recipe's")
 ]
-FeatureNames = Annotated[
-    Values, typer.Option(metavar="A,B,...", help="Feature extractors [default: the recipe's]", show_default=False)
-]
+FeatureNames = Annotated[Values, typer.Option(metavar="A,B,...", help="Feature extractors.", show_default="the recipe's")]
 PlotFolder = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="Folder for plots [default: the run's folder]", show_default=False),
+    typer.Option("--out", "-o", metavar="FOLDER", help="Folder for plots.", show_default="the run's folder"),
 ]
 TrackEvaluation = Annotated[bool, typer.Option("--track/--no-track", help="Record new combinations as child runs in MLflow.")]

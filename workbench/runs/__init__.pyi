@@ -15,6 +15,12 @@ from .folder import (
     open_folder as open_folder,
 )
 from .images import DrawnImages as DrawnImages, draw_images as draw_images
+from .listing import (
+    BestDistance as BestDistance,
+    RunListing as RunListing,
+    RunSummary as RunSummary,
+    summarize_runs as summarize_runs,
+)
 from .measuring import (
     MeasuredCombination as MeasuredCombination,
     PlannedCombination as PlannedCombination,
@@ -23,6 +29,13 @@ from .measuring import (
     plan_combinations as plan_combinations,
 )
 from .recording import final_weight_files as final_weight_files, record_run as record_run
+from .removal import (
+    TrackedRun as TrackedRun,
+    check_not_written as check_not_written,
+    find_removable as find_removable,
+    remove_run as remove_run,
+    tracked_run as tracked_run,
+)
 from .report import (
     PLOTS as PLOTS,
     CombinationReport as CombinationReport,

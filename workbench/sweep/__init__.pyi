@@ -5,6 +5,7 @@ from .coordinator import WorkerView as WorkerView, coordinate as coordinate
 from .folder import SweepFolder as SweepFolder, list_sweeps as list_sweeps
 from .launching import launcher_of as launcher_of, worker_command as worker_command
 from .ledger import Ledger as Ledger, Row as Row
+from .needs import check_not_needed as check_not_needed
 from .objectives import search_targets as search_targets
 from .opening import (
     OpenSweep as OpenSweep,

@@ -6,6 +6,7 @@ from .health import store_health as store_health
 from .mlflow_tracker import MlflowTracker as MlflowTracker
 from .outbox import Outbox as Outbox
 from .quiet import prepare_environment as prepare_environment
+from .removal import delete_run as delete_run
 from .store import (
     LOCAL as LOCAL,
     artifact_root as artifact_root,
