@@ -14,7 +14,21 @@ import pytest
 
 from tests.fork_server import run_wb, shared_server
 
-VERBS = ["run", "sample", "compare", "recipes", "validate", "explain", "schema", "list", "show", "weights", "ui", "doctor"]
+VERBS = [
+    "run",
+    "sample",
+    "compare",
+    "runs",
+    "recipes",
+    "validate",
+    "explain",
+    "schema",
+    "list",
+    "show",
+    "weights",
+    "ui",
+    "doctor",
+]
 
 
 def wb(*words, home=None, cwd=None, check=True):
@@ -60,6 +74,19 @@ def test_help_and_list_take_less_than_half_a_second_and_no_heavy_import(words):
         assert subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True).returncode == 0
         best = min(best, cpu_seconds() - started)
     assert best < 0.5
+
+
+def test_help_imports_neither_pydantic_nor_torch_nor_mlflow():
+    code = "import sys; from workbench.cli import main; sys.argv = ['wb', '--help']\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    code += "sys.exit(bool({'pydantic', 'torch', 'mlflow', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_help_lists_verbs_in_the_order_of_use():
+    text = wb("--help").stdout
+    order = ["run", "sweep", "eval", "compare", "sample", "runs", "ui", "sync", "recipes", "list", "plugins", "weights", "doctor"]
+    places = [re.search(rf"^\W*{verb}  ", text, re.MULTILINE).start() for verb in order]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 import workbench as wb
 from workbench.cli.compare import compare
@@ -17,6 +19,7 @@ from workbench.cli.plugins import plugins
 from workbench.cli.problems import report
 from workbench.cli.recipes import recipes
 from workbench.cli.run import run
+from workbench.cli.runs import runs
 from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.show import show
@@ -31,30 +34,52 @@ from workbench.errors import StorageError, WorkbenchError
 
 __all__ = ["app", "main"]
 
-RUNS: list[Callable[..., None]] = [run, sample, compare, sync, ui]
-RECIPES: list[Callable[..., None]] = [validate, explain, schema]
+RUNS, RECIPES, COMPONENTS, MAINTENANCE = "Runs", "Recipes", "Components", "Maintenance"
+
+# The order of the help.
+VERBS: list[tuple[str, str, Callable[..., None] | typer.Typer]] = [
+    ("run", RUNS, run),
+    ("sweep", RUNS, sweep),
+    ("eval", RUNS, evaluate),
+    ("compare", RUNS, compare),
+    ("sample", RUNS, sample),
+    ("runs", RUNS, runs),
+    ("ui", RUNS, ui),
+    ("sync", RUNS, sync),
+    ("sweep-worker", RUNS, sweep_worker),
+    ("recipes", RECIPES, recipes),
+    ("validate", RECIPES, validate),
+    ("explain", RECIPES, explain),
+    ("schema", RECIPES, schema),
+    ("list", COMPONENTS, list_components),
+    ("show", COMPONENTS, show),
+    ("plugins", MAINTENANCE, plugins),
+    ("weights", MAINTENANCE, weights),
+    ("doctor", MAINTENANCE, doctor),
+]
+
+
+class _InOrder(TyperGroup):
+    """Lists commands in the order of VERBS; typer would list all groups after all commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name, _, _ in VERBS]
+
 
 app = typer.Typer(
     name="wb",
-    help="Train, sample and compare diffusion models.\n\nStart with:  [bold]wb run recipes/cars_linear.toml[/]  and then  [bold]wb ui[/].",
+    cls=_InOrder,
+    help="Train, sample and compare diffusion models.\n\nStart with [bold]wb run recipes/cars_linear.toml[/], then [bold]wb ui[/].",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in RUNS:
-    app.command(rich_help_panel="Runs")(verb)
-app.command("eval", rich_help_panel="Runs")(evaluate)
-app.add_typer(sweep, name="sweep", rich_help_panel="Runs")
-app.command("sweep-worker", rich_help_panel="Runs")(sweep_worker)
-app.add_typer(recipes, name="recipes", rich_help_panel="Recipes")
-for verb in RECIPES:
-    app.command(rich_help_panel="Recipes")(verb)
-app.command("list", rich_help_panel="Components")(list_components)
-app.command(rich_help_panel="Components")(show)
-app.command(rich_help_panel="Components")(doctor)
-app.add_typer(plugins, name="plugins", rich_help_panel="Components")
-app.add_typer(weights, name="weights", rich_help_panel="Components")
+for name, panel, verb in VERBS:
+    if isinstance(verb, typer.Typer):
+        app.add_typer(verb, name=name, rich_help_panel=panel)
+    else:
+        app.command(name, rich_help_panel=panel)(verb)
 
 
 @app.callback(invoke_without_command=True)
@@ -62,14 +87,12 @@ def _root(
     version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
 ) -> None:
     if version:
-        from workbench import __version__
-
-        typer.echo(f"wb {__version__}")
+        typer.echo(f"wb {wb.__version__}")
         raise typer.Exit
 
 
 def main() -> None:
-    """The command `wb`: exit code 0, 2 for what the user can mend, 128 + signal after Ctrl-C, SIGTERM and SIGHUP."""
+    """The command `wb`: exit code 0, 2 for errors that the user can fix, 128 + signal after Ctrl-C, SIGTERM and SIGHUP."""
     with lasting_streams() as missing_output, exit_on_signals():
         code = _exit_code()
         sys.stdout.flush()

@@ -13,18 +13,6 @@ from typing import Literal
 import workbench as wb
 from workbench.errors import RecipeError, WeightsError, WorkbenchError
 from workbench.home import wb_home
-from workbench.registry import (
-    CORE,
-    Entry,
-    Plugin,
-    find_damaged,
-    find_plugins,
-    installed,
-    is_first_party,
-    load,
-    probe_component,
-    unknown_names,
-)
 
 LIBRARY_SECONDS = 180.0
 LIBRARIES = {
@@ -54,12 +42,12 @@ def findings(seconds: float) -> Iterator[HealthFinding]:
     wb.tracking.prepare_environment()  # MLflow is imported by a child, which inherits the settings
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(_library, LIBRARIES)
-        found = find_plugins()
-        sound: list[Entry] = []
+        found = wb.registry.find_plugins()
+        sound: list[wb.registry.Entry] = []
         for plugin, tried in zip(found, pool.map(lambda plugin: _imported(plugin, seconds), found), strict=True):
             sound += [entry for entry, error in tried if error is None]
             yield from _plugin(plugin, tried)
-    for name in unknown_names():
+    for name in wb.registry.unknown_names():
         yield HealthFinding(
             "note",
             "plugin",
@@ -95,12 +83,12 @@ def _library(name: str) -> HealthFinding:
     )
 
 
-def _imported(plugin: Plugin, seconds: float) -> list[tuple[Entry, str | None]]:
+def _imported(plugin: wb.registry.Plugin, seconds: float) -> list[tuple[wb.registry.Entry, str | None]]:
     allowed = [entry for entry in plugin.entries if entry.allowed]
-    return [(finding.entry, finding.error) for finding in probe_component(allowed, seconds)]
+    return [(finding.entry, finding.error) for finding in wb.registry.probe_component(allowed, seconds)]
 
 
-def _plugin(plugin: Plugin, tried: list[tuple[Entry, str | None]]) -> Iterator[HealthFinding]:
+def _plugin(plugin: wb.registry.Plugin, tried: list[tuple[wb.registry.Entry, str | None]]) -> Iterator[HealthFinding]:
     name = f"{plugin.name} {plugin.version}"
     broken = {error for _, error in tried if error is not None}
     for trouble in plugin.troubles:
@@ -117,15 +105,15 @@ def _plugin(plugin: Plugin, tried: list[tuple[Entry, str | None]]) -> Iterator[H
 
 def _metadata() -> Iterator[HealthFinding]:
     """Metadata folders that hide a package or describe it twice."""
-    for row in find_damaged():
-        ours = row.name == CORE or is_first_party(row.name)
+    for row in wb.registry.find_damaged():
+        ours = row.name == wb.registry.CORE or wb.registry.is_first_party(row.name)
         remedy = f"delete {row.path}" if row.has_sound else f"pip install --force-reinstall {row.name}, or delete {row.path}"
         state: Literal["note", "broken"] = "broken" if ours and not row.has_sound else "note"
         told = f"{row.path} cannot be used: {row.reason}" + ("; another copy of the package is used" if row.has_sound else "")
         yield HealthFinding(state, "package", row.name, told, remedy)
 
 
-def _weights(sound: list[Entry]) -> Iterator[HealthFinding]:
+def _weights(sound: list[wb.registry.Entry]) -> Iterator[HealthFinding]:
     """Whether the weights of feature extractors are there and are what they should be."""
     from pydantic import ValidationError
 
@@ -133,7 +121,7 @@ def _weights(sound: list[Entry]) -> Iterator[HealthFinding]:
         if entry.kind != "features":
             continue
         try:
-            card = load("features", entry.qualified)().card()
+            card = wb.registry.load("features", entry.qualified)().card()
         except ValidationError:
             continue  # it has fields without defaults; a recipe knows them
         except WeightsError as error:
@@ -147,7 +135,7 @@ def _weights(sound: list[Entry]) -> Iterator[HealthFinding]:
 
 def _data() -> Iterator[HealthFinding]:
     """Whether the recipes at hand can be used as they are."""
-    if not installed("datasets"):
+    if not wb.registry.installed("datasets"):
         yield HealthFinding("broken", "data", "datasets", "none is installed", "pip install diffusion-workbench-datasets")
     for path in sorted((wb_home() / "recipes").glob("*.toml")):
         try:

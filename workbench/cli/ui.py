@@ -39,7 +39,7 @@ def ui(
     ] = None,
     browser: Annotated[
         bool | None,
-        typer.Option("--browser/--no-browser", help="Open the link in a browser [default: on a desktop]", show_default=False),
+        typer.Option("--browser/--no-browser", help="Open the link in a browser.", show_default="on a desktop"),
     ] = None,
 ) -> None:
     """Open the MLflow UI on the recorded runs, on this machine only. Ctrl-C ends it.
