@@ -1,4 +1,4 @@
-"""The command line, as people use it."""
+"""The command line, as users call it."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def runs(home):
 
 
 def cpu_seconds():
-    """What the processes started so far have computed: what others do on the machine is no fault of theirs."""
+    """CPU time of the child processes so far: it does not depend on other load of the machine."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -90,11 +90,11 @@ def test_help_lists_verbs_in_the_order_of_use():
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself_with_an_example(verb):
-    told = wb(verb, "--help").stdout
-    assert "Usage: wb" in told or "Usage" in told
+def test_the_help_of_every_verb_has_an_example(verb):
+    text = wb(verb, "--help").stdout
+    assert "Usage" in text
     if verb not in ("weights", "recipes"):
-        assert f"wb {verb}" in told.partition("Usage")[2].partition("\n")[2]
+        assert f"wb {verb}" in text.partition("Usage")[2].partition("\n")[2]
 
 
 def test_a_run_keeps_recipe_numbers_pictures_and_checkpoint(home):
@@ -116,18 +116,18 @@ def test_a_run_is_recorded_in_mlflow(home):
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
-    found = client.search_runs([client.get_experiment_by_name("workbench").experiment_id])
-    assert {run.info.run_name for run in found} == {path.name for path in runs(home)}
-    for run in found:
+    recorded = client.search_runs([client.get_experiment_by_name("workbench").experiment_id])
+    assert {run.info.run_name for run in recorded} == {path.name for path in runs(home)}
+    for run in recorded:
         assert run.info.status == "FINISHED"
         assert run.data.params["schedule.use"] == "linear"
         assert run.data.tags["wb.data"] == "drawn cars"
         assert run.data.tags["wb.version.diffusion-workbench-denoisers"] == "0.1.0"
-        recorded = {
+        hashes = {
             row["distribution"]: row["sha256"]
             for row in json.loads((home / "runs" / run.info.run_name / "run.json").read_text())["components"]
         }
-        assert {tag: run.data.tags[f"wb.hash.{tag}"] for tag in recorded} == recorded
+        assert {tag: run.data.tags[f"wb.hash.{tag}"] for tag in hashes} == hashes
         assert {entry.dataset.source for entry in run.inputs.dataset_inputs} == {"drawn cars, built in"}
         assert any("samples" in item.path for item in client.list_artifacts(run.info.run_id, "images"))
         assert "recipe.toml" in {item.path for item in client.list_artifacts(run.info.run_id)}
@@ -146,7 +146,7 @@ def test_repeating_a_run_gives_the_same_images(home, tmp_path):
     )
 
 
-def test_a_finished_run_is_not_gone_on_with(home):
+def test_a_finished_run_is_not_resumed(home):
     done = wb("run", "--resume", runs(home)[0].name, home=home, check=False)
     assert (done.returncode, "has finished at step 4. Train it longer: `wb run --resume" in " ".join(done.stderr.split())) == (
         2,
@@ -154,10 +154,10 @@ def test_a_finished_run_is_not_gone_on_with(home):
     )
 
 
-def test_sample_draws_what_is_asked_for(home, tmp_path):
+def test_sample_draws_the_requested_images(home, tmp_path):
     from PIL import Image
 
-    told = wb(
+    output = wb(
         "sample",
         runs(home)[0].name,
         "-n",
@@ -170,7 +170,7 @@ def test_sample_draws_what_is_asked_for(home, tmp_path):
         tmp_path / "each",
         home=home,
     ).stdout
-    assert re.search(r"5 images of .* at step 4 \(ddim, 3 steps, 3 network evaluations each\)", told)
+    assert re.search(r"5 images of .* at step 4 \(ddim, 3 steps, 3 network evaluations each\)", output)
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.width == 2 + 2 * 66
     assert [path.name for path in sorted((tmp_path / "each").iterdir())] == [f"{i:06d}.png" for i in range(5)]
@@ -178,22 +178,22 @@ def test_sample_draws_what_is_asked_for(home, tmp_path):
     assert (done.returncode, "trained without labels" in done.stderr) == (2, True)
 
 
-def test_compare_tells_what_differs_and_shows_both(home, tmp_path):
+def test_compare_shows_what_differs_and_both_samples(home, tmp_path):
     first, second = runs(home)[0], next(path for path in runs(home) if path.name.startswith("second"))
-    told = wb("compare", first.name, second.name, "--out", tmp_path / "c.png", home=home).stdout
-    assert re.search(r"seed +0 +1", told)
-    assert "train.steps" not in told
-    assert "val/loss" in told
+    output = wb("compare", first.name, second.name, "--out", tmp_path / "c.png", home=home).stdout
+    assert re.search(r"seed +0 +1", output)
+    assert "train.steps" not in output
+    assert "val/loss" in output
     assert (tmp_path / "c.png").exists()
 
 
-def test_nothing_to_compare_is_said(home):
+def test_comparing_a_run_with_itself_is_an_error(home):
     done = wb("compare", "latest", "latest", home=home, check=False)
     assert (done.returncode, "two different runs" in done.stderr) == (2, True)
 
 
 def wait_for_step_beyond(step, home):
-    """Until the only run there has written a checkpoint of a later step."""
+    """Wait until the only run in a home has written a checkpoint of a later step."""
     deadline = time.monotonic() + 60
     while not any(json.loads(path.read_text())["step"] > step for path in home.glob("runs/*/run.json")):
         assert time.monotonic() < deadline
@@ -201,9 +201,9 @@ def wait_for_step_beyond(step, home):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)])
-def test_an_interrupted_run_keeps_a_checkpoint_says_killed_and_goes_on(tiny, tmp_path, number, code):
-    settings = ["train.steps=100000", "train.fast_path='off'", "train.checkpoint_every=50"]  # nothing is compiled meanwhile
-    words = ["run", str(tiny), *(word for each in settings for word in ("--set", each)), "--no-track"]
+def test_an_interrupted_run_keeps_a_checkpoint_is_killed_and_can_be_resumed(tiny, tmp_path, number, code):
+    settings = ["train.steps=100000", "train.fast_path='off'", "train.checkpoint_every=50"]  # no compilation during the test
+    words = ["run", str(tiny), *(word for setting in settings for word in ("--set", setting)), "--no-track"]
     log, environ = tmp_path / "log", {**os.environ, "WB_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     child = shared_server().start(words, log, environ=environ)
     wait_for_step_beyond(0, tmp_path)
@@ -245,15 +245,15 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
-def test_mistakes_get_one_clear_message_and_exit_code_2(recipe, tmp_path, words, told):
+@pytest.mark.parametrize(("words", "message"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistakes_get_one_clear_message_and_exit_code_2(recipe, tmp_path, words, message):
     import torch
 
     if "cuda" in words and torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     done = wb(*(word.format(recipe=recipe) for word in words), home=tmp_path, cwd=tmp_path, check=False)
     assert done.returncode == 2
-    assert told in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert not list(tmp_path.glob("runs/*"))
 
 
@@ -276,22 +276,22 @@ def test_many_problems_are_shortened_by_run_and_listed_by_validate(tmp_path):
         'name = "a b"\n[dataset]\nuse = "x"\n[schedule]\nuse = "y"\n[denoiser]\nuse = "z"\n[sampler]\nuse = "w"\n[train]\nsteps = 0\n'
     )
     run, validate = (wb(verb, tmp_path / "bad.toml", check=False).stderr for verb in ("run", "validate"))
-    assert "3 more problems in denoiser, sampler and train; all are listed with: wb validate" in run
+    assert "3 more problems in denoiser, sampler and train; list all: wb validate" in run
     assert sum("bad.toml:" in line for line in validate.splitlines()) == 6
 
 
-def test_list_and_show_tell_names_fields_and_packages():
+def test_list_and_show_print_names_fields_and_packages():
     listed = json.loads(wb("list", "--json").stdout)
-    (ddim,) = [each for each in listed["samplers"] if each["name"] == "ddim"]
+    (ddim,) = [entry for entry in listed["samplers"] if entry["name"] == "ddim"]
     assert (ddim["package"], ddim["version"], ddim["target"]) == (
         "diffusion-workbench-samplers",
         "0.1.0",
         "wb_samplers.ddim:DDIM",
     )
-    told = wb("show", "ddim").stdout
-    assert "arXiv:2010.02502" in told
-    assert re.search(r"eta +number ≥ 0, ≤ 1 +0 ", told)
-    assert "diffusion-workbench-samplers 0.1.0" in told
+    output = wb("show", "ddim").stdout
+    assert "arXiv:2010.02502" in output
+    assert re.search(r"eta +number ≥ 0, ≤ 1 +0 ", output)
+    assert "diffusion-workbench-samplers 0.1.0" in output
 
 
 def test_every_component_and_every_field_is_documented():
@@ -306,17 +306,17 @@ def test_every_component_and_every_field_is_documented():
     assert silent == []
 
 
-def test_recipes_are_listed_with_what_they_are_about(repository):
-    told = wb("recipes", home=repository, cwd=repository).stdout
-    assert "recipes/cars_cosine.toml" in told
-    assert "cars_linear.toml" in told
+def test_recipes_are_listed_with_their_descriptions(repository):
+    output = wb("recipes", home=repository, cwd=repository).stdout
+    assert "recipes/cars_cosine.toml" in output
+    assert "cars_linear.toml" in output
 
 
-def test_explain_tells_snr_nfe_parameters_and_time(recipe):
-    told = wb("explain", recipe).stdout
+def test_explain_prints_snr_nfe_parameters_and_time(recipe):
+    output = wb("explain", recipe).stdout
     for words in ("terminal SNR 3.4", "NFE 300", "million", "images/s", "GFLOP", "evaluations of"):
-        assert words in told
-    assert "warning" not in told
+        assert words in output
+    assert "warning" not in output
     assert "keeps 21.9%" in wb("validate", recipe, "--set", "schedule.scale_to_steps=false").stderr
 
 
@@ -324,20 +324,20 @@ def test_explain_shows_guidance_and_what_it_costs_where_evaluation_inherits_it(r
     from workbench.cli.explain import explain
 
     explain(str(recipe), ["train.condition=true", "sampler.guidance=3", "denoiser={use='small_cnn', channels=8, depth=1}"], "cpu")
-    told = capsys.readouterr().out
-    assert re.search(r"^sampler .* 300 steps, guidance 3, NFE 600$", told, re.MULTILINE)
-    assert re.search(r"^evaluate.sampler .* 15 steps, guidance 3, NFE 30$", told, re.MULTILINE)
+    output = capsys.readouterr().out
+    assert re.search(r"^sampler .* 300 steps, guidance 3, NFE 600$", output, re.MULTILINE)
+    assert re.search(r"^evaluate.sampler .* 15 steps, guidance 3, NFE 30$", output, re.MULTILINE)
 
 
 def test_validate_takes_seconds_of_computing_at_most(recipe):
     command = [sys.executable, "-m", "workbench", "validate", str(recipe)]
 
-    def taken():
+    def seconds():
         started = cpu_seconds()
         assert "ok (cars_linear" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return cpu_seconds() - started
 
-    assert any(taken() < 4.5 for _ in range(3))  # 3 on a machine that does nothing else
+    assert any(seconds() < 4.5 for _ in range(3))  # 3 on an idle machine
 
 
 def test_the_schema_is_written_where_recipes_look_for_it(tmp_path):

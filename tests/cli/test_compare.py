@@ -1,4 +1,4 @@
-"""`wb compare` and `wb sample`, with runs made of what a run folder holds."""
+"""`wb compare`, with run folders that the tests write."""
 
 import shutil
 
@@ -41,9 +41,9 @@ def rows(text):
 
 def test_a_difference_within_its_interval_has_no_winner(runs, capsys):
     compare(runs((0.509, 0.025, 12.0, {}), (0.467, 0.025, 11.0, {})))
-    found = rows(capsys.readouterr().out)
-    assert found[KID].split() == [KID, "0.509", "±", "0.025", "0.467", "±", "0.025", "not", "significant"]
-    assert found[FD].split() == [FD, "12", "11", "*", "error", "not", "known"]
+    numbers = rows(capsys.readouterr().out)
+    assert numbers[KID].split() == [KID, "0.509", "±", "0.025", "0.467", "±", "0.025", "not", "significant"]
+    assert numbers[FD].split() == [FD, "12", "11", "*", "error", "not", "known"]
 
 
 def test_the_best_is_marked_in_plain_text_and_the_card_line_has_the_guidance(runs, capsys):
@@ -84,26 +84,26 @@ def test_names_and_numbers_are_whole_at_any_width(runs, capsys, monkeypatch, wid
         assert max(len(line) for line in text.splitlines() if "±" in line) <= width
 
 
-def measured(*pairs):
+def distances_of(*pairs):
     return [None if pair is None else DistanceWithError(*pair, card=CARD) for pair in pairs]
 
 
 @pytest.mark.parametrize(
     ("distances", "best", "verdict"),
     [
-        (measured((1.0, 0.1), (2.0, 0.1)), {0}, ""),
-        (measured((1.0, 0.1), (1.2, 0.1)), set(), "not significant"),
-        (measured((1.0, 0.1), (1.2, 0.1), (3.0, 0.1)), {0, 1}, ""),
-        (measured((1.0, 0.1), None, (3.0, 0.1)), {0}, ""),
-        (measured((1.0, None), (1.2, None)), {0}, "error not known"),
-        (measured((1.0, 0.1), (1.2, None)), {0}, "error not known"),
-        (measured((1.0, 0.1), (float("nan"), 0.1), (0.5, 0.1)), {2}, ""),
-        (measured((1.0, 0.1)), set(), ""),
+        (distances_of((1.0, 0.1), (2.0, 0.1)), {0}, ""),
+        (distances_of((1.0, 0.1), (1.2, 0.1)), set(), "not significant"),
+        (distances_of((1.0, 0.1), (1.2, 0.1), (3.0, 0.1)), {0, 1}, ""),
+        (distances_of((1.0, 0.1), None, (3.0, 0.1)), {0}, ""),
+        (distances_of((1.0, None), (1.2, None)), {0}, "error not known"),
+        (distances_of((1.0, 0.1), (1.2, None)), {0}, "error not known"),
+        (distances_of((1.0, 0.1), (float("nan"), 0.1), (0.5, 0.1)), {2}, ""),
+        (distances_of((1.0, 0.1)), set(), ""),
         ([DistanceWithError(1.0), DistanceWithError(2.0)], set(), ""),
         ([DistanceWithError(1.0, 0.1, CARD), DistanceWithError(2.0, 0.1)], set(), "not ranked: measured without a card"),
         ([DistanceWithError(1.0, 0.1, CARD), DistanceWithError(2.0, 0.1, CARD | {"n_real": 7, "nfe": 1})], set(), "not ranked: different n_real"),
     ],
 )  # fmt: skip
 def test_what_stands_out_is_decided_by_the_interval_of_the_difference(distances, best, verdict):
-    found = compare_distances(distances)
-    assert (found.best, found.verdict) == (best, verdict)
+    comparison = compare_distances(distances)
+    assert (comparison.best, comparison.verdict) == (best, verdict)

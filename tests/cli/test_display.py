@@ -1,4 +1,4 @@
-"""What commands print while they compute, where there is no terminal."""
+"""Progress that commands print without a terminal."""
 
 import io
 

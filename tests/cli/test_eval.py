@@ -1,4 +1,4 @@
-"""`wb eval`, as people use it."""
+"""`wb eval` on a trained run."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def trained(tiny, tmp_path_factory):
 
 @pytest.fixture
 def home(trained, tmp_path):
-    """The same run, nothing of it evaluated yet, and a database of its own."""
+    """A copy of the home, in which the run has no evaluations and the database is its own."""
     shutil.copytree(trained, tmp_path / "home")
     (path,) = tmp_path.glob("home/runs/*/run.json")
     path.write_text(path.read_text().replace(str(trained), str(tmp_path / "home")))
@@ -52,8 +52,8 @@ def wb(home, monkeypatch, capsys):
             main()
         except SystemExit as end:
             code = end.code
-        told = capsys.readouterr()
-        return code or 0, told.out, told.err
+        output = capsys.readouterr()
+        return code or 0, output.out, output.err
 
     return call
 
@@ -79,21 +79,21 @@ def children_of(home):
 def test_every_combination_is_in_the_document_once_and_nothing_else_is_on_stdout(wb, home):
     code, out, err = wb("eval", "latest", *GRID, "--json", "--no-track")
     assert code == 0
-    told = json.loads(out)
-    assert (told["run"], told["step"]) == (folder_of(home).name, 4)
-    assert [row["name"] for row in told["rows"]] == NAMES
-    assert [row["nfe"] for row in told["rows"]] == [1, 3] * 3
-    for row in told["rows"]:
+    document = json.loads(out)
+    assert (document["run"], document["step"]) == (folder_of(home).name, 4)
+    assert [row["name"] for row in document["rows"]] == NAMES
+    assert [row["nfe"] for row in document["rows"]] == [1, 3] * 3
+    for row in document["rows"]:
         assert row["metrics"].keys() == row["cards"].keys()
         assert all(card["n_generated"] == row["samples"] == 6 and card["n_real"] == 8 for card in row["cards"].values())
         assert row["sampler"]["use"] == row["name"].split()[0]
         assert row["images_per_second"] == pytest.approx(6 / row["seconds"])
     # The front by its definition.
-    points = [(row["nfe"], row["metrics"][told["metric"]]) for row in told["rows"]]
+    points = [(row["nfe"], row["metrics"][document["metric"]]) for row in document["rows"]]
     beaten = {i for i, b in enumerate(points) for a in points if a[0] <= b[0] and a[1] <= b[1] and a != b}
-    assert set(told["pareto"]) == set(range(len(points))) - beaten
+    assert set(document["pareto"]) == set(range(len(points))) - beaten
     assert "6 combinations: 0 stored, 6 to compute" in err
-    assert all(Path(path).stat().st_size > 1000 for path in told["pictures"].values())
+    assert all(Path(path).stat().st_size > 1000 for path in document["pictures"].values())
 
 
 def test_the_last_line_is_a_command_that_draws_the_measured_images(wb, home, tmp_path):
@@ -132,7 +132,7 @@ def test_images_of_an_earlier_call_are_kept_unless_forced(wb, home, tmp_path, mo
     assert (code, "each/000000.png' exists" in " ".join(err.split())) == (2, True)
 
 
-def test_pictures_of_an_earlier_call_are_overwritten_with_force_only(wb, home, tmp_path):
+def test_plots_of_an_earlier_call_are_overwritten_with_force_only(wb, home, tmp_path):
     words = ["eval", "latest", "--steps", "1", "--no-track", "--out", tmp_path / "plots"]
     assert wb(*words)[0] == 0
     code, out, err = wb(*words)
@@ -141,7 +141,7 @@ def test_pictures_of_an_earlier_call_are_overwritten_with_force_only(wb, home, t
     assert wb(*words, "--force")[0] == 0
 
 
-def test_a_call_computes_only_what_no_earlier_one_did(wb, home):
+def test_a_call_computes_only_what_no_earlier_call_computed(wb, home):
     first = json.loads(wb("eval", "latest", *GRID, "--json", "--no-track")[1])
     files = files_of(home)
     again = json.loads(wb("eval", "latest", *GRID, "--json", "--no-track")[1])
@@ -202,21 +202,21 @@ def test_a_run_that_was_not_tracked_is_evaluated_all_the_same(wb, home):
     assert (code, "the training run is not in MLflow" in out) == (0, True)
 
 
-def test_a_store_without_the_run_is_told_once_and_the_evaluation_goes_on(wb, home, tmp_path):
+def test_a_store_without_the_run_is_reported_once_and_the_evaluation_continues(wb, home, tmp_path):
     code, out, _ = wb("eval", "latest", "--steps", "1,2", "--tracking-uri", f"sqlite:///{tmp_path}/other.db")
     assert (code, out.count("tracking has stopped")) == (0, 1)
     assert len(files_of(home)) == 2
 
 
-def test_an_interrupted_call_keeps_what_is_finished_and_goes_on(home):
-    code, told = interrupted(home, "fd_efficientnet_lite0")  # in the line of the first combination, once it is kept
+def test_an_interrupted_call_keeps_finished_combinations_and_the_next_one_continues(home):
+    code, output = interrupt_eval(home, "fd_efficientnet_lite0")  # in the line of the first combination, once it is stored
     assert code == 130
-    assert "stopped: 1 of 2 new combinations are stored; the same command computes the rest" in told
+    assert "stopped: 1 of 2 new combinations are stored; the same command computes the rest" in output
     assert len(files_of(home)) == 1
-    interrupted(home, "2 combinations: 1 stored, 1 to compute")
+    interrupt_eval(home, "2 combinations: 1 stored, 1 to compute")
 
 
-def interrupted(home, words):
+def interrupt_eval(home, words):
     """Interrupt an evaluation once it has printed these words; its exit code and output."""
     log, environ = home / "log", {**os.environ, "WB_HOME": str(home), "PYTHONUNBUFFERED": "1"}
     log.write_text("")
@@ -241,15 +241,15 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
-def test_mistakes_are_told_before_the_first_image(wb, home, words, told):
+@pytest.mark.parametrize(("words", "message"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_mistakes_are_reported_before_the_first_image(wb, home, words, message):
     code, out, err = wb("eval", *words)
     assert (code, out) == (2, "")
-    assert told in " ".join(err.split())
+    assert message in " ".join(err.split())
     assert not (folder_of(home) / "evaluations").exists()
 
 
-def test_a_run_without_a_checkpoint_is_told(wb, home):
+def test_a_run_without_a_checkpoint_is_reported(wb, home):
     shutil.rmtree(folder_of(home) / "checkpoints")
     code, _, err = wb("eval", "latest")
     assert (code, "has no checkpoint yet: wb run --resume" in " ".join(err.split())) == (2, True)

@@ -1,4 +1,4 @@
-"""wb plugins, as people use it where nothing is wrong."""
+"""`wb plugins` with sound packages."""
 
 import json
 import os
@@ -22,10 +22,10 @@ def test_every_verb_explains_itself_with_an_example(verb):
 
 
 def test_a_package_is_shown_with_its_range_place_and_hash(repository):
-    told = wb("plugins", "show", "Diffusion_Workbench.schedules").stdout
-    assert "diffusion-workbench >=0.1,<0.2" in told
-    assert content_hash("diffusion-workbench-schedules") in told
-    assert "cosine  wb_schedules.cosine:Cosine" in told
+    output = wb("plugins", "show", "Diffusion_Workbench.schedules").stdout
+    assert "diffusion-workbench >=0.1,<0.2" in output
+    assert content_hash("diffusion-workbench-schedules") in output
+    assert "cosine  wb_schedules.cosine:Cosine" in output
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_a_component_that_conforms_is_reported_with_its_fields():
     report = json.loads(wb("plugins", "check", "cosine", "--set", "steps=300", "--json").stdout)
     assert (report["component"], report["fields"]["steps"]) == ("diffusion-workbench-schedules:cosine", 300)
     assert {row["state"] for row in report["checks"]} <= {"passed", "skipped"}
-    told = wb("plugins", "check", "cosine").stdout
-    assert all(f"{row['name']} " in told for row in report["checks"])
-    assert "ok" in told.splitlines()[-1]
+    output = wb("plugins", "check", "cosine").stdout
+    assert all(f"{row['name']} " in output for row in report["checks"])
+    assert "ok" in output.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["ddimm"], "no component is called 'ddimm' (did you mean 'ddim'?)"),
         (["ddim", "--kind", "schedules"], "no component of schedules is called 'ddim'"),
@@ -54,5 +54,5 @@ def test_a_component_that_conforms_is_reported_with_its_fields():
         (["ddim", "--set", "eta"], "--set: eta: expected FIELD=VALUE"),
     ],
 )
-def test_what_cannot_be_checked_is_told(words, told):
-    assert told in " ".join(wb("plugins", "check", *words, code=2).stderr.split())
+def test_what_cannot_be_checked_is_reported(words, message):
+    assert message in " ".join(wb("plugins", "check", *words, code=2).stderr.split())

@@ -12,7 +12,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
-def _restored():
+def _restore_handlers():
     before = {number: signal.getsignal(number) for number in ENDING}
     yield
     for number, handler in before.items():

@@ -1,4 +1,4 @@
-"""Output that nobody reads, or that cannot be written, ends no command."""
+"""Output without a reader, or that cannot be written, ends no command."""
 
 import io
 import os
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from workbench.cli.streams import lasting_streams
+from workbench.cli.streams import robust_streams
 
 MAIN = "from workbench.cli import main; main()"
 
@@ -26,32 +26,32 @@ def stdout(monkeypatch):
         stream.close()
 
 
-def printed():
-    """Print more than a pipe holds; why output is missing."""
-    with lasting_streams() as missing:
+def print_output():
+    """Print more than a pipe holds; return the error that lost output."""
+    with robust_streams() as missing:
         for _ in range(100):
             sys.stdout.write("x" * 1000 + "\n")
         sys.stdout.write("\N{SNOWMAN}\n")
         return missing()
 
 
-def test_a_reader_that_has_left_is_no_error(stdout):
+def test_a_reader_that_has_exited_is_not_an_error(stdout):
     reading, writing = os.pipe()
     os.close(reading)
     stdout(writing)
-    assert printed() is None
+    assert print_output() is None
 
 
-def test_a_closed_terminal_is_no_error(stdout):
+def test_a_closed_terminal_is_not_an_error(stdout):
     control, terminal = os.openpty()
     os.close(control)
     stdout(terminal)
-    assert printed() is None
+    assert print_output() is None
 
 
 def test_a_full_disk_is_kept_as_the_reason(stdout):
     stdout(os.open("/dev/full", os.O_WRONLY))
-    assert printed().strerror == "No space left on device"
+    assert print_output().strerror == "No space left on device"
 
 
 def test_a_pipe_that_does_not_block_receives_everything(stdout):
@@ -59,7 +59,7 @@ def test_a_pipe_that_does_not_block_receives_everything(stdout):
         writing = os.dup(reader.stdin.fileno())
         os.set_blocking(writing, False)
         stdout(writing)
-        assert printed() is None
+        assert print_output() is None
         sys.stdout.close()
         reader.stdin.close()
         assert int(reader.stdout.read()) == 100 * 1001 + len("\\u2603\n")
@@ -72,7 +72,7 @@ def wb(words, stdout, **kwargs):
 
 
 @pytest.mark.parametrize("words", [["list"], ["--help"], ["show", "ddim"]])
-def test_a_command_whose_reader_has_left_exits_with_0_and_without_a_word(words):
+def test_a_command_whose_reader_has_exited_ends_with_0_and_without_a_message(words):
     reading, writing = os.pipe()
     os.close(reading)
     done = wb(words, writing)
@@ -86,6 +86,6 @@ def test_output_that_is_lost_is_an_error():
     assert (done.returncode, done.stderr) == (2, "error: standard output cannot be written: No space left on device\n")
 
 
-def test_a_closed_standard_output_is_no_error():
+def test_a_closed_standard_output_is_not_an_error():
     done = wb(["list"], None, preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (0, "")

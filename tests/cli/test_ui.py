@@ -1,4 +1,4 @@
-"""wb ui: a server that nobody reaches who was not meant to."""
+"""`wb ui`: the server answers this machine only, unless it is exposed."""
 
 import contextlib
 import http.client
@@ -15,7 +15,7 @@ from workbench.cli.ui import allowed_hosts, server_command, server_environment
 from workbench.tracking import local_store, open_run
 
 CANARY = "Gartenrotschwanz3"
-ANY = "0.0.0.0"  # noqa: S104 - is refused
+ANY = "0.0.0.0"  # noqa: S104 - refused
 
 
 def wb_ui(*words, **environment):
@@ -32,7 +32,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def asked(port, host, path="/ajax-api/2.0/mlflow/experiments/search?max_results=1"):
+def status(port, host, path="/ajax-api/2.0/mlflow/experiments/search?max_results=1"):
     """Status of the answer to a request that names `host`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     with contextlib.closing(connection):
@@ -49,7 +49,7 @@ def page(port):
 
 
 def until(process, word):
-    """What a process prints up to the line with a word."""
+    """The output of a process up to the line with a word."""
     printed = ""
     while word not in printed and (line := process.stdout.readline()):
         printed += line
@@ -57,24 +57,24 @@ def until(process, word):
 
 
 def listeners(port):
-    """Addresses that a port is listened on, as the kernel has them in hexadecimal."""
-    found = set()
+    """Addresses that listen on a port, in hexadecimal as the kernel lists them."""
+    addresses = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:] if Path(table).exists() else []:
             address, number = line.split()[1].split(":")
             if int(number, 16) == port and line.split()[3] == "0A":
-                found.add(address)
-    return found
+                addresses.add(address)
+    return addresses
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="processes are ended as POSIX does it")
+@pytest.mark.skipif(sys.platform == "win32", reason="the test ends processes with POSIX signals")
 def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(tmp_path):
     port, printed = free_port(), ""
     home = tmp_path / "home"
     open_run(local_store(home), "workbench", "a run", home, tags={"wb.run": "a run"})
     (tmp_path / "browser.py").write_text("import sys; print('opened', sys.argv[1])")
-    # What a user's own environment says must not open the door again.
+    # The user's own environment must not disable the protection.
     process = wb_ui(
         "--port",
         port,
@@ -87,11 +87,11 @@ def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(
     try:
         printed = until(process, "opened")
         assert "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1" in page(port)
-        assert {host: asked(port, host) for host in (f"localhost:{port}", f"127.0.0.1:{port}")} == {
+        assert {host: status(port, host) for host in (f"localhost:{port}", f"127.0.0.1:{port}")} == {
             f"localhost:{port}": 200,
             f"127.0.0.1:{port}": 200,
         }
-        # The last ones begin as private addresses do, which MLflow's own list lets in.
+        # The last ones start like private addresses, which MLflow's own list accepts.
         foreign = (
             "evil.example",
             f"evil.example:{port}",
@@ -99,7 +99,7 @@ def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(
             "10.evil.example",
             "192.168.evil.example",
         )
-        assert {host: asked(port, host) for host in foreign} == dict.fromkeys(foreign, 403)
+        assert {host: status(port, host) for host in foreign} == dict.fromkeys(foreign, 403)
         if sys.platform == "linux" and listeners(port):
             assert listeners(port) == {"0100007F"}
     finally:
@@ -112,19 +112,19 @@ def test_the_server_answers_this_machine_by_its_own_names_only_and_ends_with_wb(
     assert "Deprecat" not in out
     assert out.count("http") == 2
     with pytest.raises(OSError, match=r"refused|111"):
-        asked(port, "localhost")
+        status(port, "localhost")
 
 
 @pytest.mark.parametrize("host", [ANY, "::", "192.168.1.7", "example.org", ""])
-def test_other_addresses_than_this_machines_own_need_a_second_word(host, tmp_path):
+def test_addresses_other_than_loopback_need_expose(host, tmp_path):
     local_store(tmp_path / "home")
     process = wb_ui("--host", host)
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 2
-    told = " ".join(out.split())
-    assert "everybody who reaches this machine over the network could read, change and delete all runs" in told
-    assert "say --expose as well" in told
-    assert "ssh -L 5000:127.0.0.1:5000" in told
+    message = " ".join(out.split())
+    assert "anyone who reaches this machine over the network could read, change and delete all runs" in message
+    assert "add --expose" in message
+    assert "ssh -L 5000:127.0.0.1:5000" in message
 
 
 def test_a_request_may_name_this_machine_and_nothing_else():
@@ -144,7 +144,7 @@ def test_the_store_is_in_the_servers_environment_and_not_on_its_command_line():
     assert server_environment(uri, ["localhost:5000"])["MLFLOW_BACKEND_STORE_URI"] == uri
 
 
-def test_the_address_of_a_server_is_told_without_its_password():
+def test_the_address_of_a_server_is_printed_without_its_password():
     uri = f"http://me:{CANARY}@127.0.0.1:5000"
     process = wb_ui(MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     out, _ = process.communicate(timeout=300)

@@ -1,4 +1,4 @@
-"""What a run means is in its folder: it is drawn from, compared and measured without its data, and changes of the data are noticed."""
+"""A run folder is complete: sampling, comparing and measuring need no data, and changes of the data are reported."""
 
 import contextlib
 import io
@@ -92,10 +92,10 @@ def run_of(place, name="classes"):
     return RunFolder(path)
 
 
-def drawn(place, *words):
+def draw(place, *words):
     """The bytes of what is drawn."""
-    code, said = call("sample", "classes", "-n", "2", "--out", place / "drawn.png", "--force", *words)
-    assert code == 0, said
+    code, output = call("sample", "classes", "-n", "2", "--out", place / "drawn.png", "--force", *words)
+    assert code == 0, output
     return (place / "drawn.png").read_bytes()
 
 
@@ -110,16 +110,16 @@ def test_the_folder_holds_what_the_run_was_trained_on(place):
 def test_a_run_is_used_without_its_data(place):
     (place / "data").rename(place / "moved")
     for words in (["sample", "classes", "-n", "2"], ["compare", "classes", "plain"], ["explain", "plain"]):
-        code, said = call(*words)
-        assert code == 0, said
+        code, output = call(*words)
+        assert code == 0, output
 
 
 def test_an_evaluation_with_cached_features_measures_without_the_data_what_the_run_measured_with_them(place):
     (place / "data").rename(place / "moved")
-    code, said = call("eval", "classes", "--no-track", "--json")
-    assert code == 0, said
+    code, output = call("eval", "classes", "--no-track", "--json")
+    assert code == 0, output
     metrics, _ = run_of(place).final()
-    measured = json.loads(said[said.index("{") :])["rows"][0]["metrics"]
+    measured = json.loads(output[output.index("{") :])["rows"][0]["metrics"]
     assert measured == {name: metrics[name] for name in measured}
     assert {"fd_efficientnet_lite0", "kid_efficientnet_lite0"} < measured.keys()
 
@@ -127,33 +127,33 @@ def test_an_evaluation_with_cached_features_measures_without_the_data_what_the_r
 def test_an_evaluation_without_features_and_data_names_the_folder(place):
     (place / "data").rename(place / "moved")
     shutil.rmtree(place / "cache" / "features")
-    code, said = call("eval", "classes", "--no-track")
+    code, output = call("eval", "classes", "--no-track")
     assert code == 2
-    assert f"features of its data are not in {place / 'cache'}, so the data are needed: no folder" in said
-    assert str(place / "data") in said
+    assert f"features of its data are not in {place / 'cache'}, so the data are needed: no folder" in output
+    assert str(place / "data") in output
 
 
 def test_a_class_that_is_renamed_is_still_drawn_by_its_name(place):
-    before = {name: drawn(place, "--label", name) for name in ("audi", "bmw")}
+    before = {name: draw(place, "--label", name) for name in ("audi", "bmw")}
     assert before["audi"] != before["bmw"]
     (place / "data" / "audi").rename(place / "data" / "zaudi")
-    assert {name: drawn(place, "--label", name) for name in ("audi", "bmw")} == before
-    code, said = call("sample", "classes", "--label", "zaudi")
-    assert (code, "--label: the run has no class 'zaudi'; its classes: audi, bmw" in said) == (2, True)
+    assert {name: draw(place, "--label", name) for name in ("audi", "bmw")} == before
+    code, output = call("sample", "classes", "--label", "zaudi")
+    assert (code, "--label: the run has no class 'zaudi'; its classes: audi, bmw" in output) == (2, True)
 
 
 def test_labels_that_mean_other_classes_are_refused(place):
     (place / "data" / "audi").rename(place / "data" / "zaudi")
     run = run_of(place)
     run.update(status="KILLED")
-    code, said = call("run", "--resume", run.id, "--no-track")
-    assert (code, "label 0 meant 'audi' and means 'bmw' now" in said, run.info()["status"]) == (2, True, "KILLED")
+    code, output = call("run", "--resume", run.id, "--no-track")
+    assert (code, "label 0 meant 'audi' and means 'bmw' now" in output, run.info()["status"]) == (2, True, "KILLED")
     shutil.rmtree(place / "cache")
-    code, said = call("eval", run.id, "--no-track")
-    assert (code, "label 0 meant 'audi' and means 'bmw' now" in said) == (2, True)
+    code, output = call("eval", run.id, "--no-track")
+    assert (code, "label 0 meant 'audi' and means 'bmw' now" in output) == (2, True)
     # A new run with the same recipe may have other classes, which is reported.
-    code, said = call("run", run.id, "--no-track")
-    assert (code, "classes or shape of the data have changed: label 0 meant 'audi'" in said) == (0, True)
+    code, output = call("run", run.id, "--no-track")
+    assert (code, "classes or shape of the data have changed: label 0 meant 'audi'" in output) == (0, True)
 
 
 def test_data_that_have_changed_are_reported_wherever_they_are_read(place):
@@ -163,8 +163,8 @@ def test_data_that_have_changed_are_reported_wherever_they_are_read(place):
     change = f"the training data have changed since the run was made: {before.train.size} images in {place / 'data'} then"
     for words in (["run", run.id], ["run", "--resume", run.id]):
         run.update(status="KILLED")
-        code, said = call(*words, "--no-track")
-        assert (code, change in said) == (0, True), said
+        code, output = call(*words, "--no-track")
+        assert (code, change in output) == (0, True), output
     # From now on the run has been trained on these data, too.
     after = RunSpec.read(run)
     assert (after.earlier, after.train.size) == ((before.train.fingerprint,), before.train.size + 1)
@@ -211,21 +211,21 @@ def test_a_run_without_labels_survives_another_class(place):
     write_images(place / "data" / "zebra", 4)
     run = run_of(place, "plain")
     run.update(status="KILLED")
-    code, said = call("run", "--resume", run.id, "--no-track")
-    assert (code, "training data have changed" in said) == (0, True)
+    code, output = call("run", "--resume", run.id, "--no-track")
+    assert (code, "training data have changed" in output) == (0, True)
     assert call("sample", run.id, "-n", "1")[0] == 0
 
 
 def test_the_spec_of_an_older_run_is_read_from_its_data_once(place):
     run = run_of(place)
-    before, images = run.spec.read_text(), drawn(place)
+    before, images = run.spec.read_text(), draw(place)
     run.spec.unlink()
-    assert drawn(place) == images
+    assert draw(place) == images
     assert run.spec.read_text() == before
     run.spec.unlink()
     (place / "data").rename(place / "moved")
-    code, said = call("sample", run.id)
-    assert (code, "so its data are needed once: no folder" in said, str(place / "data") in said) == (2, True, True)
+    code, output = call("sample", run.id)
+    assert (code, "so its data are needed once: no folder" in output, str(place / "data") in output) == (2, True, True)
     assert call("compare", "classes", "plain")[0] == 0
 
 
@@ -233,8 +233,8 @@ def test_data_that_are_not_those_of_an_older_run_are_not_stored_as_its_own(place
     run = run_of(place)
     run.spec.unlink()
     (place / "data" / "audi").rename(place / "data" / "zaudi")
-    code, said = call("sample", run.id, "-n", "1")
-    assert (code, "labels may stand for other classes" in said) == (0, True)
+    code, output = call("sample", run.id, "-n", "1")
+    assert (code, "labels may stand for other classes" in output) == (0, True)
     assert not run.spec.exists()
 
 

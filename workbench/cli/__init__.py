@@ -24,7 +24,7 @@ from workbench.cli.sample import sample
 from workbench.cli.schema import schema
 from workbench.cli.show import show
 from workbench.cli.signals import exit_on_signals
-from workbench.cli.streams import lasting_streams
+from workbench.cli.streams import robust_streams
 from workbench.cli.sweep import sweep, sweep_worker
 from workbench.cli.sync import sync
 from workbench.cli.ui import ui
@@ -69,7 +69,8 @@ class _InOrder(TyperGroup):
 app = typer.Typer(
     name="wb",
     cls=_InOrder,
-    help="Train, sample and compare diffusion models.\n\nStart with [bold]wb run recipes/cars_linear.toml[/], then [bold]wb ui[/].",
+    help="Train, sample and compare diffusion models.\n\n"
+    "Start with [bold]wb run recipes/cars_linear.toml[/], then [bold]wb ui[/].",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -93,7 +94,7 @@ def _root(
 
 def main() -> None:
     """The command `wb`: exit code 0, 2 for errors that the user can fix, 128 + signal after Ctrl-C, SIGTERM and SIGHUP."""
-    with lasting_streams() as missing_output, exit_on_signals():
+    with robust_streams() as missing_output, exit_on_signals():
         code = _exit_code()
         sys.stdout.flush()
         if code == 0 and (reason := missing_output()) is not None:

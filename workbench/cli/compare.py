@@ -35,9 +35,10 @@ def compare(
 ) -> None:
     """Compare runs: their recipes, their numbers and their samples.
 
-    Prints the recipe fields that differ and the numbers with their cards, and writes one image of all samples (compare.png).
-    Distances that were measured differently (extractor, number of images, data) are shown but not ranked. `*` marks the best value if
-    the difference is significant.
+    Prints the recipe fields that differ and the numbers with their cards,
+    and writes one image of all samples (compare.png). Distances that were
+    measured differently (extractor, number of images, data) are not ranked.
+    `*` marks the best value if the difference is significant.
 
     [bold]wb compare cars_linear cars_cosine --out compare.png[/]
     """

@@ -1,4 +1,4 @@
-"""What the shell offers when Tab is pressed; reads names only, so that it is quick."""
+"""Shell completion; reads names only, so that it is quick."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbench.home import wb_home
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Recipes in recipes/ and TOML files under what has been typed."""
+    """Recipes in recipes/, and TOML files and folders that start with the typed text."""
     folder = wb_home() / "recipes"
     here = Path.cwd()
     shipped = [
@@ -17,24 +17,24 @@ def complete_recipe(incomplete: str) -> list[str]:
     ]
     typed = Path(incomplete)
     base = typed if incomplete.endswith("/") else typed.parent
-    found = [
+    local = [
         path.as_posix() + ("/" if path.is_dir() else "")
         for path in sorted(base.glob("*"))
         if path.is_dir() or path.suffix == ".toml"
     ]
-    return [name for name in dict.fromkeys([*shipped, *found]) if name.startswith(incomplete)]
+    return [name for name in dict.fromkeys([*shipped, *local]) if name.startswith(incomplete)]
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Run ids, the newest first, and `latest`."""
-    found = sorted(
+    """`latest`, and run ids, the newest first."""
+    folders = sorted(
         (path.parent for path in (wb_home() / "runs").glob("*/run.json")), key=lambda path: path.stat().st_mtime, reverse=True
     )
-    return [name for name in ["latest", *(path.name for path in found)] if name.startswith(incomplete)]
+    return [name for name in ["latest", *(path.name for path in folders)] if name.startswith(incomplete)]
 
 
 def complete_recipe_or_run(incomplete: str) -> list[str]:
-    """Either."""
+    """Recipes and runs."""
     return complete_recipe(incomplete) + complete_run(incomplete)
 
 
@@ -51,10 +51,10 @@ def complete_component(incomplete: str) -> list[str]:
 
 
 def complete_component_or_table(incomplete: str) -> list[str]:
-    """Names of installed components, and of the tables that belong to the core."""
+    """Names of installed components and of the core's tables."""
     return complete_component(incomplete) + [name for name in wb.recipe.CORE_TABLES if name.startswith(incomplete)]
 
 
 def complete_plugin(incomplete: str) -> list[str]:
-    """Distributions that bring components."""
+    """Distributions that provide components."""
     return [plugin.name for plugin in wb.registry.find_plugins() if plugin.name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""How a run looks while it goes: bars on a terminal, plain lines elsewhere."""
+"""Progress of a run: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from workbench.progress import Progress as Moment
 
-WIDE = "500"  # columns of what goes into a file or a pipe: they have no edge at which a table must fold
-
-PLAIN_SECONDS = 20.0
+WIDE = "500"  # columns in files and pipes: tables need not wrap there
+PLAIN_SECONDS = 20.0  # between two lines of progress
 
 
 def wide_console() -> Console:
-    """A console for tables; lines are not broken, so that ids and commands can be copied."""
+    """A console for tables that does not break lines, so that ids and commands can be copied."""
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", WIDE))
     return Console(highlight=False, soft_wrap=True, width=width)
 
 
 class Display:
-    """Draws the stream of a run; use as a context manager."""
+    """Shows the progress of a run; use as a context manager."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._told = 0.0
+        self._printed = 0.0
         if console.is_terminal:
             self._bars = Progress(
                 TextColumn("{task.description:>12}"),
                 BarColumn(bar_width=30),
                 TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                TextColumn("{task.fields[told]}", style="dim"),
+                TextColumn("{task.fields[details]}", style="dim"),
                 console=console,
                 transient=True,
             )
@@ -53,41 +52,41 @@ class Display:
             self._bars.stop()
 
     def data(self, what: str, done: int, total: int) -> None:
-        """Progress of loading data."""
+        """Show the progress of loading data."""
         self._bar(what, done, total, "")
 
     def show(self, moment: Moment) -> None:
-        """One moment of a run."""
+        """Show one moment of a run."""
         if moment.total:
             name = "training" if moment.phase == "training" else moment.what or moment.phase
-            self._bar(name, moment.done, moment.total, _told(moment), step=moment.step)
-        if (told := _news(moment.metrics)) and moment.phase in ("evaluating", "training"):
-            self.console.print(f"[dim]step {moment.step:>6}[/]  {told}", highlight=False)
+            self._bar(name, moment.done, moment.total, _details(moment))
+        if (results := _results(moment.metrics)) and moment.phase in ("evaluating", "training"):
+            self.console.print(f"[dim]step {moment.step:>6}[/]  {results}", highlight=False)
 
-    def _bar(self, name: str, done: int, total: int, told: str, step: int | None = None) -> None:
+    def _bar(self, name: str, done: int, total: int, details: str) -> None:
         if self._bars is None:
             now = time.monotonic()
-            if done == total or now - self._told > PLAIN_SECONDS:
+            if done == total or now - self._printed > PLAIN_SECONDS:
                 if not (done == total and name == "training"):
-                    self.console.print(f"{name} {done}/{total}  {told}".rstrip(), highlight=False)
-                self._told = now
+                    self.console.print(f"{name} {done}/{total}  {details}".rstrip(), highlight=False)
+                self._printed = now
             return
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, told=told)
-        self._bars.update(self._tasks[name], completed=done, total=total, told=told)
+            self._tasks[name] = self._bars.add_task(name, total=total, details=details)
+        self._bars.update(self._tasks[name], completed=done, total=total, details=details)
         if done >= total and name != "training":
             self._bars.remove_task(self._tasks.pop(name))
 
 
 class PlainProgress:
-    """Prints how far something is and how long it will take, every 20 seconds: for pipes and files, where no bar is drawn."""
+    """Prints progress and remaining time every 20 seconds: for pipes and files, where no bar is drawn."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console, self._total = console, total
         self._started = self._printed = time.monotonic()
 
     def show(self, what: str, done: int) -> None:
-        """`done` of the total."""
+        """Report that `done` of the total is done."""
         now = time.monotonic()
         if not 0 < done < self._total or now - self._printed < PLAIN_SECONDS:
             return
@@ -97,7 +96,7 @@ class PlainProgress:
 
 
 class ImageBar:
-    """How far drawing images is, on stderr: a bar on a terminal, lines elsewhere; use as a context manager."""
+    """Progress of drawing images, on stderr: a bar on a terminal, lines elsewhere; use as a context manager."""
 
     def __init__(self, what: str, total: int) -> None:
         console = Console(stderr=True)
@@ -113,21 +112,21 @@ class ImageBar:
         self._bar.stop()
 
     def show(self, done: int) -> None:
-        """So many images are drawn."""
+        """Report that `done` images are drawn."""
         self._bar.update(self._task, completed=done)
         if self._plain is not None:
             self._plain.show(self._what, done)
 
 
-def _told(moment: Moment) -> str:
+def _details(moment: Moment) -> str:
     loss = f"loss {moment.metrics['train/loss']:.4f}" if "train/loss" in moment.metrics else ""
     speed = f"{moment.images_per_second:.1f} images/s" if moment.images_per_second else ""
     left = f"{duration(moment.seconds_left)} left" if moment.seconds_left is not None else ""
     return "  ".join(filter(None, [loss, speed, left]))
 
 
-def _news(metrics: Mapping[str, float]) -> str:
-    """What is worth a line of its own: validation losses and distances."""
+def _results(metrics: Mapping[str, float]) -> str:
+    """Validation losses and distances."""
     shown = {
         name: value
         for name, value in metrics.items()
@@ -142,7 +141,7 @@ def number(value: float) -> str:
 
 
 def with_error(value: float, error: float | None) -> str:
-    """ "0.467 ± 0.025": as many decimals as two digits of the error have; four significant digits where the error is not known."""
+    """ "0.467 ± 0.025": the error with two significant digits; four significant digits of the value if the error is None."""
     if error is None:
         return number(value)
     decimals = next((n for n in range(1, 12) if error >= 10.0 ** (1 - n)), 12)

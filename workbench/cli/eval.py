@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -62,10 +63,12 @@ def evaluate(
 ) -> None:
     """Measure a trained run under many samplers, without training again.
 
-    Samples and measures every combination of the listed values and stores the results in the run's folder. A later call computes only
-    what is not stored yet. Ctrl-C keeps the finished combinations.
+    Samples and measures every combination of the listed values and stores
+    the results in the run's folder; a later call computes only what is not
+    stored yet. Ctrl-C keeps the finished combinations.
 
-    The last line is the [bold]wb sample[/] command that draws with the best combination.
+    The last line is the [bold]wb sample[/] command that draws with the best
+    combination.
 
     [bold]wb eval latest --sampler ddim,heun,dpmpp_2m,unipc --steps 5,10,20,50[/]
     [bold]wb eval cars_linear --sampler ddim --steps 10,50 --eta 0,0.5,1 --samples 1000[/]
@@ -74,10 +77,7 @@ def evaluate(
     console, home = _console(as_json), wb_home()
     _check_plots(out, force=force)
     folder, cache = wb.runs.find_run(home, run), cache_folder(home)
-
-    def warn(text: str) -> None:
-        console.print(f"[yellow]warning:[/] {escape(text)}")
-
+    warn = partial(_warn, console)
     recipe, spec = wb.runs.read_run(folder, cache, evaluation_overrides(batch_size), warn=warn)
     axes = parse_axes({"spacing": spacing, "guidance": guidance, "eta": eta}, vary or [], steps)
     slots = wb.recipe.sampler_combinations(recipe, split_names(sampler), axes)
@@ -114,6 +114,10 @@ def _console(as_json: bool) -> Console:
     if not console.is_terminal:
         console.width = int(WIDE)
     return console
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(f"[yellow]warning:[/] {escape(text)}")
 
 
 def _print_report(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import workbench as wb
-from workbench.cli.arguments import Device, Set
-from workbench.cli.completion import complete_recipe_or_run
+from workbench.cli.arguments import Device, RecipeOrRun, Set
 from workbench.cli.display import duration
 from workbench.cli.plot import plot
 from workbench.files import is_file
@@ -23,37 +21,37 @@ POINTS = 240
 
 
 def explain(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE|RUN", help="A recipe file, or a run.", autocompletion=complete_recipe_or_run)
-    ],
+    recipe: RecipeOrRun,
     overrides: Set = None,
     device: Device = "auto",
 ) -> None:
-    """Tell what a recipe means and what it will cost here, before it runs.
+    """Show what a recipe means and estimate its cost, without running it.
 
-    The schedule's curves and terminal SNR, the times a sampler visits and its network evaluations (NFE), parameters, memory, and the time
-    of a step as measured with a few images on this machine.
+    Prints the schedule's curves and terminal SNR, the times that the
+    sampler visits and its network evaluations (NFE), the number of
+    parameters, the memory, and the time of a step, measured with a few
+    images on this machine.
 
     [bold]wb explain recipes/cars_linear.toml[/]
     [bold]wb explain recipes/cifar10.toml --set dataset.root=data --device cpu[/]
     [bold]wb explain latest[/]
     """
     console = Console(highlight=False)
-    loaded, spec = _loaded(recipe, overrides or [])
+    loaded, spec = _load(recipe, overrides or [])
     chosen = wb.compute.choose_device(device)
     console.print(f"[bold]{loaded.name}[/]  {escape(loaded.description)}")
-    _schedule(console, loaded)
+    _print_schedule(console, loaded)
     for warning in wb.recipe.warnings(loaded):
         console.print(f"[yellow]warning:[/] {escape(warning)}")
-    _sampler(console, "sampler", loaded.sampler, loaded)
+    _print_sampler(console, "sampler", loaded.sampler, loaded)
     if loaded.evaluate.sampler is not None:
-        _sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)
+        _print_sampler(console, "evaluate.sampler", loaded.evaluate.sampler, loaded)
     console.print(f"\n[bold]cost[/]  on {wb.compute.describe_device(chosen)}, measured with a few images")
-    _cost(console, loaded, wb.runs.estimate_cost(loaded, chosen, cache_folder(wb_home()), spec))
+    _print_cost(console, loaded, wb.runs.estimate_cost(loaded, chosen, cache_folder(wb_home()), spec))
 
 
-def _loaded(target: str, overrides: list[str]) -> tuple[wb.recipe.Recipe, wb.interfaces.SampleSpec | None]:
-    """The recipe, and the shape of its data if a run has stored it: changed recipes and recipe files ask their dataset."""
+def _load(target: str, overrides: list[str]) -> tuple[wb.recipe.Recipe, wb.interfaces.SampleSpec | None]:
+    """The recipe, and the shape of its data if a run stores it. None: the dataset of a recipe file or changed recipe gives it."""
     if target.endswith(".toml") or is_file(Path(target)):
         return wb.recipe.load(Path(target), overrides), None
     home = wb_home()
@@ -64,7 +62,7 @@ def _loaded(target: str, overrides: list[str]) -> tuple[wb.recipe.Recipe, wb.int
     return recipe, spec.sample
 
 
-def _schedule(console: Console, recipe: wb.recipe.Recipe) -> None:
+def _print_schedule(console: Console, recipe: wb.recipe.Recipe) -> None:
     schedule = recipe.schedule.component
     with wb.registry.plugin_call("schedules", recipe.schedule.use, "alpha_sigma()"):
         pairs = [schedule.at(i / POINTS) for i in range(POINTS + 1)]
@@ -79,32 +77,29 @@ def _schedule(console: Console, recipe: wb.recipe.Recipe) -> None:
 
 
 def _logsnr(alpha: float, sigma: float) -> float:
-    import math
-
     return 2.0 * math.log(max(alpha, 1e-5) / max(sigma, 1e-5))
 
 
 def _log_ratio(after: float, before: float) -> float:
-    import math
-
     return math.log(after / before)
 
 
-def _sampler(console: Console, key: str, slot: wb.recipe.SamplerSlot, recipe: wb.recipe.Recipe) -> None:
-    path = wb.recipe.time_grid_of(slot, recipe.schedule.component)
-    times = [f"{t:.3g}" for t in path.times]
+def _print_sampler(console: Console, key: str, slot: wb.recipe.SamplerSlot, recipe: wb.recipe.Recipe) -> None:
+    grid = wb.recipe.time_grid_of(slot, recipe.schedule.component)
+    times = [f"{t:.3g}" for t in grid.times]
     shown = times if len(times) <= 10 else [*times[:5], "...", *times[-4:]]
-    evaluations = wb.sampling.expected_nfe(slot, recipe.schedule.component)
-    guided = f", guidance {slot.guidance:g}" if slot.guidance != 1.0 else ""
+    nfe = wb.sampling.expected_nfe(slot, recipe.schedule.component)
+    guidance = f", guidance {slot.guidance:g}" if slot.guidance != 1.0 else ""
     clamped = "" if slot.clamp else ", not clamped"
     console.print(
-        f"\n[bold]{key}[/]  {slot.use}, {slot.spacing} path of {slot.steps} steps{guided}{clamped}, NFE {evaluations}\n"
+        f"\n[bold]{key}[/]  {slot.use}, {slot.spacing} spacing, {slot.steps} steps{guidance}{clamped}, NFE {nfe}\n"
         f"  t = {', '.join(shown)}"
     )
 
 
-def _cost(console: Console, recipe: wb.recipe.Recipe, cost: wb.runs.CostEstimate) -> None:
+def _print_cost(console: Console, recipe: wb.recipe.Recipe, cost: wb.runs.CostEstimate) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
+    speed = recipe.train.batch_size / cost.seconds_per_step
     rows = [
         ("parameters", f"{cost.parameters / 1e6:.2f} million"),
         ("one image, forward", f"{cost.gflop_per_image:.2f} GFLOP"),
@@ -115,7 +110,7 @@ def _cost(console: Console, recipe: wb.recipe.Recipe, cost: wb.runs.CostEstimate
         ),
         (
             "one step",
-            f"{cost.seconds_per_step:.2f} s ({recipe.train.batch_size / cost.seconds_per_step:.0f} images/s, {cost.compute.describe()})",
+            f"{cost.seconds_per_step:.2f} s ({speed:.0f} images/s, {cost.compute.describe()})",
         ),
         ("fast path", "\n".join(cost.compute.choices.describe()) if cost.compute.choices is not None else "off"),
         ("training", f"{recipe.train.steps:,} steps, {duration(cost.training_seconds)}"),
@@ -123,10 +118,10 @@ def _cost(console: Console, recipe: wb.recipe.Recipe, cost: wb.runs.CostEstimate
             "sampling",
             f"{cost.evaluations} evaluations of {recipe.evaluate.samples:,} images, {duration(cost.evaluation_seconds)}",
         ),
-        ("together", f"about {duration(cost.total_seconds)}, and the feature extractors' time"),
+        ("total", f"about {duration(cost.total_seconds)}, plus feature extraction"),
     ]
-    for name, told in rows:
-        table.add_row(f"[dim]{name}[/]", told)
+    for name, value in rows:
+        table.add_row(f"[dim]{name}[/]", value)
     console.print(table)
 
 

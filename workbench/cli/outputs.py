@@ -13,8 +13,8 @@ from workbench.errors import StorageError
 def image_file(path: Path | None, default: str, *, force: bool) -> Path:
     """The file to write an image to; PNG if the name has no suffix.
 
-    Without `path` it is `default`, or the next free name ("samples-2.png") if that file exists. Raises StorageError if an image cannot
-    be written there, or if the user's file exists and `force` is not set.
+    Without `path` it is `default`, or the next free name ("samples-2.png") if that file exists. Raises StorageError if an image
+    cannot be written there, or if the user's file exists and `force` is not set.
     """
     from PIL import Image
 

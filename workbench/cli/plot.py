@@ -8,7 +8,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def plot(values: Sequence[float], width: int = 60, height: int = 8) -> list[str]:
-    """Lines of text that show `values` over equal steps, with the scale at the left."""
+    """Lines of text with a plot of `values` at equal steps, and the scale at the left; sizes are in characters."""
     low, high = min(values), max(values)
     span = high - low or 1.0
     cells = [[0] * width for _ in range(height)]

@@ -29,7 +29,8 @@ def _list(
 ) -> None:
     """List runs, newest first, or remove them.
 
-    Shows the status, the last step and the least distance of each run. Folders that cannot be read are named and skipped.
+    Shows the status, the last step and the best distance of each run.
+    Folders that cannot be read are named and skipped.
 
     [bold]wb runs --limit 10[/]
     [bold]wb runs --json[/]
@@ -50,8 +51,8 @@ def remove(
 ) -> None:
     """Remove runs: their folders and, if wanted, their MLflow runs.
 
-    Refuses a run that another process is writing, and trials of a sweep that is not finished. MLflow keeps deleted runs, which can be
-    restored, until `mlflow gc`.
+    Refuses runs that another process is writing, and trials of sweeps that
+    are not finished. MLflow can restore deleted runs until `mlflow gc`.
 
     [bold]wb runs rm cars_linear-20260101-120000Z-ab12[/]
     [bold]wb runs rm latest --yes --mlflow[/]

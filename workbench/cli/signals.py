@@ -1,4 +1,4 @@
-"""Signals that end a command: Ctrl-C, SIGTERM, and the SIGHUP of a closed terminal."""
+"""Handle the signals that end a command: Ctrl-C, SIGTERM, and the SIGHUP of a closed terminal."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Handler = Callable[[int, FrameType | None], object]
 
 @contextmanager
 def exit_on_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into SystemExit within the block, so that what is half done is cleaned up; the exit code is 128 + signal."""
+    """Raise SystemExit(128 + signal) on SIGTERM and SIGHUP within the block, so that unfinished files are cleaned up."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    unhandled = [each for each in (signal.SIGTERM, *hangup_signals()) if signal.getsignal(each) is signal.SIG_DFL]
-    with _handled(dict.fromkeys(unhandled, leave)):
+    unhandled = [number for number in (signal.SIGTERM, *hangup_signals()) if signal.getsignal(number) is signal.SIG_DFL]
+    with _handlers(dict.fromkeys(unhandled, leave)):
         yield
 
 
 @contextmanager
 def stop_on_signals(stop: Stop, report: Callable[[], None]) -> Iterator[None]:
-    """Request `stop` at the first signal within the block, and `report` it; Ctrl-C or SIGTERM a second time raises KeyboardInterrupt.
+    """Request `stop` and call `report` at the first signal within the block; a second Ctrl-C or SIGTERM raises KeyboardInterrupt.
 
-    SIGHUP never does that: a terminal that is closed sends it more than once, and service managers send it after SIGTERM.
+    A second SIGHUP does not: a closing terminal sends it more than once, and service managers send it after SIGTERM.
     """
     received = set[int]()
 
@@ -39,10 +39,10 @@ def stop_on_signals(stop: Stop, report: Callable[[], None]) -> Iterator[None]:
         if stop.requested:
             return
         stop.request(number)
-        with suppress(RuntimeError):  # the signal came while the same stream was being written
+        with suppress(RuntimeError):  # reentrant call: the signal arrived while the same stream was being written
             report()
 
-    with _handled(dict.fromkeys((signal.SIGINT, signal.SIGTERM, *hangup_signals()), request)):
+    with _handlers(dict.fromkeys((signal.SIGINT, signal.SIGTERM, *hangup_signals()), request)):
         yield
 
 
@@ -53,7 +53,7 @@ def hangup_signals() -> list[signal.Signals]:
 
 
 @contextmanager
-def _handled(handlers: dict[signal.Signals, Handler]) -> Iterator[None]:
+def _handlers(handlers: dict[signal.Signals, Handler]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

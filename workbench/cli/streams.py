@@ -1,4 +1,4 @@
-"""Standard output and error that never end the work: the reader may leave, the terminal may be closed, the disk may be full."""
+"""Standard output and error that never raise: the reader may exit, the terminal may be closed, the disk may be full."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class _LastingFile(io.FileIO):
-    """A file descriptor whose writes always return; what cannot be written is dropped.
+class _RobustFile(io.FileIO):
+    """A file descriptor whose writes never raise; output that cannot be written is dropped.
 
-    Where there is no reader any more (`wb list | head`), all further output is dropped as well. Any other reason is kept in `error`.
+    If the reader has exited (`wb list | head`), all further output is dropped too. Any other error is kept in `error`.
     """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self.error: OSError | None = None
-        is_terminal = stat.S_ISCHR(os.fstat(descriptor).st_mode)  # isatty() denies it once the terminal is closed
+        is_terminal = stat.S_ISCHR(os.fstat(descriptor).st_mode)  # isatty() is False once the terminal is closed
         self._unread = {errno.EPIPE, errno.EIO} if is_terminal else {errno.EPIPE}
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write what the descriptor takes; the number of bytes that need not be written again."""
+        """Write as much as the descriptor accepts; return the number of bytes that the caller need not write again."""
         try:
             while (count := super().write(data)) is None:  # a descriptor that another process made non-blocking
                 select.select([], [self.fileno()], [])
@@ -48,11 +48,14 @@ class _LastingFile(io.FileIO):
 
 
 @contextmanager
-def lasting_streams() -> Iterator[Callable[[], OSError | None]]:
-    """Replace sys.stdout and sys.stderr within the block; the function returns why output is missing, None if it is not or was not wanted."""
+def robust_streams() -> Iterator[Callable[[], OSError | None]]:
+    """Replace sys.stdout and sys.stderr within the block; the function returns the error that lost output, or None.
+
+    Output that is lost because its reader has exited is not an error.
+    """
     before = sys.stdout, sys.stderr
-    files: list[_LastingFile] = []
-    sys.stdout, sys.stderr = (_lasting(stream, number, files) for number, stream in enumerate(before, start=1))
+    files: list[_RobustFile] = []
+    sys.stdout, sys.stderr = (_robust(stream, number, files) for number, stream in enumerate(before, start=1))
     try:
         yield lambda: next((file.error for file in files if file.error is not None), None)
     finally:
@@ -61,16 +64,16 @@ def lasting_streams() -> Iterator[Callable[[], OSError | None]]:
         sys.stdout, sys.stderr = before
 
 
-def _lasting(stream: TextIO | None, number: int, files: list[_LastingFile]) -> TextIO:
+def _robust(stream: TextIO | None, number: int, files: list[_RobustFile]) -> TextIO:
     if stream is None:  # closed by the caller (`wb list >&-`)
         _open_nowhere(number)
-        return io.TextIOWrapper(io.BufferedWriter(_LastingFile(number)), encoding="utf-8", errors="backslashreplace")
+        return io.TextIOWrapper(io.BufferedWriter(_RobustFile(number)), encoding="utf-8", errors="backslashreplace")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
-    stream.reconfigure(errors="backslashreplace")  # names of files need not be text
+    stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
     try:
-        files.append(_LastingFile(stream.fileno()))
-    except OSError:  # not a file of the system's
+        files.append(_RobustFile(stream.fileno()))
+    except OSError:  # no descriptor: a stream of the caller, e.g. in tests
         return stream
     stream.flush()
     return io.TextIOWrapper(
@@ -83,7 +86,7 @@ def _lasting(stream: TextIO | None, number: int, files: list[_LastingFile]) -> T
 
 
 def _open_nowhere(number: int) -> None:
-    """Open the null device under a standard descriptor that is closed: the next file to be opened would get its number, and the output."""
+    """Open the null device under a closed standard descriptor; otherwise the next opened file would receive the output."""
     opened = os.open(os.devnull, os.O_RDWR)
     os.dup2(opened, number)
     if opened != number:

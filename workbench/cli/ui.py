@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 import workbench as wb
+from workbench.cli.arguments import TrackingUri
 from workbench.cli.signals import hangup_signals
 from workbench.errors import TrackingError
 from workbench.home import wb_home
@@ -29,26 +30,25 @@ HOST = "127.0.0.1"
 
 
 def ui(
-    port: Annotated[int, typer.Option(min=1024, max=65535, help="The next free one is taken if this is in use.")] = 5000,
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port; the next free one if it is in use.")] = 5000,
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The address to listen on; others than this machine's own need --expose.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; any but a loopback address needs --expose.")
     ] = HOST,
-    expose: Annotated[bool, typer.Option("--expose", help="Let others on the network read, change and delete all runs.")] = False,
-    tracking_uri: Annotated[
-        str | None, typer.Option(metavar="URI", help="Another store than the usual one.", show_default=False)
-    ] = None,
+    expose: Annotated[bool, typer.Option("--expose", help="Let anyone on the network read, change and delete all runs.")] = False,
+    tracking_uri: TrackingUri = None,
     browser: Annotated[
         bool | None,
         typer.Option("--browser/--no-browser", help="Open the link in a browser.", show_default="on a desktop"),
     ] = None,
 ) -> None:
-    """Open the MLflow UI on the recorded runs, on this machine only. Ctrl-C ends it.
+    """Open the MLflow UI on the recorded runs, on this machine only.
 
-    The link leads to the charts of the newest experiment: distances, losses and samples of its runs, in the same charts.
+    Prints a link to the charts of the newest experiment: distances, losses
+    and samples of its runs. Ctrl-C stops the server.
 
     [bold]wb ui[/]
     [bold]wb ui --port 5050[/]
-    [bold]wb ui --host 0.0.0.0 --expose[/]      for everybody who reaches this machine; there is no password
+    [bold]wb ui --host 0.0.0.0 --expose[/]      open to the whole network, without a password
     """
     home = wb_home()
     _check_exposure(host, port, expose)
@@ -59,12 +59,12 @@ def ui(
         return
     path = sqlite_path(uri)
     if path is not None and not path.exists():
-        raise TrackingError(f"no runs are recorded in {path} yet: wb run recipes/cars_linear.toml")
+        raise TrackingError(f"no runs are recorded in {path} yet (start one with: wb run recipes/cars_linear.toml)")
     if uri == wb.tracking.default_uri(home):
         wb.tracking.relocate_store(home)
     chosen = _free_port(host, port)
     if chosen != port:
-        typer.echo(f"port {port} is in use, taking {chosen}")
+        typer.echo(f"port {port} is in use: using {chosen}")
     wb.tracking.prepare_environment()
     typer.echo("starting the MLflow server ...")
     root = wb.tracking.artifact_root(uri, home) or home / "mlflow" / "artifacts"
@@ -72,18 +72,18 @@ def ui(
     with _server(command, server_environment(uri, allowed_hosts(host, chosen))) as server:
         link = f"http://{_in_url(host)}:{chosen}{_charts(uri, home)}"  # read while the server starts, which takes seconds
         if _becomes_ready(server, (host, chosen)):
-            typer.echo(f"MLflow UI: {link}   (Ctrl-C ends it)")
+            typer.echo(f"MLflow UI: {link}   (Ctrl-C stops it)")
             if _is_desktop() if browser is None else browser:
                 webbrowser.open(link)
         code = server.wait()
         if code not in (0, -2, -15):
-            raise TrackingError(f"the MLflow server ended with exit code {code}; its messages are above")
+            raise TrackingError(f"the MLflow server ended with exit code {code}; see its messages above")
 
 
 def server_command(artifacts: str, host: str, port: int) -> list[str]:
-    """The MLflow server as a command: one worker. The store is not named in it, since everybody on a machine can read command lines."""
+    """The command that starts an MLflow server with one worker; without the store, since every user can read command lines."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
-    # Its own link leads to another page, and a line for each request hides ours.
+    # Without the server's own link, which leads to another page, and without a line per request.
     command += ["--uvicorn-opts", "--log-level warning"]
     if entry_points(group="mlflow.app", name="workbench"):  # absent in a source tree that is not installed
         command += ["--app-name", "workbench"]
@@ -91,24 +91,24 @@ def server_command(artifacts: str, host: str, port: int) -> list[str]:
 
 
 def server_environment(uri: str, hosts: list[str]) -> dict[str, str]:
-    """The server's environment: the store, and the names under which it may be asked for, whatever the user's own says about those."""
+    """The server's environment: the store, and the host names it answers to, which override the user's environment."""
     kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"}
     return {
-        "PYTHONWARNINGS": "ignore",  # deprecations inside MLflow and what it stands on
-        "MLFLOW_REGISTRY_STORE_URI": uri,  # else a message
+        "PYTHONWARNINGS": "ignore",  # deprecations inside MLflow and its dependencies
+        "MLFLOW_REGISTRY_STORE_URI": uri,  # otherwise MLflow prints a message
         **kept,
         "MLFLOW_BACKEND_STORE_URI": uri,
-        # A page of somebody else's, whose name leads to this machine, must not read what is here (DNS rebinding). MLflow's own list would
-        # let in whatever begins as a private address does, 10.example.org among it.
+        # A foreign web page whose name resolves to this machine must not read the runs (DNS rebinding). MLflow's own list would
+        # accept every name that starts like a private address, e.g. 10.example.org.
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
-        # The job runner starts further processes that nothing here uses.
+        # The job runner would start further processes, which are not used.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 
 
 def allowed_hosts(host: str, port: int) -> list[str]:
-    """What a request's Host header may say: this machine's own names and, where the server is exposed, the address it listens on."""
+    """Allowed Host headers: this machine's own names and, if the server is exposed, the address it listens on."""
     names = ["localhost", "127.0.0.1", "[::1]"]
     if not _is_loopback(host):
         names += [socket.gethostname(), socket.getfqdn(), *(_addresses() if _is_any(host) else [_in_url(host)])]
@@ -120,9 +120,9 @@ def allowed_hosts(host: str, port: int) -> list[str]:
 def _check_exposure(host: str, port: int, expose: bool) -> None:
     if not expose and not _is_loopback(host):
         raise TrackingError(
-            f"--host {host}: everybody who reaches this machine over the network could read, change and delete all runs, since there is no "
-            f"password. If that is meant, say --expose as well. To look from another machine alone, leave --host out and open a tunnel there: "
-            f"ssh -L {port}:{HOST}:{port} {socket.gethostname()}"
+            f"--host {host}: anyone who reaches this machine over the network could read, change and delete all runs, because "
+            f"there is no password. To allow that, add --expose. To open the UI from one other machine, leave out --host and open "
+            f"a tunnel there: ssh -L {port}:{HOST}:{port} {socket.gethostname()}"
         )
 
 
@@ -145,31 +145,31 @@ def _in_url(host: str) -> str:
 
 
 def _addresses() -> list[str]:
-    """This machine's addresses, as far as its own name leads to them."""
+    """The addresses that this machine's own name resolves to."""
     try:
-        return sorted({_in_url(str(found[4][0])) for found in socket.getaddrinfo(socket.gethostname(), None)})
+        return sorted({_in_url(str(info[4][0])) for info in socket.getaddrinfo(socket.gethostname(), None)})
     except OSError:
         return []
 
 
 def _charts(uri: str, home: Path) -> str:
-    """The path of the page with the charts; without one where the store does not take a view, since the UI works nevertheless."""
+    """The path of the page with the charts; "" if the view cannot be stored, since the UI works without it."""
     try:
         return wb.tracking.open_view(uri, home)
     except TrackingError as error:
-        typer.echo(f"the link leads to MLflow's start page: {error}", err=True)
+        typer.echo(f"the link opens MLflow's start page: {error}", err=True)
         return ""
 
 
 def _is_desktop() -> bool:
-    """True if this is a terminal of a machine on whose screen a browser can be opened."""
+    """True if this is a terminal on a machine with a screen, where a browser can be opened."""
     screen = sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return screen and sys.stdout.isatty() and "SSH_CONNECTION" not in os.environ
 
 
 @contextmanager
 def _server(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A running server, which Ctrl-C, SIGTERM and SIGHUP end. Its processes are a group, of which none is left behind."""
+    """A running server that Ctrl-C, SIGTERM and SIGHUP stop, with all processes of its group."""
     for number in (signal.SIGTERM, *hangup_signals()):
         signal.signal(number, signal.default_int_handler)
     server = subprocess.Popen(command, env=environment, start_new_session=True)
@@ -184,7 +184,7 @@ def _server(command: list[str], environment: dict[str, str]) -> Iterator[subproc
 
 
 def _becomes_ready(server: subprocess.Popen[bytes], address: tuple[str, int]) -> bool:
-    """Wait until the server answers; False if it ends before."""
+    """Wait until the server answers; False if it exits first."""
     while server.poll() is None:
         try:
             socket.create_connection(address, timeout=1.0).close()

@@ -41,8 +41,8 @@ def draw_images(
 ) -> DrawnImages:
     """Draw `number` images with the averaged weights of the newest checkpoint.
 
-    `label` is a class name, or None for all classes in turn. Image i depends on the seed, not on `batch_size`. `progress` receives
-    the number of images drawn so far. Raises CheckpointError without a checkpoint, CombinationError for an unknown label,
+    `label` is a class name, or None for all classes in turn. Image i depends on the seed, not on `batch_size`. `progress`
+    receives the number of images drawn so far. Raises CheckpointError without a checkpoint, CombinationError for an unknown label,
     SamplingError if an image is not finite, OutOfMemory if a batch does not fit.
     """
     generator, step = load_generator(run, recipe, spec, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from workbench.errors import DistanceError, SamplingError
 from workbench.interfaces import FeatureExtractor
@@ -65,8 +66,8 @@ def measure_combinations(
 ) -> Iterator[MeasuredCombination]:
     """Yield each combination as soon as it is measured, stored ones at once.
 
-    `progress` receives the combination that is computed and its number of images so far, first 0. A combination fails alone if its
-    images are not finite or its distances cannot be computed; if all fail, the first error is raised after the last one.
+    `progress` receives the combination that is computed and its number of images so far, first 0. A combination fails alone if
+    its images are not finite or its distances cannot be computed; if all fail, the first error is raised after the last one.
     """
     errors: list[SamplingError | DistanceError] = []
     for planned in combinations:
@@ -74,7 +75,7 @@ def measure_combinations(
         try:
             if result is None:
                 progress(planned, 0)
-                result = evaluator.measure(planned.slot, lambda done, planned=planned: progress(planned, done))  # type: ignore[misc]
+                result = evaluator.measure(planned.slot, partial(progress, planned))
         except (SamplingError, DistanceError) as error:
             errors.append(error)
             yield MeasuredCombination(planned, None, error)

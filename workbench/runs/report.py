@@ -1,4 +1,4 @@
-"""What `wb eval` reports: the measured combinations in order, the Pareto front, the best one, JSON and plots."""
+"""The report of `wb eval`: the measured combinations in order, the Pareto front, the best one, JSON and plots."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CombinationReport:
     def of(
         cls, run: RunFolder, step: int, metric: str, results: Sequence[CombinationResult], varied: Sequence[str]
     ) -> CombinationReport:
-        """Order results by variant, as first requested, then by network evaluations; `varied` fields are part of a variant's name."""
+        """Order results by variant, as first requested, then by network evaluations; `varied` fields are part of its name."""
         names = [variant(result.slot, varied) for result in results]
         order = sorted(range(len(results)), key=lambda i: (names.index(names[i]), results[i].nfe, i))
         front = pareto_optimal([(results[i].nfe, results[i].metrics[metric]) for i in order])
@@ -92,7 +92,7 @@ class CombinationReport:
 
 
 def sample_command(run: RunFolder, recipe: Recipe, slot: SamplerSlot, seed: int, home: Path) -> str:
-    """The `wb sample` command that draws with exactly this sampler and seed; the run is named by its path if it is not in `home`."""
+    """The `wb sample` command that draws with exactly this sampler and seed; a run outside `home` is named by its path."""
     name = run.id if run.home.resolve() == home.resolve() else str(run.path)
     words = ["wb", "sample", name, *options_for_sampler(slot, recipe), *(["--seed", str(seed)] if seed else [])]
     return shlex.join(words)

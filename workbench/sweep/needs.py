@@ -16,7 +16,7 @@ TRIAL = re.compile(r"(?P<sweep>.+)-t\d{4,}")  # ids as `run_id` makes them
 
 
 def check_not_needed(run: RunFolder) -> None:
-    """Raise SweepError if a run is a trial of a sweep that is not finished: trials left to run, or the best ones not measured again.
+    """Raise SweepError if a run is a trial of a sweep that is not finished: trials or the confirmation are missing.
 
     A sweep whose trials cannot be read (they are in another machine's storage) counts as not finished.
     """
@@ -26,7 +26,8 @@ def check_not_needed(run: RunFolder) -> None:
     sweep = SweepFolder(run.home / "sweeps" / match["sweep"])
     if sweep.exists() and not _is_finished(sweep):
         raise SweepError(
-            f"run {run.id} is a trial of the sweep '{sweep.name}', which is not finished: finish it with wb sweep, or delete {sweep.path} first"
+            f"run {run.id} is a trial of the sweep '{sweep.name}', which is not finished: finish it with wb sweep, "
+            f"or delete {sweep.path} first"
         )
 
 

@@ -12,7 +12,7 @@ _PARENT = "mlflow.parentRunId"
 
 
 def delete_run(uri: str, run_id: str, home: Path) -> int:
-    """Delete a run and the runs under it (evaluations); the number of deleted runs, 0 if the store holds no active run of this id.
+    """Delete a run and the runs under it (evaluations); return how many, 0 if the store holds no active run of this id.
 
     MLflow keeps deleted runs until `mlflow gc`, and can restore them. Raises TrackingError if the store cannot be reached.
     """

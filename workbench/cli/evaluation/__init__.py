@@ -1,3 +1,3 @@
-"""What `wb eval` shows, draws and records."""
+"""Options, progress and tables of `wb eval`."""
 
 __all__: list[str] = []

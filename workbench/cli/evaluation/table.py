@@ -1,4 +1,4 @@
-"""What `wb eval` measured, as a table with footnotes."""
+"""The results of `wb eval` as a table with footnotes."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import workbench as wb
 from workbench.cli.signals import hangup_signals
-from workbench.cli.streams import lasting_streams
+from workbench.cli.streams import robust_streams
 from workbench.progress import Stop
 
 
@@ -33,5 +33,5 @@ def main(folder: str, device: str) -> None:
 
 
 if __name__ == "__main__":
-    with lasting_streams():
+    with robust_streams():
         main(*sys.argv[1:])
