@@ -14,7 +14,7 @@ from workbench.recipe import load
 from workbench.runs.folder import create_run
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import Ledger, TrialOutcome
-from workbench.tracking import child_of, find_recorded_run, local_store, open_run
+from workbench.tracking import local_store
 
 FD = "fd_efficientnet_lite0"
 CARD = {"extractor": "efficientnet_lite0", "n_real": 8, "n_generated": 6, "dataset": "data", "split": "train"}
@@ -184,10 +184,13 @@ def test_a_trial_is_removed_only_once_its_sweep_is_finished(wb, run_of, home, ti
 @pytest.fixture
 def recorded(run_of, home, empty_store):
     """A run that is in the local store, with an evaluation under it; its id there, and that of another run."""
+    from mlflow.tracking import MlflowClient
+
     shutil.copytree(empty_store / "mlflow", home / "mlflow")
-    run, uri = run_of(), local_store(home)
-    ids = [open_run(uri, "workbench", name, home).run_id for name in (run.id, "another run")]
-    child_of(find_recorded_run(uri, ids[0], home), "an evaluation")
+    run, client = run_of(), MlflowClient(local_store(home))
+    experiment = client.create_experiment("tests")
+    ids = [client.create_run(experiment, run_name=name).info.run_id for name in (run.id, "another run")]
+    client.create_run(experiment, tags={"mlflow.parentRunId": ids[0]}, run_name="an evaluation")
     with closing(run.journal()) as journal:
         journal.set_meta(uri="local", tracking_store="local", tracking_run=ids[0])
     return run, *ids
@@ -197,7 +200,7 @@ def active_runs(home):
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{home}/mlflow/mlflow.db")
-    return [run.info.run_id for run in client.search_runs([client.get_experiment_by_name("workbench").experiment_id])]
+    return [run.info.run_id for run in client.search_runs([client.get_experiment_by_name("tests").experiment_id])]
 
 
 @pytest.mark.parametrize(
