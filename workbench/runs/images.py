@@ -47,11 +47,13 @@ def draw_images(
     """
     generator, step = load_generator(run, recipe, spec, device)
     labels = choose_labels(spec.classes, label, number, conditional=recipe.train.condition)
-    batches = []
+    batches, nfe = [], 0
     for start in range(0, number, batch_size):
         index = range(start, min(start + batch_size, number))
         batch_labels = None if labels is None else labels[index.start : index.stop]
         with explain_out_of_memory(DRAWING, min(batch_size, number)):
-            batches.append(to_uint8(generator.images(slot, index, seed, batch_labels)))
+            drawn = generator.draw(slot, index, seed, batch_labels)
+            batches.append(to_uint8(drawn.images))
+        nfe = drawn.nfe
         progress(index.stop)
-    return DrawnImages(torch.cat(batches), step, generator.evaluations)
+    return DrawnImages(torch.cat(batches), step, nfe)
