@@ -225,7 +225,7 @@ def test_the_spec_of_an_older_run_is_read_from_its_data_once(place):
     run.spec.unlink()
     (place / "data").rename(place / "moved")
     code, output = call("sample", run.id)
-    assert (code, "so its data are needed once: no folder" in output, str(place / "data") in output) == (2, True, True)
+    assert (code, "so the data are needed once: no folder" in output, str(place / "data") in output) == (2, True, True)
     assert call("compare", "classes", "plain")[0] == 0
 
 

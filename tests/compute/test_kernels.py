@@ -23,7 +23,7 @@ from workbench.progress import Stop
 from workbench.recipe import save
 from workbench.runs.cost import estimate_cost
 from workbench.runs.folder import create_run
-from workbench.runs.trained import load_generator
+from workbench.runs.weights import load_generator
 from workbench.sampling.generator import Generator
 from workbench.training.loop import train
 

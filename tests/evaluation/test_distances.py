@@ -129,6 +129,6 @@ def test_a_trial_without_its_metric_has_failed_with_a_reason(repository, tmp_pat
     run = create_run(tmp_path, "tiny")
     with closing(run.journal()) as journal:
         journal.numbers_at(3, {"val/loss": 1.0}, {})
-    outcome = _complete(run, load(repository / "recipes" / "sweep.toml"), 1.0)
+    outcome = _complete(run, load(repository / "recipes" / "sweep.toml"))
     assert outcome.ending == "failed"
     assert "it has no kid_efficientnet_lite0" in outcome.error

@@ -173,7 +173,7 @@ def test_images_that_are_not_finite_are_an_error_and_nothing_is_kept(repository,
 
 
 def test_without_a_checkpoint_or_an_extractor_there_is_nothing_to_evaluate(trained, cache, tmp_path):
-    with pytest.raises(CombinationError, match="nothing to measure with"):
+    with pytest.raises(CombinationError, match="no feature extractor is set"):
         evaluator_of(trained, cache, features=())
     run = create_run(tmp_path, "x")
     save(load(trained.recipe), run.recipe)

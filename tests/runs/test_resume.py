@@ -162,13 +162,13 @@ def test_auto_of_a_finished_recipe_is_done(stored, recipe, tmp_path):
 
 
 def test_auto_that_finds_nothing_names_what_differs(stored, recipe, tmp_path):
-    assert plan_run(tmp_path, str(recipe), SMALL, "auto").notes == ("no unfinished run of this recipe: a new one begins",)
+    assert plan_run(tmp_path, str(recipe), SMALL, "auto").notes == ("no unfinished run of this recipe: starting a new one",)
     finished, early = stored(status="FINISHED"), stored("train.steps=6", checkpoint=False)
     other = stored("train.steps=6", "seed=3", "parameterization=x0", "train.warmup=7")
     plan = plan_run(tmp_path, str(recipe), [*SMALL, "train.steps=6"], "auto")
     assert (plan.folder, plan.done) == (None, False)
     first, *others = plan.notes
-    assert first == "no unfinished run of this recipe: a new one begins"
+    assert first == "no unfinished run of this recipe: starting a new one"
     assert others == [
         f'unfinished run {other.id} (step 4) differs: parameterization "x0" -> "v", seed 3 -> 0, train.warmup 7 -> 0',
         f"unfinished run {early.id} (step 4) has no checkpoint yet",
@@ -189,6 +189,6 @@ def test_changes_are_kept_in_order(stored, tmp_path):
 
 def test_a_home_without_runs_is_named(tmp_path):
     with pytest.raises(
-        CheckpointError, match=rf"no run 'latest' in {tmp_path}/runs; .*set WB_HOME to the folder that holds runs/"
+        CheckpointError, match=rf"no run 'latest' in {tmp_path}/runs; .*set WB_HOME to the folder that contains runs/"
     ):
         plan_run(tmp_path, None, [], "latest")

@@ -100,7 +100,7 @@ def test_bytes_that_change_after_the_check_are_not_loaded(saved):
 def test_where_all_are_damaged_it_is_said(saved):
     for folder in saved.iterdir():
         (folder / "ema.safetensors").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="no sound checkpoint before it"):
+    with pytest.raises(CheckpointError, match="no intact checkpoint is left"):
         latest_checkpoint(saved)
 
 

@@ -12,7 +12,7 @@ from workbench.progress import Stop
 from workbench.recipe import Train, save
 from workbench.runs.folder import create_run, find_run
 from workbench.runs.recording import record_run
-from workbench.runs.trained import load_generator
+from workbench.runs.weights import load_generator
 from workbench.training.average import WeightAverage
 from workbench.training.batches import Batches, prefetch
 from workbench.training.checkpoint import latest_checkpoint

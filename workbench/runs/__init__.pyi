@@ -52,4 +52,4 @@ from .tracking import (
     store_tracking_uri as store_tracking_uri,
     tracking_uri_of as tracking_uri_of,
 )
-from .trained import load_generator as load_generator, reevaluate as reevaluate
+from .weights import load_generator as load_generator, reevaluate as reevaluate

@@ -1,4 +1,4 @@
-"""One trained network under many samplers: each combination is drawn and measured once, and kept in the run's folder."""
+"""Measure one trained network with many samplers: each combination is drawn and measured once, and stored in the run's folder."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from workbench.recipe import Recipe, SamplerSlot, Slot
 from workbench.registry import component_origins
 from workbench.runs.folder import RunFolder
 from workbench.runs.spec import RunSpec, SplitRecord
-from workbench.runs.trained import load_generator, newest_checkpoint
+from workbench.runs.weights import load_generator, newest_checkpoint
 from workbench.sampling import SIZES, Generator, draw_labels, expected_nfe
 
 SCHEMA = 1
-SHOWN = 10  # images of a combination that are kept to be looked at
+SHOWN = 10  # images in a combination's row
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How combinations are measured: alike for all that are to be compared."""
+    """How combinations are measured; equal for all that are compared."""
 
     samples: int
     seed: int
@@ -43,7 +43,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class CombinationResult:
-    """What the images of one combination cost and how far they are from the data."""
+    """Cost and distances to the data of one combination's images."""
 
     file: Path
     slot: SamplerSlot
@@ -52,30 +52,30 @@ class CombinationResult:
     seconds: float  # of sampling, for all images
     metrics: Mapping[str, float]
     cards: Mapping[str, Mapping[str, Any]]
-    new: bool  # computed by this call
+    new: bool  # computed now, not read from its file
 
     @property
     def picture(self) -> Path:
-        """The first few images in a row; image i starts from the same noise in every combination."""
+        """The first images in a row; image i starts from the same noise in every combination."""
         return self.file.with_suffix(".png")
 
     @property
     def tracking(self) -> dict[str, str] | None:
-        """Where the combination is recorded."""
-        told: dict[str, str] | None = json.loads(self.file.read_text()).get("tracking")
-        return told
+        """The MLflow run of the combination; None if it is not recorded."""
+        stored: dict[str, str] | None = json.loads(self.file.read_text()).get("tracking")
+        return stored
 
     def note_tracking(self, uri: str, run_id: str) -> None:
-        """Remember where the combination is recorded, so that it is recorded once."""
+        """Store the MLflow run of the combination, so that it is recorded once."""
         write_json(self.file, {**json.loads(self.file.read_text()), "tracking": {"uri": uri, "run_id": run_id}})
 
 
 class CombinationEvaluator:
-    """Draws and measures with the averaged weights of a run's newest checkpoint, until `stop` is requested: then Stopped is raised.
+    """Draws and measures with the averaged weights of a run's newest checkpoint; raises Stopped once `stop` is requested.
 
-    The data are read only if their features, or labels that are needed, are not cached; `warn` receives a line if they have changed
-    since. Raises CheckpointError where there is no checkpoint, DataError if data that are needed are missing or do not mean what they
-    did, WeightsError where an extractor's weights are missing, DistanceError where the data are a single image.
+    The data are read only if their features, or labels that are needed, are not cached; `warn` receives a line if they have changed since. Raises
+    CheckpointError if there is no checkpoint, DataError if data that are needed are missing or have changed in shape or classes, WeightsError
+    if an extractor's weights are missing, DistanceError if the data are a single image.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class CombinationEvaluator:
         stop: Stop = NEVER,
     ) -> None:
         if not measurement.features:
-            raise CombinationError("evaluate.features", "nothing to measure with: name a feature extractor (wb list features)")
+            raise CombinationError("evaluate.features", "no feature extractor is set: name one (wb list features)")
         checkpoint = newest_checkpoint(run)
         self.step, self.samples = checkpoint.state.step, measurement.samples
         self._run, self._recipe, self._spec, self._measurement = run, recipe, spec, measurement
@@ -101,7 +101,7 @@ class CombinationEvaluator:
             raise DistanceError(
                 f"distances need at least {LEAST} real images, and run {run.id} has {len(self._reference)} training image"
             )
-        # All that a number depends on, but the sampler. Seconds depend on the device; not on the threads of one call more or less.
+        # Everything except the sampler that a number depends on; seconds depend on the device.
         self._key = {
             "schema": SCHEMA,
             "step": self.step,
@@ -115,16 +115,16 @@ class CombinationEvaluator:
         }
 
     def _cached_or_read(self, resources: Resources, warn: Callable[[str], None]) -> Reference:
-        """The data that the run was trained on if all that is needed of them is cached, else the data that are there now."""
+        """The run's training data if everything needed is cached, else the data read now."""
         data, real, device = self._spec.train, self._measurement.real, self._device
 
-        def unchanged() -> Examples:  # in place of a cached file that turns out to be damaged
+        def read_unchanged() -> Examples:  # replaces a damaged file of the cache
             examples = self._read(resources)
             if examples.provenance.fingerprint != data.fingerprint:
                 raise DataError(f"run {self._run.id}: cached features of its data are damaged, and the data have changed since")
             return examples
 
-        cached = Reference(data.fingerprint, data.size, unchanged, real, resources.cache, device)
+        cached = Reference(data.fingerprint, data.size, read_unchanged, real, resources.cache, device)
         needed = [slot.component.on(device) for slot in self._measurement.features]
         if all(map(cached.kept, needed)) and (not self._recipe.train.condition or cached.has_labels()):
             return cached
@@ -145,11 +145,11 @@ class CombinationEvaluator:
         return examples
 
     def cost(self, slot: SamplerSlot) -> int:
-        """Network evaluations per image that a combination is going to need."""
+        """Network evaluations per image of a combination."""
         return expected_nfe(slot, self._recipe.schedule.component)
 
     def kept(self, slot: SamplerSlot) -> CombinationResult | None:
-        """The combination as an earlier call measured it; None if none has, or its file is damaged."""
+        """The stored result of a combination; None if there is none, or its file is damaged."""
         key = self._key_of(slot)
         file = self._file(key)
         try:
@@ -163,9 +163,9 @@ class CombinationEvaluator:
             return None
 
     def measure(self, slot: SamplerSlot, progress: Callable[[int], None] = lambda done: None) -> CombinationResult:
-        """Draw, time and measure a combination, and keep what came out; `progress` is told how many images there are.
+        """Draw, time and measure a combination, and store the result; `progress` receives the number of images drawn.
 
-        Raises SamplingError where the images are not finite.
+        Raises SamplingError if images are not finite.
         """
         samples = self._sample(slot, progress)
         metrics: dict[str, float] = {}
@@ -200,8 +200,8 @@ class CombinationEvaluator:
     def _generator(self) -> Generator:
         generator, step = load_generator(self._run, self._recipe, self._spec.sample, self._device)
         if step != self.step:
-            raise CheckpointError(f"run {self._run.id} went on from step {self.step} to {step} meanwhile: evaluate it again")
-        # A device's first batch is slower than the others; whichever combination came first would be told too slow.
+            raise CheckpointError(f"run {self._run.id} was trained from step {self.step} to {step} meanwhile: evaluate it again")
+        # The first batch on a device is slower than the others: without a warm-up, the first combination would be timed too slow.
         number = self._measurement.samples
         with explain_out_of_memory(DRAWING, min(self._recipe.evaluate.batch_size or SIZES[-1], number)):
             index = range(min(self._recipe.evaluate.batch_size or generator.batch_size(number), number))
@@ -214,7 +214,7 @@ class CombinationEvaluator:
         return [Distances(slot.component, self._reference, self._stop) for slot in self._measurement.features]
 
     def _key_of(self, slot: SamplerSlot) -> dict[str, Any]:
-        # With the hash of its code: whoever works on a sampler wants to see what the change did.
+        # With the hash of the code, so that a changed sampler is measured again.
         (origin,) = component_origins([("samplers", slot.use)])
         return self._key | {"sampler": slot.table(), "code_sha256": origin.sha256}
 

@@ -1,4 +1,4 @@
-"""Which very code a run was made with, written into its folder."""
+"""The code that a run uses: distribution, version and hash of each component, in its folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workbench.runs.folder import RunFolder
 
 
 def record_origins(run: RunFolder, recipe: Recipe) -> None:
-    """Write `components` into run.json; what an interrupted run began with is kept where it goes on with other code."""
+    """Write `components` to run.json; if a run is resumed with other code, the earlier components are kept."""
     now, info = [origin.to_dict() for origin in origins_of(recipe)], run.info()
     before = info.get("components")
     if before and before != now:
@@ -18,5 +18,5 @@ def record_origins(run: RunFolder, recipe: Recipe) -> None:
 
 
 def changed_origins(run: RunFolder) -> list[str]:
-    """One line for every component of a run that is other code now."""
+    """One line for each component whose code has changed since."""
     return differences(run.info().get("components", []))

@@ -1,4 +1,4 @@
-"""What a recipe will cost here, measured on a few images before anything long begins."""
+"""Estimate what a recipe costs on this machine, measured on a few images before training starts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CostEstimate:
     gflop_per_image: float  # forward pass
     compute: Compute
     state_bytes: int  # weights, gradients, AdamW's two moments, the average
-    activation_bytes: int  # kept for the backward pass of one batch
+    activation_bytes: int  # kept for the backward pass of one (micro-)batch
     seconds_per_step: float
     training_seconds: float
     evaluations: int
@@ -43,9 +43,9 @@ class CostEstimate:
 def estimate_cost(
     recipe: Recipe, device: torch.device, cache: Path | None = None, spec: SampleSpec | None = None
 ) -> CostEstimate:
-    """Build the network, run a few images forward and backward, and scale up.
+    """Build the network, run a few images forward and backward, and extrapolate.
 
-    `cache` holds what was measured before; `spec` is asked of the dataset if absent.
+    `cache` holds earlier measurements; without `spec`, the dataset describes its samples.
     """
     spec = spec or recipe.dataset.component.describe()
     network = build_network(recipe, spec).to(device).train()
@@ -56,7 +56,7 @@ def estimate_cost(
     batch = min(TRIED, recipe.train.rows_at_once)
     per_step, activations = _step(network, objective, spec, compute, batch)
     forward = _forward(network, spec, compute, TRIED)
-    parameters = sum(each.numel() for each in network.parameters())
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     per_step *= recipe.train.batch_size / batch
     training = recipe.train.steps * per_step
     if recipe.train.max_minutes is not None:

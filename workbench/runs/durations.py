@@ -1,4 +1,4 @@
-"""What the time of a run went into."""
+"""How long a run trained and evaluated."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from workbench.runs.folder import RunFolder
 
 @dataclass(frozen=True)
 class Durations:
-    """Seconds of a run: of its optimizer steps, and of all its evaluations from sampling to pictures."""
+    """Seconds of all optimizer steps, and of all evaluations from sampling to grids."""
 
     training: float
     evaluation: float
 
     @property
     def share(self) -> float:
-        """The evaluations' part of both, in [0, 1]."""
+        """The share of evaluation, in [0, 1]."""
         both = self.training + self.evaluation
         return self.evaluation / both if both > 0.0 else 0.0
 
     def metrics(self) -> dict[str, float]:
-        """As they are logged when a run ends."""
+        """The numbers to log at the end of a run."""
         return {"eval/total_seconds": self.evaluation, "eval/share": self.share}
 
 
 def measure_durations(run: RunFolder) -> Durations:
-    """From the numbers in a run's folder, also over several calls that went on with it."""
+    """The durations of a run from the numbers in its folder, also across resumptions."""
     minutes, evaluations = 0.0, dict[int, float]()
     for line in run.numbers():
         metrics = line["metrics"]
         minutes = metrics.get("train/minutes", minutes)
         if "eval/seconds" in metrics:
-            # A step that was evaluated again after a crash counts once, as it does in training.
+            # A step that was evaluated again after a crash counts once, as a training step does.
             evaluations[line["step"]] = metrics["eval/seconds"]
     return Durations(60.0 * minutes, sum(evaluations.values()))

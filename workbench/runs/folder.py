@@ -1,4 +1,4 @@
-"""Run folders: runs/<id>/ with the recipe, journal, pictures and checkpoints of one run."""
+"""Run folders: runs/<id>/ with the recipe, journal, images and checkpoints of one run."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """What the command line calls the run."""
+        """The run's id."""
         return self.path.name
 
     @property
     def home(self) -> Path:
-        """The WB_HOME it lies in."""
+        """The WB_HOME that contains it."""
         return self.path.parent.parent
 
     @property
     def recipe(self) -> Path:
-        """The resolved recipe: running it again repeats the run."""
+        """The resolved recipe; running it repeats the run."""
         return self.path / "recipe.toml"
 
     @property
     def spec(self) -> Path:
-        """What the run was trained on: shape, classes and fingerprints of the data."""
+        """Shape, classes and fingerprints of the training data."""
         return self.path / "spec.json"
 
     @property
     def checkpoints(self) -> Path:
-        """One folder per kept step."""
+        """One folder per checkpoint."""
         return self.path / "checkpoints"
 
     @property
     def pictures(self) -> Path:
-        """Pictures as `<key>_<step>.png`."""
+        """Image grids as `<key>_<step>.png`."""
         return self.path / "pictures"
 
     @property
     def evaluations(self) -> Path:
-        """What `wb eval` measured: one file per combination, plots and pictures."""
+        """Results of `wb eval`: one file per combination, plots and grids."""
         return self.path / "evaluations"
 
     def exists(self) -> bool:
@@ -67,11 +67,11 @@ class RunFolder:
         return (self.path / "run.json").is_file()
 
     def info(self) -> dict[str, Any]:
-        """What run.json says: id, name, created, status, step, the tracking run."""
+        """The fields of run.json: id, name, created, status, step, components, ...; CheckpointError if it cannot be read."""
         try:
             info = json.loads((self.path / "run.json").read_text())
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"{self.path}: no run can be read here ({error})") from error
+            raise CheckpointError(f"{self.path}: run.json cannot be read ({error})") from error
         if not isinstance(info, dict) or info.get("schema") != SCHEMA:
             raise CheckpointError(f"{self.path}: written by another version of the workbench")
         return info
@@ -81,18 +81,17 @@ class RunFolder:
         write_json(self.path / "run.json", {**self.info(), **changes})
 
     def status(self) -> RunStatus | Literal["RUNNING"]:
-        """How it ended; KILLED too where it says RUNNING and no process is there that writes it."""
-        told = self.info().get("status")
-        if told == "RUNNING" and is_locked(self._lock):
+        """The status of the run; KILLED if run.json says RUNNING and no process is writing the folder."""
+        stored = self.info().get("status")
+        if stored == "RUNNING" and is_locked(self._lock):
             return "RUNNING"
-        return told if told in ("FINISHED", "FAILED") else "KILLED"
+        return stored if stored in ("FINISHED", "FAILED") else "KILLED"
 
     @contextlib.contextmanager
     def writing(self, seconds: float = 1.0) -> Iterator[None]:
-        """Be the one process that writes this run; CheckpointError where another one still is after `seconds`.
+        """A context in which this process alone writes the run; CheckpointError if another one still does after `seconds`.
 
-        One who asks for the status holds the lock for an instant, which is waited for.
-        What a process left half written that was killed is removed first.
+        `status` of another process holds the lock for an instant, which is waited for. Unfinished files of a killed process are removed first.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -113,12 +112,12 @@ class RunFolder:
         return Journal(self.path / "journal.sqlite", self.id)
 
     def recorded(self) -> int:
-        """How many numbers are in the journal."""
+        """The number of numbers in the journal."""
         with contextlib.closing(self.journal()) as journal:
             return journal.position()
 
     def numbers(self) -> list[dict[str, Any]]:
-        """The metrics in the order in which they were said: step, metrics, cards."""
+        """The metrics in the order in which they were recorded: step, metrics, cards."""
         older = self._older_numbers()
         if not (self.path / "journal.sqlite").exists():
             return older
@@ -126,7 +125,7 @@ class RunFolder:
             return [*older, *journal.lines()]
 
     def _older_numbers(self) -> list[dict[str, Any]]:
-        """Those of a run that was begun before there were journals; a line cut off by a crash is left out."""
+        """The numbers of a run that was started before there were journals, without a line cut off by a crash."""
         path = self.path / "metrics.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}")]
@@ -141,13 +140,13 @@ class RunFolder:
         return metrics, cards
 
     def newest_picture(self, key: str) -> Path | None:
-        """The picture of the latest step under a key."""
-        found = sorted(self.pictures.glob(f"{key}_*.png"))
-        return found[-1] if found else None
+        """The grid of the latest step under a key; None if there is none."""
+        paths = sorted(self.pictures.glob(f"{key}_*.png"))
+        return paths[-1] if paths else None
 
 
 def create_run(home: Path, name: str) -> RunFolder:
-    """A new folder under `home`/runs, named after recipe and time in UTC; CheckpointError where `name` is none that a folder should have."""
+    """A new folder under `home`/runs, named after recipe and time in UTC; CheckpointError if `name` is not fit for a folder."""
     if not NAME.fullmatch(name):
         raise CheckpointError(f"{name!r:.80} cannot be the name of a run: letters, digits and . _ - only, and 80 of them at most")
     run = RunFolder(home / "runs" / f"{name}-{utc_now():%Y%m%d-%H%M%SZ}-{secrets.token_hex(2)}")
@@ -158,7 +157,7 @@ def create_run(home: Path, name: str) -> RunFolder:
 
 
 def open_folder(run: RunFolder, name: str) -> None:
-    """Say in a run's folder that it is running; what an earlier process said of it stays."""
+    """Write run.json with the status RUNNING; other fields of an existing one are kept."""
     if (run.path / "run.json").exists():
         run.update(status="RUNNING")
         return
@@ -169,19 +168,19 @@ def open_folder(run: RunFolder, name: str) -> None:
 
 
 def list_runs(home: Path) -> list[RunFolder]:
-    """All runs that can be read, the oldest first."""
-    found = []
+    """All runs with a readable run.json, oldest first."""
+    rows = []
     for path in (home / "runs").glob("*/run.json"):
         with contextlib.suppress(CheckpointError):
             run = RunFolder(path.parent)
-            found.append((instant_of(run.info().get("created")), run.id, run))
-    return [run for *_, run in sorted(found, key=lambda row: row[:2])]
+            rows.append((instant_of(run.info().get("created")), run.id, run))
+    return [run for *_, run in sorted(rows, key=lambda row: row[:2])]
 
 
 def find_run(home: Path, text: str) -> RunFolder:
-    """The run meant by a folder, an id, the beginning of one, a recipe's name (its newest run) or "latest"."""
+    """The run given by its folder, its id, a prefix of it, a recipe's name (its newest run) or "latest"; CheckpointError if there is none."""
     if not text:
-        raise CheckpointError("name a run: its id, the beginning of it, a recipe's name or `latest`")
+        raise CheckpointError("name a run: its id, a prefix of it, a recipe's name or `latest`")
     if is_file(Path(text) / "run.json"):
         return RunFolder(Path(text).resolve())
     runs = list_runs(home)
@@ -193,12 +192,10 @@ def find_run(home: Path, text: str) -> RunFolder:
     if len(started) == 1:
         return started[0]
     if started:
-        raise CheckpointError(
-            f"{text!r:.80} is the beginning of {len(started)} runs: {', '.join(run.id for run in started[-4:])}"
-        )
-    known = (
+        raise CheckpointError(f"{text!r:.80} is a prefix of {len(started)} runs: {', '.join(run.id for run in started[-4:])}")
+    existing = (
         f"runs there: {', '.join(run.id for run in runs[-4:])}"
         if runs
-        else "there are none yet: wb run recipes/cars_linear.toml (where they are elsewhere, set WB_HOME to the folder that holds runs/)"
+        else "there are none yet: wb run recipes/cars_linear.toml (if they are elsewhere, set WB_HOME to the folder that contains runs/)"
     )
-    raise CheckpointError(f"no run {text!r:.80} in {home / 'runs'}; {known}")
+    raise CheckpointError(f"no run {text!r:.80} in {home / 'runs'}; {existing}")

@@ -13,7 +13,7 @@ from workbench.evaluation import to_uint8
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Recipe, SamplerSlot
 from workbench.runs.folder import RunFolder
-from workbench.runs.trained import load_generator
+from workbench.runs.weights import load_generator
 from workbench.sampling import choose_labels
 
 

@@ -1,4 +1,4 @@
-"""Which run to resume, with which recipe, and what differs from the stored one."""
+"""Plan a run: the run to resume, its recipe, and the differences from the stored recipe."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from workbench.recipe import Recipe, Train, load, save
 from workbench.runs.folder import RunFolder, find_run, list_runs
 from workbench.training import Checkpoint, TrainState, latest_checkpoint, learning_rate, newest_folder
 
-# How long and how a run trains, and how it is measured. Everything else is what its weights mean.
+# Length and method of training, and how a run is measured. All other fields determine what its weights mean.
 MAY_CHANGE = ("train.", "sampler.", "evaluate.")
 MEANING = ("train.condition", "train.label_dropout", "train.flip", "train.ema")
 LENGTH = ("train.steps", "train.max_minutes")
-MOST = 3  # runs, and changes of a run, that a message names
+MOST = 3  # runs, and changes of a run, named in a message
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Change:
 
     @property
     def is_allowed(self) -> bool:
-        """True if a run may be resumed with it."""
+        """True if a run can be resumed with it."""
         return self.key.startswith(MAY_CHANGE) and self.key not in MEANING
 
     def __str__(self) -> str:
@@ -41,10 +41,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train: `recipe`, in the `folder` of a run that is resumed, or in a new one (None).
+    """A run to start: `recipe`, in the `folder` of a run that is resumed, or in a new one (None).
 
-    `source` is the file of the recipe, `changes` are those to the recipe of the resumed run, `notes` what the user should read first.
-    `ended`: the run had finished, and was measured at its end. `done`: nothing is left to train.
+    `source` is the recipe's file, `changes` are those to the recipe of the resumed run, `notes` are for the user to read first. `ended`: the run
+    had finished and was evaluated at its end. `done`: nothing is left to train.
     """
 
     recipe: Recipe
@@ -56,7 +56,7 @@ class Plan:
     done: bool = False
 
     def apply(self) -> None:
-        """Write the changes into the run's folder: history and status, then the recipe, each in one move."""
+        """Write the changes to the run's folder: history and status, then the recipe, each atomically."""
         if self.folder is None or not self.changes:
             return
         info = self.folder.info()
@@ -70,18 +70,18 @@ class Plan:
         run = RunFolder(self.source.parent)
         return run if self.folder is None and self.source == run.recipe and run.exists() else None
 
-    def checkpoint(self, found: Checkpoint | None) -> Checkpoint | None:
-        """The checkpoint to resume from; the end of a finished run is not measured a second time."""
-        if found is None or not self.ended:
-            return found
-        return replace(found, state=replace(found.state, evaluated=found.state.step, validated=found.state.step))
+    def checkpoint(self, newest: Checkpoint | None) -> Checkpoint | None:
+        """The checkpoint to resume from; a finished run is not evaluated a second time at its old end."""
+        if newest is None or not self.ended:
+            return newest
+        return replace(newest, state=replace(newest.state, evaluated=newest.state.step, validated=newest.state.step))
 
 
 def plan_run(home: Path, target: str | None, overrides: Sequence[str], resume: str | None) -> Plan:
-    """What `wb run` is to do with a recipe file or a run to repeat (`target`), or a run to `resume` ("auto": one of the recipe).
+    """Plan what `wb run` does with `target`, a recipe file or a run to repeat, or with a run to `resume` ("auto": one of the recipe).
 
-    Raises CheckpointError where there is no such run or nothing is left to train, RecipeError for a change that would give the weights
-    another meaning.
+    Raises CheckpointError if there is no such run or nothing is left to train, RecipeError for a change that would alter the meaning of
+    the weights.
     """
     if resume is not None and resume != "auto":
         if target is not None:
@@ -95,11 +95,11 @@ def plan_run(home: Path, target: str | None, overrides: Sequence[str], resume: s
     if not target.endswith(".toml") and not is_file(path):
         path = find_run(home, target).recipe
     recipe = load(path, overrides)
-    return _found(home, recipe, path) if resume == "auto" else Plan(recipe, path)
+    return _newest_unfinished(home, recipe, path) if resume == "auto" else Plan(recipe, path)
 
 
 def differences(old: Recipe, new: Recipe) -> tuple[Change, ...]:
-    """The fields whose values differ, in the order of their names."""
+    """The fields whose values differ, sorted by name."""
     before, after = old.flat(), new.flat()
     return tuple(
         Change(key, before.get(key), after.get(key)) for key in sorted({*before, *after}) if before.get(key) != after.get(key)
@@ -146,11 +146,11 @@ def _check_left(plan: Plan, state: TrainState) -> None:
 
 
 def _longer(settings: Train, state: TrainState) -> str:
-    """The options with which a run that has reached its end has as much before it again."""
+    """The options that double the length of a run that has reached its end."""
     steps = f" --set train.steps={2 * state.step}" if state.has_reached(settings.steps, None) else ""
     minutes = settings.max_minutes
-    spent = minutes is not None and state.has_reached(settings.steps + 1, minutes)
-    return steps + (f" --set train.max_minutes={2 * minutes:g}" if minutes is not None and spent else "")
+    is_over = minutes is not None and state.has_reached(settings.steps + 1, minutes)
+    return steps + (f" --set train.max_minutes={2 * minutes:g}" if minutes is not None and is_over else "")
 
 
 def _rate_notes(old: Train, new: Train, step: int) -> list[str]:
@@ -160,7 +160,7 @@ def _rate_notes(old: Train, new: Train, step: int) -> list[str]:
     return [f"the learning rate at step {step} is {after:.3g} instead of {before:.3g}: it follows the changed recipe"]
 
 
-def _found(home: Path, recipe: Recipe, source: Path) -> Plan:
+def _newest_unfinished(home: Path, recipe: Recipe, source: Path) -> Plan:
     """The newest unfinished run of a recipe with a checkpoint, or a new run and the reason for it."""
     finished: RunFolder | None = None
     others: list[str] = []
@@ -169,7 +169,7 @@ def _found(home: Path, recipe: Recipe, source: Path) -> Plan:
         if info.get("name") != recipe.name:
             continue
         try:
-            changes = tuple(each for each in differences(load(folder.recipe), recipe) if each.key != "description")
+            changes = tuple(change for change in differences(load(folder.recipe), recipe) if change.key != "description")
         except RecipeError:
             continue
         ended = info["status"] == "FINISHED"
@@ -180,9 +180,9 @@ def _found(home: Path, recipe: Recipe, source: Path) -> Plan:
         elif not ended or any(change.key in LENGTH for change in changes):
             others.append(_difference(folder, info["step"], ended, changes))
     if finished is not None:
-        told = f"nothing to do: run {finished.id} of this recipe has finished already; {_advice(finished, recipe)}"
-        return Plan(recipe, source, finished, notes=(told,), done=True)
-    return Plan(recipe, source, notes=("no unfinished run of this recipe: a new one begins", *others[:MOST]))
+        note = f"nothing to do: run {finished.id} of this recipe has finished already; {_advice(finished, recipe)}"
+        return Plan(recipe, source, finished, notes=(note,), done=True)
+    return Plan(recipe, source, notes=("no unfinished run of this recipe: starting a new one", *others[:MOST]))
 
 
 def _advice(run: RunFolder, recipe: Recipe) -> str:
@@ -190,15 +190,17 @@ def _advice(run: RunFolder, recipe: Recipe) -> str:
 
 
 def _difference(run: RunFolder, step: int, ended: bool, changes: Sequence[Change]) -> str:
-    """Why a run is not resumed, and how it can be."""
-    told = f"{'finished' if ended else 'unfinished'} run {run.id} (step {step})"
+    """The reason why a run is not resumed, and how to resume it."""
+    subject = f"{'finished' if ended else 'unfinished'} run {run.id} (step {step})"
     if not changes:
-        return f"{told} has no checkpoint yet"
+        return f"{subject} has no checkpoint yet"
     named = ", ".join(map(str, changes[:MOST])) + (f" and {len(changes) - MOST} more" if len(changes) > MOST else "")
     command = ""
     if all(change.is_allowed and change.new is not None for change in changes):
-        command = f"; to resume it so: wb run --resume {run.id} {' '.join(f'--set {_assignment(each)}' for each in changes)}"
-    return f"{told} differs: {named}{command}"
+        command = (
+            f"; to resume it with them: wb run --resume {run.id} {' '.join(f'--set {_assignment(change)}' for change in changes)}"
+        )
+    return f"{subject} differs: {named}{command}"
 
 
 def _assignment(change: Change) -> str:

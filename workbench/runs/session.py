@@ -20,7 +20,7 @@ from workbench.runs.recording import record_run
 from workbench.runs.resume import Plan
 from workbench.runs.spec import changed_data, record_data
 from workbench.runs.tracking import RunTracking, Store, start_tracking
-from workbench.runs.trained import reevaluate
+from workbench.runs.weights import reevaluate
 from workbench.training import Agreement, Checkpoint, compare_environment, latest_checkpoint, train
 
 # For the records that are not sent when a run ends: sending may take a while when it has finished, and must not delay a stop.

@@ -1,4 +1,4 @@
-"""What a run was trained on, stored in its folder: shape and classes of the data, size and fingerprint of each split."""
+"""The spec of a run, stored in its folder: shape and classes of its data, size and fingerprint of each split."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class SplitRecord:
-    """The examples of one split: their number, the hash of their content, and where they came from."""
+    """The examples of one split: their number, the hash of their content, and their origin."""
 
     size: int
     fingerprint: str
@@ -32,12 +32,12 @@ class SplitRecord:
 
     @classmethod
     def of(cls, examples: Examples) -> SplitRecord:
-        """The record of examples that are loaded."""
+        """The record of loaded examples."""
         provenance = examples.provenance
         return cls(len(examples), provenance.fingerprint, provenance.source, provenance.location)
 
     def change(self, split: str, now: SplitRecord) -> list[str]:
-        """One line if the examples are others now, else none."""
+        """One line if the examples have changed, else none."""
         if now.fingerprint == self.fingerprint:
             return []
         return [
@@ -48,7 +48,7 @@ class SplitRecord:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What a run was trained on. A label is a position in `sample.classes`."""
+    """The data that a run was trained on. A label is a position in `sample.classes`."""
 
     sample: SampleSpec
     train: SplitRecord
@@ -57,7 +57,7 @@ class RunSpec:
 
     @classmethod
     def of(cls, sample: SampleSpec, train: Examples, test: Examples) -> RunSpec:
-        """The spec of data that are loaded."""
+        """The spec of loaded data."""
         return cls(sample, SplitRecord.of(train), SplitRecord.of(test))
 
     @classmethod
@@ -73,18 +73,18 @@ class RunSpec:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{run.spec} is damaged ({error}): delete it, and it is made again from the data") from error
+            raise CheckpointError(f"{run.spec} is damaged ({error}): delete it, and it will be restored from the data") from error
 
     def write(self, run: RunFolder) -> None:
         """Store the spec in a run's folder."""
         write_json(run.spec, self._table())
 
     def changes(self, now: RunSpec) -> list[str]:
-        """One line for each split whose examples are others now."""
+        """One line for each split whose examples have changed."""
         return [*self.train.change("training", now.train), *self.test.change("test", now.test)]
 
     def changed_meaning(self, now: SampleSpec, *, conditional: bool) -> str | None:
-        """How images of another shape or a label that stands for another class make the data mean something else; None if they do not."""
+        """The first change of the images' shape or of the class that a label stands for; None if there is none."""
         if now.shape != self.sample.shape:
             return f"the images were {list(self.sample.shape)} and are {list(now.shape)} now"
         if conditional and now.classes != self.sample.classes:
@@ -94,10 +94,10 @@ class RunSpec:
         return None
 
     def check_meaning(self, run: RunFolder, now: SampleSpec, *, conditional: bool) -> None:
-        """Raise DataError if the data mean something else than they did when the run was made."""
+        """Raise DataError if shape or classes of the data have changed since the run was made."""
         if (change := self.changed_meaning(now, conditional=conditional)) is not None:
             raise DataError(
-                f"the data of run {run.id} in {self.train.location} do not mean what they meant when it was made: {change}. "
+                f"the data of run {run.id} in {self.train.location} have changed since it was made: {change}. "
                 f"Restore them, or train a new run"
             )
 
@@ -114,19 +114,19 @@ def read_run(
     warn: Callable[[str], None] = lambda _: None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> tuple[Recipe, RunSpec]:
-    """The recipe of a run and what it was trained on, without reading its data.
+    """Read the recipe of a run and the spec of its data, without reading the data.
 
-    The data are read only if the run was made before its spec was stored, which is then made up for. Raises DataError if they cannot
-    be read; `warn` receives a line if they are not those that the run was trained on, and then nothing is stored.
+    The data are read only if the run was made before specs were stored; the spec is then stored. Raises DataError if they cannot be read. If they
+    are not the data that the run was trained on, `warn` receives a line and nothing is stored.
     """
     spec = RunSpec.read(run) or _spec_from_data(run, cache, warn, progress)
     return load_stored(run.recipe, spec.sample, overrides), spec
 
 
 def record_data(run: RunFolder, parts: Parts) -> list[str]:
-    """Store what a run is trained on when it starts or is resumed; one line for each change of the data since.
+    """Store the spec of the data when a run starts or is resumed; return one line for each change of the data.
 
-    Raises DataError if the data mean something else than when the run was made.
+    Raises DataError if shape or classes have changed since the run was made.
     """
     now, before = RunSpec.of(parts.spec, parts.train, parts.test), RunSpec.read(run)
     if before is None:
@@ -140,7 +140,7 @@ def record_data(run: RunFolder, parts: Parts) -> list[str]:
 
 
 def changed_data(run: RunFolder, parts: Parts) -> list[str]:
-    """One line for each way in which the data of a repeated run are others than those of the run itself."""
+    """One line for each difference between the data of a repeated run and those of the run itself."""
     now, before = RunSpec.of(parts.spec, parts.train, parts.test), RunSpec.read(run)
     if before is None:
         return _changed_before(run, now)
@@ -156,21 +156,21 @@ def _spec_from_data(
         spec = RunSpec.of(dataset.describe(), dataset.load("train", resources), dataset.load("test", resources))
     except DataError as error:
         raise DataError(
-            f"run {run.id} was made before runs stored what they were trained on, so its data are needed once: {error}"
+            f"run {run.id} was made before runs stored the spec of their data, so the data are needed once: {error}"
         ) from error
     changed = _changed_before(run, spec)
     for line in changed:
         warn(line)
     if not changed:
-        with suppress(StorageError):  # a folder that may only be read serves as well
+        with suppress(StorageError):  # a read-only folder is not an error
             spec.write(run)
     return spec
 
 
 def _changed_before(run: RunFolder, now: RunSpec) -> list[str]:
-    """One line if a run without a spec has a checkpoint that was made with other data."""
+    """One line if a run without a spec has a checkpoint of other data."""
     folder = newest_folder(run.checkpoints)
-    with suppress(CheckpointError):  # a damaged checkpoint is reported where it is loaded
+    with suppress(CheckpointError):  # a damaged checkpoint is reported when it is loaded
         manifest = None if folder is None else Manifest.read(folder)
         fingerprint = None if manifest is None else manifest.environment.get("data")
         if fingerprint not in (None, now.train.fingerprint):

@@ -1,4 +1,4 @@
-"""How many images are drawn at once where the recipe does not say."""
+"""Choose how many images are drawn at once where the recipe does not set it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from workbench.interfaces import SampleSpec
 
 SIZES = (8, 16, 32, 64)
 ON_GPU = 256
-SLACK = 1.03  # the smallest batch that is this close to the fastest: progress is told more often, and a stop is heard sooner
+SLACK = 1.03  # the smallest batch within this factor of the fastest: progress and stops then come more often
 REPEATS = 2
-_UNKEPT = Choices()
+_IN_MEMORY = Choices()
 
 
 def fastest_batch_size(network: Network, name: str, spec: SampleSpec, compute: Compute, total: int) -> int:
-    """The batch at which a processor needs least time per image, measured once per network (`name`) and kept; 256 on a GPU.
+    """The batch size with the least time per image on this CPU, measured once per network (`name`) and stored; 256 on a GPU.
 
-    What is computed for a few images stays in a processor's caches, and too few leave it idle. Images do not depend on it.
+    Activations of small batches stay in the CPU's caches; batches that are too small leave it idle. Images do not depend on the batch size.
     """
     if compute.device.type != "cpu":
         return ON_GPU
     if total <= SIZES[0]:
         return SIZES[-1]
-    choices = compute.choices or _UNKEPT
+    choices = compute.choices or _IN_MEMORY
     key = f"drawing {list(spec.shape)} with {name}, {compute.describe()}"
     times = choices.times(key, {str(size): partial(_milliseconds, network, spec, size) for size in SIZES})
     return next(size for size in SIZES if times[str(size)] <= SLACK * min(times.values()))
@@ -36,7 +36,7 @@ def fastest_batch_size(network: Network, name: str, spec: SampleSpec, compute: C
 
 @torch.no_grad()
 def _milliseconds(network: Network, spec: SampleSpec, size: int) -> float:
-    """Per image, of one evaluation of the network."""
+    """Milliseconds per image of one network evaluation."""
     x, level = torch.zeros(size, *spec.shape), torch.zeros(size)
     fastest = math.inf
     for _ in range(1 + REPEATS):

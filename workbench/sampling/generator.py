@@ -16,7 +16,7 @@ from workbench.progress import NEVER, Stop
 from workbench.random import Stream
 from workbench.recipe import SamplerSlot, time_grid_of
 from workbench.sampling.batch_size import fastest_batch_size
-from workbench.sampling.checked import CheckedSampler, check_finite
+from workbench.sampling.checked_sampler import CheckedSampler, check_finite
 from workbench.sampling.posterior import guided_posterior, limited_posterior
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from workbench.diffusion import Counted, trajectory
 from workbench.interfaces import NoiseSchedule
 from workbench.recipe import SamplerSlot, time_grid_of
-from workbench.sampling.checked import CheckedSampler
+from workbench.sampling.checked_sampler import CheckedSampler
 from workbench.sampling.posterior import guided_posterior, limited_posterior
 
 

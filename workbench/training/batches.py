@@ -1,4 +1,4 @@
-"""Batches as a function of the step: which images, mirrored or not, with which noise, time and condition."""
+"""Batches as a function of the step: images, horizontal flips, noise, times and labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORD = 2**32
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees."""
+    """The input of one training step."""
 
     x0: Tensor  # [b, c, h, w] in [-1, 1]
     eps: Tensor  # [b, c, h, w]
@@ -31,7 +31,7 @@ class Batch:
 
 
 class Batches:
-    """Every value is keyed by (seed, step, global sample index): resuming at a step is asking for that step."""
+    """Batches by step. Every value is keyed by (seed, step, global sample index), so that a run can be resumed at any step."""
 
     def __init__(self, recipe: Recipe, examples: Examples, objective: Objective, device: torch.device) -> None:
         self._settings, self._examples, self._objective = recipe.train, examples, objective
@@ -56,9 +56,9 @@ class Batches:
         return Stream(self._seed, "noise").normal(step, index, self._shape, device=self.device)
 
     def _recorded_noise(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """Some two hundred small operations, which a host would need longer to launch than a GPU to do."""
+        """Noise as a CUDA graph: the host would launch its 200 small operations more slowly than the GPU runs them."""
         like = torch.zeros(1, dtype=torch.int64), torch.zeros(self._settings.batch_size, dtype=torch.int64)
-        graph = RecordedGraph(self._fresh_noise, [each.to(self.device) for each in like])
+        graph = RecordedGraph(self._fresh_noise, [tensor.to(self.device) for tensor in like])
 
         def noise(step: Tensor, index: Tensor) -> Tensor:
             drawn: Tensor = graph(step, index)
@@ -85,17 +85,17 @@ class Batches:
 
 
 def prefetch(make: Callable[[int], Batch]) -> Callable[[int], Batch]:
-    """`make`, which gives the batch of a step, a step ahead in another thread: a GPU then need not wait for the host.
+    """Return a function like `make` (step -> batch) that makes the next batch in another thread, so that a GPU does not wait for the host.
 
-    Nothing else changes: what a batch holds depends on its step alone.
+    The batches are the same: they depend on the step alone.
     """
-    maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-    coming: dict[int, Future[Batch]] = {}
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
+    pending: dict[int, Future[Batch]] = {}
 
     def at(step: int) -> Batch:
-        batch = coming.pop(step, None) or maker.submit(make, step)
-        coming.clear()
-        coming[step + 1] = maker.submit(make, step + 1)
+        batch = pending.pop(step, None) or executor.submit(make, step)
+        pending.clear()
+        pending[step + 1] = executor.submit(make, step + 1)
         return batch.result()
 
     return at

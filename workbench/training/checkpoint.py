@@ -1,4 +1,4 @@
-"""Checkpoints: a folder per step with safetensors, JSON and a manifest; complete or absent, and never changed."""
+"""Checkpoints: one folder per step with safetensors, JSON and a manifest. A checkpoint is complete or absent, and never modified."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ NETWORK, AVERAGE, OPTIMIZER, STATE, CHOICES = (
 
 @dataclass
 class TrainState:
-    """Where training stands. Randomness is keyed by the step, so there is no generator to save."""
+    """The progress of training. Randomness is keyed by the step, so no generator state is saved."""
 
     step: int = 0
-    seconds: float = 0.0  # spent training, evaluations not counted
+    seconds: float = 0.0  # of training, without evaluations
     evaluated: int = -1  # the step of the last evaluation
     validated: int = -1  # the step of the last validation
     run: str = ""  # the run's id
-    best: float | None = None  # the least validation loss
+    best: float | None = None  # the lowest validation loss
     best_step: int = -1
     recorded: int = 0  # numbers in the run's journal
 
     def has_reached(self, steps: int, minutes: float | None) -> bool:
-        """True if so many steps have been made, or so many minutes spent."""
+        """True after this many steps, or minutes of training."""
         return self.step >= steps or (minutes is not None and self.seconds >= 60.0 * minutes)
 
 
 @dataclass(frozen=True)
 class About:
-    """What a checkpoint was made with: the recipe's hash, the environment, and what was chosen by measurement."""
+    """The provenance of a checkpoint: the recipe's hash, the environment, and the implementations chosen by measurement."""
 
     recipe: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -69,19 +69,19 @@ class Checkpoint:
     manifest: Manifest | None = None
 
     def bytes_of(self, name: str) -> bytes:
-        """A file's bytes, as the manifest says they are; CheckpointError where they are others."""
+        """A file's bytes; CheckpointError if they differ from the manifest."""
         return read_bytes(self.folder / name, self._expected(name))
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """A file's tensors, from bytes that the manifest says are the ones; CheckpointError where they are others."""
+        """A file's tensors; CheckpointError if its bytes differ from the manifest."""
         expected = self._expected(name)
         try:
             return read_tensors(self.folder / name, sha256=None if expected is None else expected[1])
         except WeightsError as error:
-            raise CheckpointError(f"{error}; remove {self.folder.name} to go on from the checkpoint before") from error
+            raise CheckpointError(f"{error}; remove {self.folder.name} to continue from the checkpoint before") from error
 
     def choices(self) -> dict[str, Any]:
-        """What was chosen by measurement when it was made."""
+        """The implementations chosen by measurement when the checkpoint was written."""
         if self.manifest is None:
             return {}
         return dict(json.loads(self.bytes_of(CHOICES)))
@@ -90,22 +90,22 @@ class Checkpoint:
         if self.manifest is None:
             return None
         if name not in self.manifest.files:
-            raise CheckpointError(f"{self.folder}: its manifest does not know {name}")
+            raise CheckpointError(f"{self.folder}: its manifest does not list {name}")
         return self.manifest.files[name]
 
 
 def save(
     folder: Path, state: TrainState, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, about: About
 ) -> Checkpoint:
-    """Write `folder`/step_N in one move; once it has been read back, remove all but the newest few.
+    """Write `folder`/step_N atomically, read it back, then remove all but the newest few checkpoints.
 
-    Every file is hashed while it is written and is on the disk before the manifest is, and the manifest before the folder has its name.
-    StorageError where the disk is full, with what was there before as it was; CheckpointError where the disk gives back other bytes.
+    Every file is hashed while it is written and synced before the manifest, and the manifest before the folder is renamed. Raises StorageError if
+    the disk is full, with older checkpoints unchanged; CheckpointError if the bytes read back differ.
     """
     final = folder / f"step_{state.step:08d}"
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder))
         try:
             fault_point("checkpoint begun")
             files = {
@@ -115,57 +115,57 @@ def save(
                 STATE: _json({"schema": SCHEMAS[-1], **asdict(state)}),
                 CHOICES: _json(about.choices()),
             }
-            written = {name: write_file(beside / name, data) for name, data in files.items()}
+            written = {name: write_file(unfinished / name, data) for name, data in files.items()}
             manifest = Manifest(state.step, written, about.recipe, about.environment)
-            manifest.write(beside)
+            manifest.write(unfinished)
             fault_point("checkpoint manifest written")
-            beside.chmod(0o755)
-            sync_folder(beside)
-            if final.exists():  # a damaged one, which this run did not go on from
+            unfinished.chmod(0o755)
+            sync_folder(unfinished)
+            if final.exists():  # a damaged one, from which this run did not resume
                 shutil.rmtree(final)
-            os.replace(beside, final)  # noqa: PTH105 - a folder, in one move
+            os.replace(unfinished, final)  # noqa: PTH105 - a folder, in one move
             sync_folder(folder)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
     fault_point("checkpoint named")
     manifest.check(final)
     fault_point("checkpoint read back")
     for old in _folders(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     fault_point("checkpoint pruned")
-    return Checkpoint(final, replace(state), manifest)  # training goes on changing its own
+    return Checkpoint(final, replace(state), manifest)  # training continues to change its own state
 
 
 def latest_checkpoint(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
-    """The newest checkpoint under `folder` that is what it was when it was written; None if there is none at all.
+    """The newest intact checkpoint under `folder`; None if there are no checkpoints.
 
-    A damaged one is told of through `warn`, and the one before is taken. CheckpointError where all are damaged.
+    A damaged one is reported through `warn`, and the one before it is used. Raises CheckpointError if all are damaged.
     """
     damaged: list[CheckpointError] = []
-    for each in reversed(_folders(folder)):
+    for path in reversed(_folders(folder)):
         try:
-            found = _read(each)
-            if found.manifest is not None:
-                found.manifest.check(each)
+            checkpoint = _read(path)
+            if checkpoint.manifest is not None:
+                checkpoint.manifest.check(path)
         except CheckpointError as error:
             damaged.append(error)
             continue
         if damaged:
-            warn(f"{damaged[0]}; going on from the checkpoint before it, of step {found.state.step}")
-        return found
+            warn(f"{damaged[0]}; continuing from the checkpoint before it, of step {checkpoint.state.step}")
+        return checkpoint
     if damaged:
-        raise CheckpointError(f"{damaged[0]}, and there is no sound checkpoint before it; begin again without --resume")
+        raise CheckpointError(f"{damaged[0]}, and no intact checkpoint is left; start again without --resume")
     return None
 
 
 def newest_folder(folder: Path) -> Path | None:
-    """The folder of the newest checkpoint, whatever is in it."""
+    """The folder of the newest checkpoint, without checking its files."""
     folders = _folders(folder)
     return folders[-1] if folders else None
 
 
 def restore(checkpoint: Checkpoint, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> TrainState:
-    """Put the saved tensors back where they came from."""
+    """Load the saved tensors into network, average and optimizer; return the saved state."""
     _load_module(network, checkpoint, NETWORK)
     _load_module(average, checkpoint, AVERAGE)
     saved: dict[str, dict[str, Tensor]] = {}
@@ -183,7 +183,7 @@ def restore(checkpoint: Checkpoint, network: nn.Module, average: nn.Module, opti
 
 
 def load_average(checkpoint: Checkpoint, network: nn.Module) -> None:
-    """Put the averaged weights into a network."""
+    """Load the averaged weights into a network."""
     _load_module(network, checkpoint, AVERAGE)
 
 
@@ -197,7 +197,7 @@ def _tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    # By the parameter's name, not its position: readable, and robust against a reordered network.
+    # Keyed by the parameter's name, not its position, so that a network may be reordered.
     return _tensors(
         {
             f"{name}/{key}": value
@@ -213,7 +213,7 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.glob("step_*") if each.is_dir()) if folder.is_dir() else []
+    return sorted(path for path in folder.glob("step_*") if path.is_dir()) if folder.is_dir() else []
 
 
 def _read(folder: Path) -> Checkpoint:
@@ -225,7 +225,7 @@ def _read(folder: Path) -> Checkpoint:
         if schema not in SCHEMAS:
             raise CheckpointError(f"{folder}: written by another version of the workbench (this one reads schemas 1 and 2)")
         if (schema == 1) != (manifest is None):
-            raise CheckpointError(f"{folder} has no manifest, so nobody can say whether it is whole")
+            raise CheckpointError(f"{folder} has no manifest, so it cannot be verified")
         return replace(checkpoint, state=TrainState(**stored))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{folder}: the checkpoint cannot be read ({error})") from error

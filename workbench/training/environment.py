@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on beside its recipe, and how far two runs can therefore agree."""
+"""The environment of a run: everything besides the recipe that its numbers depend on, and how far two runs can agree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.training.checkpoint import Checkpoint
 
 Determinism = Literal["bit", "inputs", "statistical"]
 
-# Which images, times and noise a step sees is a function of these; the rest decides how sums are rounded.
+# These determine the images, times and noise of every step; the others only affect rounding.
 _INPUTS = {
     "recipe": "the recipe",
     "data": "the data",
@@ -32,7 +32,7 @@ _ROUNDING = {
     "device": "the device",
     "processor": "the processor",
     "threads": "the number of threads",
-    "compute": "precision or fast path",
+    "compute": "precision, fast path or micro-batches",
     "torch": "torch",
     "numpy": "numpy",
     "python": "Python",
@@ -41,17 +41,17 @@ _ROUNDING = {
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two computations of one run agree, and the differences that keep them from more.
+    """How far two computations of one run agree, and the differences that limit it.
 
-    "bit": every weight, number and picture is the same, bit for bit. "inputs": every step sees the same images, times and noise, and sums
-    are rounded differently. "statistical": neither; the results are equally good, no more.
+    "bit": every weight, number and image is bitwise equal. "inputs": every step sees the same images, times and noise, and sums are rounded
+    differently. "statistical": neither; the results are equally good.
     """
 
     level: Determinism
     reasons: tuple[str, ...]
 
     def describe(self) -> str:
-        """For people, in one line."""
+        """One line for the user."""
         meaning = {
             "bit": "ends bit for bit where an uninterrupted run would",
             "inputs": "sees the same images and noise as an uninterrupted run, rounded differently",
@@ -61,32 +61,34 @@ class Agreement:
 
 
 def recipe_hash(parts: Parts) -> str:
-    """SHA-256 of the resolved recipe as TOML, without what changes no number: names, texts, places, and when training ends.
+    """SHA-256 of the resolved recipe as TOML, without fields that change no number: names, texts, paths, and when training ends.
 
-    Data may be moved: their fingerprint is compared, see `environment`. Where the learning rate decays, it depends on the number of steps.
+    Data may be moved: `environment` has their fingerprint. The number of steps is included if the learning rate depends on it; micro-batches only
+    affect rounding and are part of the environment.
     """
     component, train = parts.recipe.dataset.component, parts.recipe.train
     places = {name: None for name in type(component).model_fields if isinstance(getattr(component, name), Path)}
     dataset = parts.recipe.dataset.model_copy(update={"component": component.model_copy(update=places)})
-    length = {"max_minutes": None, "steps": train.steps if train.decay == "cosine" else 1}
+    length = {"max_minutes": None, "micro_batch": None, "steps": train.steps if train.decay == "cosine" else 1}
     plain = {"name": "x", "description": "", "sweep": None, "dataset": dataset, "train": train.model_copy(update=length)}
     return hashlib.sha256(dumps(parts.recipe.model_copy(update=plain)).encode()).hexdigest()
 
 
 def environment(parts: Parts) -> dict[str, str]:
-    """Everything that decides numbers and is not the recipe, as text by name."""
+    """Everything besides the recipe that determines numbers, as text by name."""
     components = {f"{origin.distribution}:{origin.version}": origin.sha256 for origin in origins_of(parts.recipe)}
-    told = {
+    micro_batch = parts.recipe.train.micro_batch
+    facts = {
         "data": parts.train.provenance.fingerprint,
         "components": _digest(components),
         "workbench": _own_code(),
         "device": "CPU" if parts.device.type == "cpu" else describe_device(parts.device),
         "processor": _digest(cpu_id()) + f" {torch.backends.cpu.get_cpu_capability()}",
         "threads": str(torch.get_num_threads()),
-        "compute": parts.compute.describe(),
+        "compute": parts.compute.describe() + ("" if micro_batch is None else f", micro-batches of {micro_batch}"),
         "python": platform.python_version(),
     }
-    return told | {package: distribution(package).version for package in ("torch", "numpy")}
+    return facts | {package: distribution(package).version for package in ("torch", "numpy")}
 
 
 def agreement(before: Mapping[str, str], now: Mapping[str, str]) -> Agreement:
@@ -95,31 +97,31 @@ def agreement(before: Mapping[str, str], now: Mapping[str, str]) -> Agreement:
     if inputs:
         return Agreement("statistical", (*inputs, *rounding))
     if now.get("device") != "CPU":
-        rounding.append("a GPU adds in no fixed order")
+        rounding.append("the order of summation on a GPU is not fixed")
     return Agreement("inputs" if rounding else "bit", tuple(rounding))
 
 
 def compare_environment(checkpoint: Checkpoint, parts: Parts) -> Agreement:
-    """How far going on from a checkpoint with these parts agrees with never having stopped."""
+    """How far a run that is resumed from a checkpoint with these parts agrees with one that was never interrupted."""
     if checkpoint.manifest is None:
-        return Agreement("statistical", ("its checkpoint, of schema 1, does not say what it was made with",))
+        return Agreement("statistical", ("its checkpoint, of schema 1, does not record its environment",))
     before = {"recipe": checkpoint.manifest.recipe, **checkpoint.manifest.environment}
     return agreement(before, {"recipe": recipe_hash(parts), **environment(parts)})
 
 
 def _differences(names: Mapping[str, str], before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    found = []
-    for key, told in names.items():
+    lines = []
+    for key, name in names.items():
         old, new = before.get(key), now.get(key)
         if old != new:
             short = len(str(old)) + len(str(new)) < 100 and key not in (*_INPUTS, "processor")
-            found.append(f"{told} ({old} -> {new})" if short else f"{told} changed")
-    return found
+            lines.append(f"{name} ({old} -> {new})" if short else f"{name} changed")
+    return lines
 
 
 @functools.cache
 def _own_code() -> str:
-    """A hash of the package this file is in: a version says nothing of a source tree that somebody works on."""
+    """A hash of this package's source: the version does not change while a source tree is edited."""
     root = Path(__file__).parents[1]
     return _digest({path.relative_to(root).as_posix(): _digest(path.read_text()) for path in root.rglob("*.py")})
 

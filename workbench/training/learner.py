@@ -18,9 +18,9 @@ from workbench.training import checkpoint as checkpoints
 from workbench.training.average import WeightAverage
 from workbench.training.batches import Batch
 from workbench.training.checkpoint import About, Checkpoint, TrainState
+from workbench.training.divergence import NonFiniteWatch
 from workbench.training.environment import environment, recipe_hash
 from workbench.training.gradients import Gradients, gradient_function
-from workbench.training.non_finite import NonFiniteWatch
 from workbench.training.rate import learning_rate
 from workbench.training.validation import bucket_of
 

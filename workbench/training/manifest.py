@@ -1,4 +1,4 @@
-"""What a checkpoint's folder must hold, byte for byte, and with what it was made."""
+"""The manifest of a checkpoint: size and SHA-256 of each file, and the environment in which it was written."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Manifest:
     environment: Mapping[str, str]
 
     def write(self, folder: Path) -> None:
-        """Write it as the folder's last file."""
-        told = {
+        """Write the manifest, the last file of the folder."""
+        table = {
             "schema": SCHEMA,
             "step": self.step,
             "recipe": self.recipe,
             "environment": dict(self.environment),
             "files": {name: {"size": size, "sha256": sha256} for name, (size, sha256) in self.files.items()},
         }
-        write_file(folder / NAME, _sealed(told))
+        write_file(folder / NAME, _sealed(table))
 
     @classmethod
     def read(cls, folder: Path) -> Manifest | None:
-        """The manifest of a folder; None where there is none, CheckpointError where it is damaged or of a later version."""
+        """The manifest of a folder; None if there is none, CheckpointError if it is damaged or of another version."""
         path = folder / NAME
         try:
             data = path.read_bytes()
@@ -50,25 +50,25 @@ class Manifest:
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
         try:
-            told: dict[str, Any] = json.loads(data)
-            seal = told.pop("sha256")
-            # Compared as bytes: a change that JSON would not notice is one too.
-            if _sealed(told) != data or seal != _hash(told):
-                raise ValueError("its own checksum does not fit")
+            table: dict[str, Any] = json.loads(data)
+            seal = table.pop("sha256")
+            # Compared as bytes: JSON would ignore some changes.
+            if _sealed(table) != data or seal != _hash(table):
+                raise ValueError("its checksum does not match")
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{path} is damaged ({error})") from error
-        if told["schema"] != SCHEMA:
+        if table["schema"] != SCHEMA:
             raise CheckpointError(f"{path}: written by another version of the workbench (this one reads schemas 1 and {SCHEMA})")
-        files = {name: (each["size"], each["sha256"]) for name, each in told["files"].items()}
-        return cls(told["step"], files, told["recipe"], told["environment"])
+        files = {name: (entry["size"], entry["sha256"]) for name, entry in table["files"].items()}
+        return cls(table["step"], files, table["recipe"], table["environment"])
 
     def check(self, folder: Path) -> None:
-        """Read every file back, from the disk where the system allows it; CheckpointError at the first that is not what it was."""
+        """Read every file back, from the disk if the system allows it; CheckpointError at the first one that differs."""
         for name, (size, sha256) in self.files.items():
             path, digest, read = folder / name, hashlib.sha256(), 0
             try:
                 with path.open("rb") as file:
-                    if hasattr(os, "posix_fadvise"):  # not what is still in memory
+                    if hasattr(os, "posix_fadvise"):  # drop the page cache
                         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                     while chunk := file.read(_CHUNK):
                         digest.update(chunk)
@@ -82,7 +82,7 @@ class Manifest:
 
 
 def write_file(path: Path, data: bytes) -> tuple[int, str]:
-    """Write a new file through to the disk; its size and SHA-256. StorageError where it cannot be written."""
+    """Write and sync a new file; return its size and SHA-256. Raises StorageError if it cannot be written."""
     digest = hashlib.sha256()
     with storage_errors(path), path.open("xb") as file:
         view = memoryview(data)
@@ -97,7 +97,7 @@ def write_file(path: Path, data: bytes) -> tuple[int, str]:
 
 
 def read_bytes(path: Path, expected: tuple[int, str] | None) -> bytes:
-    """The bytes of a file, which are the ones that were hashed; CheckpointError where they are others."""
+    """The bytes of a file; CheckpointError if they differ from the `expected` size and SHA-256."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -107,9 +107,9 @@ def read_bytes(path: Path, expected: tuple[int, str] | None) -> bytes:
     return data
 
 
-def _sealed(told: Mapping[str, Any]) -> bytes:
-    return (json.dumps({**told, "sha256": _hash(told)}, indent=2, sort_keys=True) + "\n").encode()
+def _sealed(table: Mapping[str, Any]) -> bytes:
+    return (json.dumps({**table, "sha256": _hash(table)}, indent=2, sort_keys=True) + "\n").encode()
 
 
-def _hash(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _hash(table: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,7 @@ from workbench.recipe import Train
 
 
 def learning_rate(settings: Train, step: int) -> float:
-    """The rate of the step with index `step` (0 is the first): a linear warm-up, then constant or half a cosine down to 0."""
+    """The learning rate of the step with index `step` (0 is the first): linear warm-up, then constant or half a cosine down to 0."""
     if step < settings.warmup:
         return settings.learning_rate * (step + 1) / settings.warmup
     if settings.decay == "constant":

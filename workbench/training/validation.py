@@ -1,4 +1,4 @@
-"""The validation loss: unseen images at fixed times and noise, told apart by time."""
+"""The validation loss: held-out images at fixed times and noise, reported per bucket of time."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PER_BATCH = 64
 def validation_losses(parts: Parts, network: nn.Module, stop: Stop = NEVER) -> dict[str, float]:
     """The unweighted loss of F over all times and per bucket of t.
 
-    The same images, times and noise at every call, so that two values differ only by the weights. Raises Stopped after a batch.
+    The same images, times and noise at every call, so that two values differ by the weights alone. Raises Stopped between buckets.
     """
-    # Unweighted and on plain times, so that the number means the same whatever the objective.
+    # Unweighted and at uniform times, so that the number is comparable between objectives.
     objective = Objective(parts.objective.schedule, parts.objective.parameterization)
     count = min(IMAGES, len(parts.test))
     index = torch.arange(count)
@@ -33,11 +33,11 @@ def validation_losses(parts: Parts, network: nn.Module, stop: Stop = NEVER) -> d
     for k, (low, high) in enumerate(BUCKETS):
         stop.check()
         t = high - (high - low) * _unit(parts.recipe.seed, k, count)
-        each = [
+        batches = [
             _losses(parts, network, objective, index[start : start + size], t[start : start + size], k, labels)
             for start in range(0, count, size)
         ]
-        losses[f"val/loss_t{low:g}-{high:g}"] = float(torch.cat(each).double().mean())
+        losses[f"val/loss_t{low:g}-{high:g}"] = float(torch.cat(batches).double().mean())
     return {"val/loss": sum(losses.values()) / len(losses), **losses}
 
 
@@ -57,6 +57,6 @@ def _losses(
 
 @lru_cache(maxsize=16)
 def _unit(seed: int, bucket: int, count: int) -> Tensor:
-    # One time in each of `count` equal parts of the bucket: less noise than independent draws.
+    # Stratified: one time in each of `count` equal parts of the bucket.
     jitter = Stream(seed, "validation time").uniform(bucket, torch.arange(count))[:, 0]
     return (torch.arange(count, dtype=torch.float64) + jitter) / count

@@ -1,4 +1,4 @@
-"""A trained network from its run folder."""
+"""Load the trained network of a run folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.training import checkpoint as checkpoints
 
 
 def load_generator(run: RunFolder, recipe: Recipe, spec: SampleSpec, device: torch.device) -> tuple[Generator, int]:
-    """The averaged network of a run's newest checkpoint, ready to draw samples of `spec`, and the step it was saved at."""
+    """Load the averaged weights of a run's newest checkpoint; return a generator of samples of `spec` and the step of the checkpoint."""
     newest = newest_checkpoint(run)
     network = build_network(recipe, spec)
     checkpoints.load_average(newest, network)
@@ -31,7 +31,7 @@ def load_generator(run: RunFolder, recipe: Recipe, spec: SampleSpec, device: tor
 
 
 def reevaluate(parts: Parts, run: RunFolder, stop: Stop) -> Iterator[Progress]:
-    """The last part of a run, with the averaged network of another run's newest checkpoint in place of training."""
+    """Evaluate the averaged weights of another run's newest checkpoint as the last part of a run."""
     spec = RunSpec.read(run)
     if spec is not None:
         spec.check_meaning(run, parts.spec, conditional=parts.recipe.train.condition)
@@ -43,7 +43,7 @@ def reevaluate(parts: Parts, run: RunFolder, stop: Stop) -> Iterator[Progress]:
 
 
 def newest_checkpoint(run: RunFolder) -> checkpoints.Checkpoint:
-    """The newest checkpoint of a run; CheckpointError where there is none."""
+    """The newest checkpoint of a run; CheckpointError if there is none."""
     newest = checkpoints.latest_checkpoint(run.checkpoints)
     if newest is None:
         raise CheckpointError(f"run {run.id} has no checkpoint yet: wb run --resume {run.id}")

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from workbench.training.non_finite import NonFiniteStep, NonFiniteWatch
+from workbench.training.divergence import NonFiniteStep, NonFiniteWatch
 
 
 def test_a_step_that_is_not_finite_is_skipped_even_if_the_host_checks_later():

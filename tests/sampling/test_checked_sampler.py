@@ -76,7 +76,8 @@ def test_what_a_sampler_raises_is_told_with_its_place():
             return {}["missing"], None
 
     with pytest.raises(
-        SamplingError, match=r"sampler 'mine': moving from t = 1 to 0.75 raised KeyError: 'missing' \(.*test_checked.py:\d+"
+        SamplingError,
+        match=r"sampler 'mine': moving from t = 1 to 0.75 raised KeyError: 'missing' \(.*test_checked_sampler.py:\d+",
     ):
         draw(Raises())
 
