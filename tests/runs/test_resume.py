@@ -172,7 +172,7 @@ def test_auto_that_finds_nothing_names_what_differs(stored, recipe, tmp_path):
     assert others == [
         f'unfinished run {other.id} (step 4) differs: parameterization "x0" -> "v", seed 3 -> 0, train.warmup 7 -> 0',
         f"unfinished run {early.id} (step 4) has no checkpoint yet",
-        f"finished run {finished.id} (step 4) differs: train.steps 4 -> 6; to resume it so: wb run --resume {finished.id} --set train.steps=6",
+        f"finished run {finished.id} (step 4) differs: train.steps 4 -> 6; to resume it with them: wb run --resume {finished.id} --set train.steps=6",
     ]
 
 
