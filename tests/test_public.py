@@ -18,7 +18,7 @@ PUBLIC = {
     ],
     "workbench.testing": [
         "Check", "Constant", "DatasetConformance", "DenoiserConformance", "FeatureExtractorConformance", "GaussianOracle", "MixtureOracle",
-        "ForbiddenNoise", "NotApplicable", "NotConforming", "OracleNetwork", "CheckResult", "QuarterCircle", "SamplerConformance", "ScheduleConformance",
+        "ForbiddenNoise", "LauncherConformance", "NotApplicable", "NotConforming", "OracleNetwork", "CheckResult", "QuarterCircle", "SamplerConformance", "ScheduleConformance",
         "checks", "every_denoiser", "every_sampler", "every_schedule", "examine", "flow_errors", "kind_of", "measured_order",
         "parametrize_with_checks", "reached_moments", "require",
     ],

@@ -31,11 +31,10 @@ SECTIONS = {
     "What a plugin implements": ["Component", *(base.__name__ for base in BASES.values())],
     "What it is given and gives back": [
         "NoiseSource", "PosteriorMean", "SampleSpec", "Split", "Example", "Examples", "Provenance", "Resources", "ExtractorCard", "HasWeights",
-        "WeightsFile", "LocalPath", "read_tensors",
+        "WeightsFile", "LocalPath", "Launched", "read_tensors",
     ],
     "What it raises": ["CombinationError", "DataError", "WeightsError", "StorageError", "LauncherError"],
     "What records runs": ["Tracker", "NullTracker", "RunStatus"],
-    "What starts workers of sweeps elsewhere": ["Launcher", "Launched"],
 }  # fmt: skip
 
 

@@ -12,10 +12,17 @@ import pytest
 
 from tests.fork_server import run_wb
 from workbench.cli.plugins.names import Names
-from workbench.cli.plugins.scaffold import rendered, scaffold
+from workbench.cli.plugins.scaffold import render_package, write_package
 from workbench.errors import ScaffoldError
 
-KINDS = {"sampler": "samplers", "schedule": "schedules", "denoiser": "denoisers", "dataset": "datasets", "features": "features"}
+KINDS = {
+    "sampler": "samplers",
+    "schedule": "schedules",
+    "denoiser": "denoisers",
+    "dataset": "datasets",
+    "features": "features",
+    "launcher": "launchers",
+}
 # Runs take seconds, not a minute; the pictures of cars would take longer than that.
 SHORT = [
     "train.steps=3", "train.batch_size=4", "train.validate_every=0", "evaluate.samples=4", "evaluate.grid=4", "evaluate.neighbours=0",
@@ -102,7 +109,7 @@ def test_all_of_them_run_together(packages):
     info = json.loads((run / "run.json").read_text())
     assert info["status"] == "FINISHED"
     rows = {row["kind"]: row for row in info["components"]}
-    assert {row["distribution"] for row in rows.values()} == {f"my-{kind}" for kind in KINDS}
+    assert {row["distribution"] for row in rows.values()} == {f"my-{kind}" for kind in KINDS if kind != "launcher"}
     assert all(len(row["sha256"]) == 64 and row["version"] == "0.1.0" for row in rows.values())
     assert {"fd_my_features", "kid_my_features"} <= set(json.loads((run / "cards.json").read_text()))
 
@@ -126,7 +133,7 @@ def test_a_repeated_run_says_which_component_is_other_code_now(packages):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_tidy(kind, tmp_path):
-    made = scaffold(kind, f"my-{kind}", tmp_path)
+    made = write_package(kind, f"my-{kind}", tmp_path)
     rules = ["--select", "A,B,C4,E,F,I,N,PIE,RET,RUF,SIM,UP,W", "--ignore", "E501,N803,N806,N812,RUF001,RUF002,RUF003"]
     for words in (["check", *rules], ["format", "--check"]):
         done = subprocess.run(
@@ -146,7 +153,7 @@ def test_what_is_written_is_tidy(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_uses_the_plugin_api_alone_and_imports_torch_late(kind):
-    for path, text in rendered(kind, Names.of(f"my-{kind}")).items():
+    for path, text in render_package(kind, Names.of(f"my-{kind}")).items():
         if path.suffix != ".py":
             continue
         tree = ast.parse(text)
@@ -196,19 +203,19 @@ def test_a_name_that_is_installed_is_refused(site):
 
 def test_an_existing_folder_is_left_alone(tmp_path):
     (tmp_path / "my-sampler").mkdir()
-    with pytest.raises(ScaffoldError, match="my-sampler exists already"):
-        scaffold("sampler", "My_Sampler", tmp_path)
+    with pytest.raises(ScaffoldError, match="my-sampler already exists"):
+        write_package("sampler", "My_Sampler", tmp_path)
     assert list(tmp_path.rglob("*")) == [tmp_path / "my-sampler"]
 
 
 def test_a_place_that_is_none_is_told(tmp_path):
     with pytest.raises(ScaffoldError, match="--into: no folder"):
-        scaffold("sampler", "my-sampler", tmp_path / "nowhere")
+        write_package("sampler", "my-sampler", tmp_path / "nowhere")
 
 
 def test_no_placeholder_is_left(tmp_path):
     for kind in KINDS:
-        for path, text in rendered(kind, Names.of("my-own")).items():
+        for path, text in render_package(kind, Names.of("my-own")).items():
             assert "$" not in text.replace("$$", "")
             assert "MODULE" not in str(path)
             assert PurePosixPath(path).suffix != ".tmpl"
@@ -217,7 +224,7 @@ def test_no_placeholder_is_left(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_renamed_field_breaks_no_law_and_no_collection(kind):
     names = Names.of(f"my-{kind}")
-    files = {path.name: text for path, text in rendered(kind, names).items() if path.parent.name == "tests"}
+    files = {path.name: text for path, text in render_package(kind, names).items() if path.parent.name == "tests"}
     assert set(files) == {"test_laws.py", "test_example.py"}
     assert "keep this file" in files["test_laws.py"].splitlines()[0]
     assert "Replace them as you change" in files["test_example.py"].splitlines()[0]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from workbench.cli.plugins.names import Names
-from workbench.cli.plugins.scaffold import rendered
+from workbench.cli.plugins.scaffold import render_package
 from workbench.testing import examine
 
 NAMES = Names("my-sampler", "my_sampler", "MySampler")
@@ -20,7 +20,7 @@ def pages(repository):
 
 @pytest.fixture(scope="module")
 def written():
-    return {str(path): text for path, text in rendered("sampler", NAMES).items()}
+    return {str(path): text for path, text in render_package("sampler", NAMES).items()}
 
 
 def blocks(text, language):
@@ -50,7 +50,7 @@ def test_the_sampler_on_the_page_is_the_one_that_is_written(pages, written):
 
 def test_the_schedule_on_its_page_is_the_one_that_is_written(pages):
     names = Names("my-schedule", "my_schedule", "MySchedule")
-    written = {str(path): text for path, text in rendered("schedule", names).items()}
+    written = {str(path): text for path, text in render_package("schedule", names).items()}
     (kit,) = blocks(pages["schedule.md"], "py")
     assert blocks(pages["schedule.md"], "python")[0] == written["src/my_schedule/schedule.py"]
     assert written["tests/test_laws.py"].endswith(kit)

@@ -53,13 +53,15 @@ def forget():
 
 def test_what_is_shipped_is_found_through_entry_points():
     shipped = {
-        kind: {entry.name for entry in installed(kind)} for kind in ("schedules", "denoisers", "samplers", "datasets", "features")
+        kind: {entry.name for entry in installed(kind)}
+        for kind in ("schedules", "denoisers", "samplers", "datasets", "features", "launchers")
     }
     assert {"linear", "cosine"} <= shipped["schedules"]
     assert {"unet", "small_cnn"} <= shipped["denoisers"]
     assert {"ddpm", "ddim"} <= shipped["samplers"]
     assert {"cars", "folder", "cifar10"} <= shipped["datasets"]
     assert {"inception", "efficientnet_lite0"} <= shipped["features"]
+    assert {"ray", "slurm"} <= shipped["launchers"]
 
 
 def test_a_strangers_sampler_is_found_and_loaded(install):

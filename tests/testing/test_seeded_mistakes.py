@@ -2,10 +2,23 @@
 
 import pytest
 from kit_mistakes import CAUGHT_BY, SOUND
+from kit_mistakes.launchers import STARTED
 from kit_mistakes.samplers import HISTORY, OneDrawForTheWholeImage
 
 from workbench.registry import GROUPS
-from workbench.testing import checks, examine, kind_of
+from workbench.testing import checks, examine, kind_of, launcher_checks
+
+
+@pytest.fixture(autouse=True)
+def _launched(monkeypatch):
+    """Commands that are never stopped are found within seconds, and are stopped here."""
+    monkeypatch.setattr(launcher_checks, "SECONDS", 5.0)
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
+
 
 ONE_OF_A_KIND = {kind_of(mistaken()): mistaken for mistaken in CAUGHT_BY}.values()
 

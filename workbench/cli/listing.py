@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 import workbench as wb
 from workbench.cli.completion import complete_kind
 from workbench.errors import UnknownComponent
+from workbench.registry import Kind
 
 
 def list_components(
     kind: Annotated[
-        Literal["schedules", "denoisers", "samplers", "datasets", "features"] | None,
+        Kind | None,
         typer.Argument(help="Only this kind.", show_default=False, autocompletion=complete_kind),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,

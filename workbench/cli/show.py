@@ -67,7 +67,7 @@ def _show_table(console: Console, name: str) -> None:
 
 def _show_component(console: Console, kind: wb.registry.Kind, entry: wb.registry.Entry) -> None:
     cls = wb.registry.load(kind, entry.qualified)
-    console.print(f"[bold]{entry.name}[/]  [dim]{kind.removesuffix('s')} from {entry.distribution} {entry.version}[/]\n")
+    console.print(f"[bold]{entry.name}[/]  [dim]{wb.registry.singular(kind)} from {entry.distribution} {entry.version}[/]\n")
     console.print(Padding(escape(inspect.getdoc(cls) or ""), (0, 2)))
     with wb.registry.plugin_call(kind, entry.qualified, "describing its fields"):
         _print_fields(console, cls)

@@ -3,12 +3,9 @@ from .asking import place_of as place_of, plugin_call as plugin_call
 from .content import content_hash as content_hash
 from .discovery import (
     FIRST_PARTY as FIRST_PARTY,
-    GROUPS as GROUPS,
     Entry as Entry,
-    Kind as Kind,
     find as find,
     installed as installed,
-    singular as singular,
 )
 from .distributions import (
     DamagedMetadata as DamagedMetadata,
@@ -16,6 +13,7 @@ from .distributions import (
     entry_points as entry_points,
     find_damaged as find_damaged,
 )
+from .kinds import GROUPS as GROUPS, Kind as Kind, singular as singular
 from .loading import BASES as BASES, load as load
 from .origins import Origin as Origin, component_origins as component_origins, differences as differences
 from .plugins import (

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from workbench.errors import BrokenComponent, ComponentError, WorkbenchError
-from workbench.registry.discovery import Kind, find
+from workbench.registry.discovery import find
+from workbench.registry.kinds import Kind
 
 LONGEST = 300
 

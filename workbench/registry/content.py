@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
-from workbench.registry.discovery import GROUPS
 from workbench.registry.distributions import distribution
+from workbench.registry.kinds import GROUPS
 
 BLOCK = 1 << 20
 LEFT_OUT = ("__pycache__", ".pyc", ".pyo", ".pth", ".dist-info")

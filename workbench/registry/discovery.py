@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from typing import Literal, get_args
 
 from packaging.utils import canonicalize_name
 
 from workbench.errors import AmbiguousComponent, UnknownComponent
+from workbench.nearest import suggest
 from workbench.registry.allowed import VARIABLE, is_allowed
 from workbench.registry.distributions import entry_points, find_damaged
-
-Kind = Literal["schedules", "denoisers", "samplers", "datasets", "features"]
-GROUPS: tuple[Kind, ...] = get_args(Kind)
+from workbench.registry.kinds import GROUPS, Kind, singular
 
 # Where to look when a recipe names what is not installed.
 FIRST_PARTY = "diffusion-workbench-{kind}"
@@ -89,11 +86,4 @@ def _unknown(kind: Kind, name: str) -> str:
     hidden = "".join(f"\n    {row.path} cannot be used: {row.reason}  (wb doctor)" for row in find_damaged() if not row.has_sound)
     if not names:
         return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}{hidden}"
-    close = difflib.get_close_matches(name, names, n=1)
-    guess = f" (did you mean '{close[0]}'?)" if close else ""
-    return f"no {singular(kind)} is called {name!r:.80}{guess}\n    installed: {', '.join(names)}  (wb list {kind}){hidden}"
-
-
-def singular(kind: Kind) -> str:
-    """What one component of a kind is called."""
-    return {"features": "feature extractor"}.get(kind, kind.removesuffix("s"))
+    return f"no {singular(kind)} is called {name!r:.80}{suggest(name, names)}\n    installed: {', '.join(names)}  (wb list {kind}){hidden}"

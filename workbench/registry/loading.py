@@ -8,9 +8,10 @@ from typing import Any
 
 from workbench import __version__
 from workbench.errors import BrokenComponent
-from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, NoiseSchedule, Sampler
+from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, Launcher, NoiseSchedule, Sampler
 from workbench.registry.asking import place_of
-from workbench.registry.discovery import Entry, Kind, find
+from workbench.registry.discovery import Entry, find
+from workbench.registry.kinds import Kind
 from workbench.registry.trust import vet
 from workbench.registry.versions import CORE, api_range, fits
 
@@ -20,6 +21,7 @@ BASES: dict[Kind, type[Component]] = {
     "samplers": Sampler,
     "datasets": Dataset,
     "features": FeatureExtractor,
+    "launchers": Launcher,
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from workbench.errors import ComponentError
 from workbench.registry.content import content_hash
-from workbench.registry.discovery import GROUPS, Kind, find, singular
+from workbench.registry.discovery import find
+from workbench.registry.kinds import GROUPS, Kind, singular
 
 
 @dataclass(frozen=True)

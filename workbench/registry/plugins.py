@@ -9,7 +9,8 @@ from packaging.utils import canonicalize_name
 
 from workbench import __version__
 from workbench.registry.allowed import VARIABLE, allow_list
-from workbench.registry.discovery import GROUPS, Entry, installed, singular
+from workbench.registry.discovery import Entry, installed
+from workbench.registry.kinds import GROUPS, singular
 from workbench.registry.versions import CORE, api_range, fits
 
 State = Literal["ok", "not in WB_PLUGINS", "wrong API range", "name claimed twice"]

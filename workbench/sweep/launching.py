@@ -1,59 +1,40 @@
-"""Launchers by name: entry-point group `workbench.launchers`."""
+"""The launcher of a sweep and the command that it starts."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import cast
 
-from pydantic import ValidationError
-
-from workbench.errors import BrokenComponent, SweepError, UnknownComponent
+from workbench.errors import SweepError
 from workbench.interfaces import Launcher
-from workbench.recipe import parse_value
-from workbench.registry import entry_points
+from workbench.recipe import parse_value, slot_of
+from workbench.registry import load
 from workbench.sweep.folder import SweepFolder
 
-GROUP = "workbench.launchers"
+OPTION = "--launcher-set"
 
 
 def launcher_of(name: str, settings: Sequence[str]) -> Launcher:
-    """The launcher of a name, its fields set from texts such as "partition=gpu".
+    """Build a launcher from its name and from settings such as "partition=gpu".
 
-    Raises UnknownComponent, BrokenComponent, and SweepError where a field is not what it takes.
+    Raises ComponentError if the launcher is unknown or broken, SweepError if a setting is not FIELD=VALUE, and RecipeError if a value does
+    not fit its field.
     """
-    found = [entry for entry in entry_points(GROUP) if entry.name == name]
-    if not found:
-        names = sorted({entry.name for entry in entry_points(GROUP)})
-        raise UnknownComponent(
-            f"no launcher '{name}'; installed: {', '.join(names) or 'none'}. Slurm and Ray: pip install diffusion-workbench-launchers"
-        )
-    if len({entry.value for entry in found}) > 1:
-        raise BrokenComponent(f"several distributions claim the launcher '{name}': {', '.join(entry.value for entry in found)}")
-    try:
-        kind = found[0].load()
-    except Exception as error:  # a stranger's module
-        raise BrokenComponent(f"the launcher '{name}' cannot be loaded: {type(error).__name__}: {error}") from error
-    if not (isinstance(kind, type) and issubclass(kind, Launcher)):
-        raise BrokenComponent(f"the launcher '{name}': {found[0].value} is no Launcher")
-    try:
-        launcher: Launcher = kind.model_validate(dict(map(_pair, settings)))
-    except ValidationError as error:
-        first = error.errors()[0]
-        fields = ", ".join(kind.model_fields)
-        raise SweepError(
-            f"--launcher-set: {'.'.join(map(str, first['loc']))}: {first['msg']}; fields of '{name}': {fields}"
-        ) from error
-    return launcher
+    load("launchers", name)
+    fields = dict(map(_setting, settings))
+    slot = slot_of("launchers", {**fields, "use": name}, dict.fromkeys(fields, OPTION))
+    return cast("Launcher", slot.component)
 
 
 def worker_command(folder: SweepFolder, device: str, lease: float | None) -> list[str]:
-    """What a launched worker runs; it finds the storage in its environment."""
+    """The command of a launched worker; it reads the storage from its environment."""
     extra = [] if lease is None else ["--lease-seconds", str(lease)]
     return [sys.executable, "-m", "workbench", "sweep-worker", folder.name, "--device", device, *extra]
 
 
-def _pair(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise SweepError(f"--launcher-set: expected FIELD=VALUE such as partition=gpu, got {text!r:.60}")
-    return key.strip(), parse_value(value.strip())
+def _setting(text: str) -> tuple[str, object]:
+    field, equals, value = text.partition("=")
+    if not equals or not field.strip():
+        raise SweepError(f"{OPTION}: expected FIELD=VALUE such as partition=gpu, got {text!r:.60}")
+    return field.strip(), parse_value(value.strip())

@@ -23,6 +23,7 @@ from .suites import (
     DatasetConformance as DatasetConformance,
     DenoiserConformance as DenoiserConformance,
     FeatureExtractorConformance as FeatureExtractorConformance,
+    LauncherConformance as LauncherConformance,
     SamplerConformance as SamplerConformance,
     ScheduleConformance as ScheduleConformance,
     parametrize_with_checks as parametrize_with_checks,

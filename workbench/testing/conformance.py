@@ -8,6 +8,7 @@ from workbench.testing.common_checks import recipe_round_trip
 from workbench.testing.dataset_checks import DATASET_CHECKS
 from workbench.testing.denoiser_checks import DENOISER_CHECKS
 from workbench.testing.feature_checks import FEATURE_CHECKS
+from workbench.testing.launcher_checks import LAUNCHER_CHECKS
 from workbench.testing.sampler_conduct import CONDUCT_CHECKS
 from workbench.testing.sampler_truth import TRUTH_CHECKS
 from workbench.testing.schedule_checks import SCHEDULE_CHECKS
@@ -18,6 +19,7 @@ CHECKS: dict[Kind, tuple[Check, ...]] = {
     "samplers": (*TRUTH_CHECKS, *CONDUCT_CHECKS),
     "datasets": DATASET_CHECKS,
     "features": FEATURE_CHECKS,
+    "launchers": LAUNCHER_CHECKS,
 }
 
 

@@ -71,6 +71,12 @@ class FeatureExtractorConformance(_Conformance):
     kind = "features"
 
 
+class LauncherConformance(_Conformance):
+    """What a launcher has to do."""
+
+    kind = "launchers"
+
+
 def parametrize_with_checks(
     components: Sequence[Component], expected_failures: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:

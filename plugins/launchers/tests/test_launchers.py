@@ -8,8 +8,9 @@ import pytest
 
 from wb_launchers.on_ray import Ray
 from wb_launchers.slurm import Slurm
-from workbench.errors import SweepError, UnknownComponent
+from workbench.errors import RecipeError, SweepError, UnknownComponent
 from workbench.sweep.launching import launcher_of
+from workbench.testing import LauncherConformance
 
 SAYS = "import os, sys; open(sys.argv[1] + os.environ['WORD'] + str(os.getpid()), 'w').close()"
 
@@ -68,7 +69,17 @@ def sleeping():
 
 def test_fields_are_checked_and_told():
     assert launcher_of("slurm", ["partition=gpu", "gpus=2"]) == Slurm(partition="gpu", gpus=2)
-    with pytest.raises(SweepError, match=r"partitio.*fields of 'slurm'"):
+    with pytest.raises(SweepError, match="expected FIELD=VALUE such as partition=gpu, got 'gpu'"):
+        launcher_of("slurm", ["gpu"])
+    with pytest.raises(
+        RecipeError, match=r"--launcher-set: launcher\.partitio: no such field of 'slurm' \(did you mean 'partition'"
+    ):
         launcher_of("slurm", ["partitio=gpu"])
     with pytest.raises(UnknownComponent, match="ray, slurm"):
         launcher_of("pbs", [])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+class TestSlurm(LauncherConformance):
+    component = Slurm(cluster="local", minutes=5, cpus=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ import workbench as wb
 from workbench.cli.completion import complete_component
 from workbench.cli.nearest import nearest_components
 from workbench.errors import Problem, RecipeError, UnknownComponent
+from workbench.registry import Kind
 
 STATES = {
     "passed": ("ok", "green"),
@@ -32,7 +33,7 @@ def check(
         typer.Option("--set", "-s", metavar="FIELD=VALUE", help="A field of the component. Repeatable.", show_default=False),
     ] = None,
     kind: Annotated[
-        Literal["schedules", "denoisers", "samplers", "datasets", "features"] | None,
+        Kind | None,
         typer.Option(help="Which kind, where several have a component of this name.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,

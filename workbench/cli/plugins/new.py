@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from workbench.cli.plugins.scaffold import scaffold
+from workbench.cli.plugins.scaffold import NewKind, example_command, write_package
 
 
 def new(
     kind: Annotated[
-        Literal["sampler", "schedule", "denoiser", "dataset", "features"],
-        typer.Argument(metavar="KIND", help="sampler, schedule, denoiser, dataset or features.", show_default=False),
+        NewKind,
+        typer.Argument(metavar="KIND", help="sampler, schedule, denoiser, dataset, features or launcher.", show_default=False),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the package, e.g. my-sampler.")],
-    into: Annotated[Path, typer.Option("--into", help="The folder in which the package's folder is made.")] = Path(),
+    into: Annotated[Path, typer.Option("--into", help="Create the package's folder in this folder.")] = Path(),
 ) -> None:
-    """Begin a package with one working component, its tests and a recipe that uses it.
+    """Create a package with one working component, its tests and a recipe.
 
     [bold]wb plugins new sampler my-sampler[/]      a folder my-sampler/ with a sampler called my_sampler
     """
-    made = scaffold(kind, name, into)
-    typer.echo(f"{made.folder}: a {made.kind} called {typer.style(made.component, bold=True)}, in {made.source}")
+    package = write_package(kind, name, into)
+    typer.echo(f"{package.folder}: a {package.kind} called {typer.style(package.component, bold=True)}, in {package.source}")
+    example, remark = example_command(kind, package.component)
     steps = {
-        f"cd {made.folder}": "",
+        f"cd {package.folder}": "",
         'pip install -e ".[test]"': "into the environment that has wb",
-        f"wb plugins check {made.component}": "the laws of its kind",
-        "python -m pytest": "the same in tests, with your own",
-        "wb run recipe.toml": "a minute on two cores",
+        f"wb plugins check {package.component}": "the laws of its kind",
+        "python -m pytest": "the same laws, and the package's own tests",
+        example: remark,
     }
     width = max(map(len, steps))
-    for command, why in steps.items():
-        typer.echo(f"  {command:<{width}}  {typer.style(why, dim=True)}" if why else f"  {command}")
+    for command, remark in steps.items():
+        typer.echo(f"  {command:<{width}}  {typer.style(remark, dim=True)}" if remark else f"  {command}")
