@@ -19,7 +19,7 @@ from workbench.registry.loading import _load
 
 
 class Site:
-    """A folder of installed distributions."""
+    """A folder of installed distributions; `forget` makes this process load them as a new process would."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -38,16 +38,16 @@ class Site:
         )
         lines = "\n".join(f"{point} = {module}:{target}" for point, target in (points or {"mine": "Mine"}).items())
         info.joinpath("entry_points.txt").write_text(f"[workbench.{kind}]\n{lines}\n")
-        forget()
+        self.forget()
         return path
 
-
-def forget():
-    importlib.invalidate_caches()
-    for cached in (_installed, _load, content_hash):
-        cached.cache_clear()
-    for name in [name for name in sys.modules if name.startswith("made_")]:
-        del sys.modules[name]
+    @staticmethod
+    def forget():
+        importlib.invalidate_caches()
+        for cached in (_installed, _load, content_hash):
+            cached.cache_clear()
+        for name in [name for name in sys.modules if name.startswith("made_")]:
+            del sys.modules[name]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def site(tmp_path, monkeypatch):
     monkeypatch.setenv("WB_PLUGIN_SECONDS", "20")
     yield Site(folder)
     monkeypatch.undo()
-    forget()
+    Site.forget()
 
 
 @pytest.fixture(scope="session")

@@ -115,7 +115,7 @@ def test_the_list_of_plugins_names_versions_ranges_and_states_in_half_a_second(w
         ("import_error", "cannot be loaded: ModuleNotFoundError"),
         ("syntax_error", "cannot be loaded: SyntaxError"),
         ("system_exit", "cannot be loaded: SystemExit"),
-        ("os_exit", "ends the whole process with exit code 0"),
+        ("os_exit", "ends the process with exit code 0"),
         ("endless_loop", "is not imported after 2 s"),
         ("missing_class", "cannot be loaded: AttributeError"),
         ("abstract_class", "lacks step"),
@@ -151,7 +151,7 @@ def test_the_doctor_names_each_and_comes_to_an_end(wb, broken):
     told = {row["name"]: (row["state"], row["told"]) for row in found if row["about"] == "plugin" and row["state"] == "broken"}
     assert set(told) == {f"{name} 1.2" for name in [*BROKEN, "wrong-range"]}
     assert "is not imported after 2 s" in told["endless-loop 1.2"][1]
-    assert "ends the whole process with exit code 0" in told["os-exit 1.2"][1]
+    assert "ends the process with exit code 0" in told["os-exit 1.2"][1]
     sound = [row["name"] for row in found if row["about"] == "plugin" and row["state"] == "ok"]
     assert {"good 1.2", "diffusion-workbench-samplers 0.1.0", "diffusion-workbench-datasets 0.1.0"} <= set(sound)
     assert {row["name"]: row["state"] for row in found if row["about"] == "library"} == {

@@ -1,4 +1,4 @@
-"""What runs in the process that tries to import components: answers in JSON lines."""
+"""The program of the child process that tries imports: it answers in JSON lines."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from workbench.errors import BrokenComponent
 
 
 def main(request: str) -> None:
-    """Import each component that `request`, a JSON list of [kind, distribution:name], names; say before and after how it went."""
+    """Import each component of `request`, a JSON list of [kind, distribution:name]; write a line before and after each."""
     # A plugin may print while it is imported: it gets another standard output than the answers.
     answers = os.dup(1)
     os.dup2(2, 1)
 
-    def tell(**answer: object) -> None:
+    def write(**answer: object) -> None:
         os.write(answers, (json.dumps(answer) + "\n").encode())
 
     from workbench.registry.discovery import find
     from workbench.registry.loading import import_class
 
     for kind, name in json.loads(request):
-        tell(trying=name)
+        write(trying=name)
         started = time.perf_counter()
         error = None
         try:
             import_class(find(kind, name))
         except BrokenComponent as broken:
             error = str(broken)
-        tell(tried=name, error=error, seconds=time.perf_counter() - started)
+        write(tried=name, error=error, seconds=time.perf_counter() - started)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Importing components in a process of their own, with a time limit: whatever they do, the answer is a sentence."""
+"""Importing components in a child process with a time limit: any outcome becomes a sentence."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from typing import IO, Any
 
 from workbench.registry.discovery import Entry
 
-SECONDS = 30.0  # importing torch from a slow disk takes ten
-LOOK_EVERY = 0.02
-# sys.path is passed on, so that the child sees exactly the distributions this process sees.
+POLL_SECONDS = 0.02
+# sys.path is passed on, so that the child sees the same distributions as this process.
 CODE = """
 import json, sys
 path, request = json.load(sys.stdin)
@@ -30,69 +29,69 @@ main(json.dumps(request))
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How importing one component went."""
+    """The outcome of importing one component."""
 
     entry: Entry
-    error: str | None  # None: it is what its entry point says
+    error: str | None  # None: it is what its entry point states
     seconds: float
 
 
-def probe_component(entries: Sequence[Entry], seconds: float = SECONDS) -> Iterator[ProbeResult]:
-    """Import components one after another in one child process; each gets `seconds`.
+def probe_component(entries: Sequence[Entry], seconds: float) -> Iterator[ProbeResult]:
+    """Import components one after another in one child process, with a time limit of `seconds` for each.
 
-    Where one ends or hangs the process, that is its finding, and another process goes on with those after it.
+    If a component ends or blocks the process, that is its result, and another process continues with the rest.
     """
-    left = list(entries)
-    while left:
-        answers, ending = _child(left, seconds)
-        tried = [each for each in answers if "tried" in each]
-        for entry, answer in zip(left, tried, strict=False):
-            yield ProbeResult(entry, answer["error"], answer["seconds"])
-        left = left[len(tried) :]
-        if left:
-            culprit, left = left[0], left[1:]
+    remaining = list(entries)
+    while remaining:
+        answers, ending = _run_child(remaining, seconds)
+        outcomes = [answer for answer in answers if "tried" in answer]
+        for entry, outcome in zip(remaining, outcomes, strict=False):
+            yield ProbeResult(entry, outcome["error"], outcome["seconds"])
+        remaining = remaining[len(outcomes) :]
+        if remaining:
+            culprit, remaining = remaining[0], remaining[1:]
             yield ProbeResult(culprit, f"'{culprit.name}' of {culprit.distribution} {culprit.version} {ending}", seconds)
 
 
-def _child(entries: Sequence[Entry], seconds: float) -> tuple[list[dict[str, Any]], str]:
-    """What the process said, and how it ended."""
-    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as told:
-        asked.write(json.dumps([sys.path, [[entry.kind, entry.qualified] for entry in entries]]).encode())
-        asked.seek(0)
-        # Files, not pipes: whatever a plugin leaves running cannot keep them from being read to their end.
+def _run_child(entries: Sequence[Entry], seconds: float) -> tuple[list[dict[str, Any]], str]:
+    """The answers of one child process, and how it ended."""
+    with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        request.write(json.dumps([sys.path, [[entry.kind, entry.qualified] for entry in entries]]).encode())
+        request.seek(0)
+        # Files, not pipes: a process that a plugin leaves running cannot keep them from being read to their end.
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", CODE], stdin=asked, stdout=said, stderr=told, start_new_session=True
+            [sys.executable, "-P", "-c", CODE], stdin=request, stdout=output, stderr=errors, start_new_session=True
         )
         try:
-            in_time = _wait(process, said, seconds)
+            in_time = _wait(process, output, seconds)
         finally:
             _kill(process)
-        said.seek(0)
-        answers = [json.loads(line) for line in said.read().decode().splitlines() if line.endswith("}")]
-        told.seek(0)
-        words = told.read().decode(errors="replace").strip().splitlines()
+        output.seek(0)
+        answers = [json.loads(line) for line in output.read().decode().splitlines() if line.endswith("}")]
+        errors.seek(0)
+        error_lines = errors.read().decode(errors="replace").strip().splitlines()
     if not in_time:
-        return answers, f"is not imported after {seconds:g} s: it does not come to an end, or waits for something"
+        return answers, f"is not imported after {seconds:g} s: the import does not end, or waits for something"
     code = process.returncode
     how = f"by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"with exit code {code}"
-    last = f"; its last words: {words[-1][:200]}" if words else ""
-    return answers, f"ends the whole process {how} while it is imported{last}"
+    last = f"; last line of its output: {error_lines[-1][:200]}" if error_lines else ""
+    return answers, f"ends the process {how} while it is imported{last}"
 
 
-def _wait(process: subprocess.Popen[bytes], said: IO[bytes], seconds: float) -> bool:
-    """Whether the process ended by itself; the clock starts anew with every answer."""
+def _wait(process: subprocess.Popen[bytes], output: IO[bytes], seconds: float) -> bool:
+    """True if the process ended by itself; each answer starts the time limit anew."""
     size, deadline = 0, time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(LOOK_EVERY)
+            process.wait(POLL_SECONDS)
             return True
-        if (now := os.fstat(said.fileno()).st_size) != size:
-            size, deadline = now, time.monotonic() + seconds
+        if (new_size := os.fstat(output.fileno()).st_size) != size:
+            size, deadline = new_size, time.monotonic() + seconds
     return False
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process and, where groups of processes exist, what it has started."""
+    """End the process and, where process groups exist, the processes that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

@@ -20,9 +20,9 @@ BROKEN = {
     "error": ("x = 1\nraise RuntimeError('boom')", r"cannot be loaded: RuntimeError: boom \(.*made_stranger.py:2\)"),
     "syntax error": ("def f(:", r"cannot be loaded: SyntaxError: .*made_stranger.py, line 1"),
     "system exit": ("raise SystemExit(3)", r"cannot be loaded: SystemExit: 3"),
-    "exit": ("import os, sys; print('last words', file=sys.stderr, flush=True); os._exit(0)", r"ends the whole process with exit code 0 while it is imported; its last words: last words"),
-    "crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"ends the whole process by signal 11 \(SIGSEGV\)"),
-    "keyboard interrupt": ("raise KeyboardInterrupt", r"ends the whole process"),
+    "exit": ("import os, sys; print('last line', file=sys.stderr, flush=True); os._exit(0)", r"ends the process with exit code 0 while it is imported; last line of its output: last line"),
+    "crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"ends the process by signal 11 \(SIGSEGV\)"),
+    "keyboard interrupt": ("raise KeyboardInterrupt", r"ends the process"),
     "missing class": ("", r"cannot be loaded: AttributeError: .*'Mine'"),
     "no component": ("class Mine: pass", r"made_stranger:Mine is no Sampler"),
     "subclass hook": (
@@ -77,20 +77,45 @@ def test_a_plugin_may_print_while_it_is_imported(site):
     assert finding.error is None
 
 
-def test_a_stranger_is_tried_in_another_process_once_and_again_when_its_code_changes(site, tmp_path):
+@pytest.fixture
+def traced(tmp_path):
+    """Code of a sampler that records the processes that import it, and their number."""
     trace = tmp_path / "imported"
     code = f"import os\nwith open({str(trace)!r}, 'a') as file: file.write(f'{{os.getpid()}} ')\n" + GOOD
+    return code, lambda: len(set(trace.read_text().split()))
 
-    def processes():
-        """How many processes have imported the plugin when this one has loaded it once more."""
-        site.install(code=code)
-        load("samplers", "mine")
-        return len(set(trace.read_text().split()))
 
+def test_a_component_is_imported_in_a_child_process_once_and_again_after_its_files_change(site, traced):
+    code, processes = traced
+    path = site.install(code=code)
+    load("samplers", "mine")
     assert processes() == 2  # the child and this one
+    site.forget()
+    load("samplers", "mine")
     assert processes() == 2  # this one again
-    code += "# changed\n"
+    path.write_text(code + "# changed\n")
+    site.forget()
+    load("samplers", "mine")
     assert processes() == 3  # another child
+
+
+def test_an_installed_wheel_is_imported_in_a_child_process_again_after_another_build_is_installed(site, traced):
+    code, processes = traced
+    path = site.install(code=code)
+    record = site.folder / "stranger-1.2.dist-info" / "RECORD"
+    for hashed, expected in (("one", 2), ("one", 2), ("two", 3)):
+        record.write_text(f"{path.name},sha256={hashed},\n")
+        site.forget()
+        load("samplers", "mine")
+        assert processes() == expected
+
+
+def test_loading_an_unchanged_component_hashes_no_package(site):
+    site.install(code=GOOD)
+    load("samplers", "mine")
+    site.forget()
+    load("samplers", "mine")
+    assert content_hash.cache_info().misses == 0
 
 
 def test_what_failed_is_tried_again(site, tmp_path):
