@@ -14,7 +14,6 @@ from rich.table import Table
 
 import workbench as wb
 from workbench.cli.completion import complete_component_or_table
-from workbench.cli.nearest import nearest_components
 from workbench.errors import UnknownComponent
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def show(
     ]
     if not found and name not in wb.recipe.CORE_TABLES:
         raise UnknownComponent(
-            f"no component is called {name!r:.80}{nearest_components(name)}  (wb list; tables: {', '.join(wb.recipe.CORE_TABLES)})"
+            f"no component is called {name!r:.80}{wb.registry.suggest_component(name)}  (wb list; tables: {', '.join(wb.recipe.CORE_TABLES)})"
         )
     console = Console(highlight=False)
     if name in wb.recipe.CORE_TABLES:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from workbench.errors import BrokenComponent, ComponentError, Problem, RecipeError
 from workbench.interfaces import Component
+from workbench.nearest import did_you_mean
 from workbench.recipe import messages
 from workbench.recipe.layers import CORE_KEYS, Layered
 from workbench.recipe.model import (
@@ -67,7 +68,7 @@ class _Builder:
     def recipe(self) -> Recipe | None:
         table = self.source.table
         for name in islice((name for name in table if name not in TOP), MOST):
-            self.add((name,), f"no such field of a recipe ({messages.did_you_mean(name, TOP)}fields: {', '.join(TOP)})")
+            self.add((name,), f"no such field of a recipe ({did_you_mean(name, TOP)}fields: {', '.join(TOP)})")
         for name, kind in SLOTS.items():
             slot = self.slot((name,), kind)
             if slot is not None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from workbench.errors import Problem, RecipeError
+from workbench.nearest import did_you_mean
 from workbench.recipe.building import slot_of
 from workbench.recipe.checks import ONLY_FOR, check_sampler
 from workbench.recipe.decisive import plain_table
-from workbench.recipe.messages import did_you_mean
 from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
 from workbench.recipe.toml import parse_value
 from workbench.registry import load

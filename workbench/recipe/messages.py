@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from workbench.nearest import did_you_mean
 from workbench.secrets import mask_password
 
 LONGEST_KEY = 60
@@ -76,12 +76,6 @@ def _bound(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """ "did you mean 'x'? " or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean '{close[0]}'? " if close else ""
 
 
 def brief(key: str) -> str:

@@ -1,14 +1,17 @@
 from .allowed import VARIABLE as VARIABLE, allow_list as allow_list, is_first_party as is_first_party
 from .asking import place_of as place_of, plugin_call as plugin_call
 from .content import content_hash as content_hash
+from .descriptions import describe_component as describe_component
 from .discovery import (
     FIRST_PARTY as FIRST_PARTY,
     Entry as Entry,
     find as find,
     installed as installed,
+    suggest_component as suggest_component,
 )
 from .distributions import (
     DamagedMetadata as DamagedMetadata,
+    canonical_name as canonical_name,
     distribution as distribution,
     entry_points as entry_points,
     find_damaged as find_damaged,

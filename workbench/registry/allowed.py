@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from packaging.utils import canonicalize_name
+from workbench.registry.distributions import canonical_name
 
 VARIABLE = "WB_PLUGINS"
 FIRST_PARTY_PREFIX = "diffusion-workbench-"
@@ -16,15 +16,15 @@ def allow_list(environ: Mapping[str, str] = os.environ) -> frozenset[str] | None
     text = environ.get(VARIABLE)
     if text is None:
         return None
-    return frozenset(str(canonicalize_name(name.strip())) for name in text.split(",") if name.strip())
+    return frozenset(canonical_name(name.strip()) for name in text.split(",") if name.strip())
 
 
 def is_first_party(distribution: str) -> bool:
     """Whether a distribution bears the project's prefix, which others are asked not to take."""
-    return canonicalize_name(distribution).startswith(FIRST_PARTY_PREFIX)
+    return canonical_name(distribution).startswith(FIRST_PARTY_PREFIX)
 
 
 def is_allowed(distribution: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a distribution's components can be named in recipes; first-party ones always can."""
     named = allow_list(environ)
-    return named is None or is_first_party(distribution) or canonicalize_name(distribution) in named
+    return named is None or is_first_party(distribution) or canonical_name(distribution) in named

@@ -6,12 +6,10 @@ import functools
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
-from packaging.utils import canonicalize_name
-
 from workbench.errors import AmbiguousComponent, UnknownComponent
 from workbench.nearest import suggest
 from workbench.registry.allowed import VARIABLE, is_allowed
-from workbench.registry.distributions import entry_points, find_damaged
+from workbench.registry.distributions import canonical_name, entry_points, find_damaged
 from workbench.registry.kinds import GROUPS, Kind, singular
 
 # Where to look when a recipe names what is not installed.
@@ -42,7 +40,7 @@ class Entry:
     def answers_to(self, name: str) -> bool:
         """Whether `name` or `distribution:name` means this component; a distribution may be spelled as pip allows."""
         distribution, colon, own = name.rpartition(":")
-        return own == self.name and (not colon or canonicalize_name(distribution) == canonicalize_name(self.distribution))
+        return own == self.name and (not colon or canonical_name(distribution) == canonical_name(self.distribution))
 
 
 def installed(kind: Kind, hidden: bool = False) -> list[Entry]:
@@ -73,6 +71,11 @@ def find(kind: Kind, name: str) -> Entry:
         choices = " or ".join(f"'{entry.qualified}'" for entry in claims)
         raise AmbiguousComponent(f"{len(claims)} installed packages offer {singular(kind)} '{name}': use {choices}")
     raise UnknownComponent(_unknown(kind, name))
+
+
+def suggest_component(name: str) -> str:
+    """ " (did you mean 'x'?)" with the closest name of all kinds; "" if none is close."""
+    return suggest(name, [entry.name for kind in GROUPS for entry in installed(kind)])
 
 
 def _unknown(kind: Kind, name: str) -> str:

@@ -15,6 +15,11 @@ _NAME = re.compile(r"^Name:[ \t]*(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"^Version:[ \t]*\S", re.MULTILINE)
 
 
+def canonical_name(name: str) -> str:
+    """The spelling in which names of distributions are compared: lower case, single hyphens."""
+    return str(canonicalize_name(name))
+
+
 @dataclass(frozen=True)
 class DamagedMetadata:
     """A metadata folder that cannot be used, e.g. an empty one: pip creates the folder first and fills it last."""
@@ -52,7 +57,7 @@ def find_damaged() -> list[DamagedMetadata]:
     """Metadata folders on sys.path that cannot be used, or describe a distribution a second time, sorted by path."""
     rows, seen = list[DamagedMetadata](), dict[tuple[Path, str], Path]()
     for path in sorted({path for place in sys.path for path in _metadata_folders(Path(place or "."))}):
-        name = str(canonicalize_name(path.name.removesuffix(".dist-info").partition("-")[0]))
+        name = canonical_name(path.name.removesuffix(".dist-info").partition("-")[0])
         first = seen.setdefault((path.parent, name), path) if not (reason := _damage(Distribution.at(path))) else path
         if first != path:
             reason = f"{first.name} in the same folder describes it too"
@@ -84,7 +89,7 @@ def _name(found: Distribution) -> str | None:
     """The canonical name; None if the metadata lack it or the version."""
     text = _text(found, "METADATA") or _text(found, "PKG-INFO")
     name = _NAME.search(text)
-    return str(canonicalize_name(name[1])) if name and _VERSION.search(text) else None
+    return canonical_name(name[1]) if name and _VERSION.search(text) else None
 
 
 def _text(found: Distribution, file: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from packaging.utils import canonicalize_name
-
 from workbench import __version__
 from workbench.registry.allowed import VARIABLE, allow_list
 from workbench.registry.discovery import Entry, installed
+from workbench.registry.distributions import canonical_name
 from workbench.registry.kinds import GROUPS, singular
 from workbench.registry.versions import CORE, api_range, fits
 
@@ -74,5 +73,5 @@ def plugin_problems(entry: Entry) -> list[PluginProblem]:
 
 def unknown_names() -> list[str]:
     """Names in WB_PLUGINS that no installed distribution with components has."""
-    known = {canonicalize_name(plugin.name) for plugin in find_plugins()}
+    known = {canonical_name(plugin.name) for plugin in find_plugins()}
     return sorted((allow_list() or frozenset()) - known)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from workbench import __version__
+from workbench.registry.distributions import canonical_name
 
 CORE = "diffusion-workbench"
 
@@ -30,7 +30,7 @@ def _on_core(requires: Iterable[str]) -> list[Requirement]:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue  # pip refuses such a package; what it is made for cannot be known
-        if canonicalize_name(requirement.name) != CORE:
+        if canonical_name(requirement.name) != CORE:
             continue
         # What an extra asks for binds nobody who did not ask for the extra.
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):

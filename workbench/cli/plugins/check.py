@@ -11,7 +11,6 @@ import typer
 
 import workbench as wb
 from workbench.cli.completion import complete_component
-from workbench.cli.nearest import nearest_components
 from workbench.errors import Problem, RecipeError, UnknownComponent
 from workbench.registry import Kind
 
@@ -69,7 +68,7 @@ def _entry(name: str, kind: str | None) -> wb.registry.Entry:
     holding = [each for each in kinds if any(entry.answers_to(name) for entry in wb.registry.installed(each, hidden=True))]
     if not holding:
         where = f"no component of {kind}" if kind else "no component"
-        raise UnknownComponent(f"{where} is called '{name}'{nearest_components(name)}  (wb list)")
+        raise UnknownComponent(f"{where} is called '{name}'{wb.registry.suggest_component(name)}  (wb list)")
     if len(holding) > 1:
         raise UnknownComponent(f"'{name}' is the name of components of several kinds: add --kind {' or --kind '.join(holding)}")
     return wb.registry.find(holding[0], name)

@@ -9,10 +9,8 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 
-from packaging.utils import canonicalize_name
-
+import workbench as wb
 from workbench.errors import ScaffoldError
-from workbench.registry import CORE, GROUPS, distribution, installed, is_first_party
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PyPA's "Names and normalization"
 LONGEST = 80
@@ -34,7 +32,7 @@ class Names:
                 f"'{text}' is no name for a package: letters, digits, '-', '_' and '.' make one, with a letter or a digit at both ends "
                 f"and at most {LONGEST} of them, e.g. my-sampler"
             )
-        name = str(canonicalize_name(text))
+        name = wb.registry.canonical_name(text)
         module = name.replace("-", "_")
         _check_module(text, module)
         _check_free(name, module)
@@ -53,16 +51,18 @@ def _check_module(text: str, module: str) -> None:
 
 
 def _check_free(name: str, component: str) -> None:
-    if name == CORE or is_first_party(name):
-        raise ScaffoldError(f"'{name}': names that begin with {CORE} belong to the workbench's own packages; e.g. my-sampler")
-    for kind in GROUPS:
-        for entry in installed(kind, hidden=True):
+    if name == wb.registry.CORE or wb.registry.is_first_party(name):
+        raise ScaffoldError(
+            f"'{name}': names that begin with {wb.registry.CORE} belong to the workbench's own packages; e.g. my-sampler"
+        )
+    for kind in wb.registry.GROUPS:
+        for entry in wb.registry.installed(kind, hidden=True):
             if entry.name == component:
                 raise ScaffoldError(
                     f"'{name}': {entry.distribution} already offers a component '{component}' ({kind}), and recipes could not tell them apart"
                 )
     try:
-        version = distribution(name).version
+        version = wb.registry.distribution(name).version
     except PackageNotFoundError:
         return
     raise ScaffoldError(f"'{name}': a package of this name is installed here ({version})")

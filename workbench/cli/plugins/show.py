@@ -10,6 +10,7 @@ import typer
 import workbench as wb
 from workbench.cli.completion import complete_plugin
 from workbench.errors import UnknownComponent
+from workbench.nearest import suggest
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -46,18 +47,13 @@ def show(
 
 
 def _found(package: str) -> wb.registry.Plugin:
-    import difflib
-
-    from packaging.utils import canonicalize_name
-
-    found = {canonicalize_name(plugin.name): plugin for plugin in wb.registry.find_plugins()}
-    name = canonicalize_name(package)
+    found = {wb.registry.canonical_name(plugin.name): plugin for plugin in wb.registry.find_plugins()}
+    name = wb.registry.canonical_name(package)
     if name in found:
         return found[name]
-    offering = sorted({plugin.name for plugin in found.values() for entry in plugin.entries if entry.name == package})
-    close = offering or difflib.get_close_matches(name, list(found), n=1)
-    guess = f" (did you mean '{close[0]}'?)" if close else ""
-    raise UnknownComponent(f"no installed package with components is called '{package}'{guess}  (wb plugins list)")
+    owners = sorted({plugin.name for plugin in found.values() for entry in plugin.entries if entry.name == package})
+    suggestion = f" (did you mean '{owners[0]}'?)" if owners else suggest(name, found)
+    raise UnknownComponent(f"no installed package with components is called '{package}'{suggestion}  (wb plugins list)")
 
 
 def _where(metadata: Distribution) -> str:
