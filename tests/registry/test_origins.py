@@ -1,6 +1,6 @@
 """What a component was, and whether it still is."""
 
-from workbench.registry import component_origins, differences
+from workbench.registry import component_origins, describe_changes
 from workbench.registry.content import content_hash
 
 
@@ -15,7 +15,7 @@ def test_an_origin_names_distribution_version_and_hash():
 
 
 def test_the_same_code_differs_in_nothing():
-    assert differences([each.to_dict() for each in component_origins([("samplers", "ddim")])]) == []
+    assert describe_changes([each.to_dict() for each in component_origins([("samplers", "ddim")])]) == []
 
 
 def test_other_code_is_one_line_that_tells_both(site):
@@ -23,7 +23,7 @@ def test_other_code_is_one_line_that_tells_both(site):
     (then,) = component_origins([("samplers", "mine")])
     site.install(code="x = 2", version="1.2")
     (now,) = component_origins([("samplers", "mine")])
-    (line,) = differences([then.to_dict()])
+    (line,) = describe_changes([then.to_dict()])
     assert line == (
         f"sampler 'mine' is not the code the run was made with: stranger 1.2 (sha256 {now.sha256[:12]}), "
         f"then stranger 1.2 (sha256 {then.sha256[:12]})"
@@ -32,4 +32,4 @@ def test_other_code_is_one_line_that_tells_both(site):
 
 def test_what_cannot_be_compared_is_left_out():
     known = {"kind": "samplers", "use": "no_such_sampler", "distribution": "x", "version": "1", "sha256": "0" * 64}
-    assert differences([known, {**known, "kind": "cakes"}, {**known, "use": "ddim", "sha256": ""}, "damaged"]) == []
+    assert describe_changes([known, {**known, "kind": "cakes"}, {**known, "use": "ddim", "sha256": ""}, "damaged"]) == []

@@ -83,7 +83,7 @@ def test_a_name_of_two_packages_is_refused_until_one_is_named(install):
 
 
 @pytest.mark.parametrize(
-    ("target", "words"), [("Missing", "AttributeError"), ("Other", "is no Sampler"), ("Abstract", "lacks step")]
+    ("target", "words"), [("Missing", "AttributeError"), ("Other", "is not a Sampler"), ("Abstract", "lacks step")]
 )
 def test_what_is_not_what_it_claims_is_told_by_name(install, target, words):
     install("a-sampler", {"mine": target})

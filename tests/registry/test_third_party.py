@@ -24,7 +24,7 @@ BROKEN = {
     "crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"ends the process by signal 11 \(SIGSEGV\)"),
     "keyboard interrupt": ("raise KeyboardInterrupt", r"ends the process"),
     "missing class": ("", r"cannot be loaded: AttributeError: .*'Mine'"),
-    "no component": ("class Mine: pass", r"made_stranger:Mine is no Sampler"),
+    "no component": ("class Mine: pass", r"made_stranger:Mine is not a Sampler"),
     "subclass hook": (
         "from workbench.interfaces import Sampler\nclass Base(Sampler):\n    def __init_subclass__(cls, **kwargs): raise RuntimeError('not mine')\nclass Mine(Base): pass",
         r"cannot be loaded: RuntimeError: not mine \(.*made_stranger.py:3\)",

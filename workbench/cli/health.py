@@ -91,10 +91,10 @@ def _imported(plugin: wb.registry.Plugin, seconds: float) -> list[tuple[wb.regis
 def _plugin(plugin: wb.registry.Plugin, tried: list[tuple[wb.registry.Entry, str | None]]) -> Iterator[HealthFinding]:
     name = f"{plugin.name} {plugin.version}"
     broken = {error for _, error in tried if error is not None}
-    for trouble in plugin.troubles:
-        if trouble.state == "wrong API range":
+    for problem in plugin.problems:
+        if problem.state == "wrong API range":
             continue  # importing has told that
-        yield HealthFinding("note", "plugin", name, trouble.state, trouble.message)
+        yield HealthFinding("note", "plugin", name, problem.state, problem.message)
     for entry, error in tried:
         if error is not None:
             remedy = f"pip install --upgrade {plugin.name}, tell its author, or pip uninstall {plugin.name}"

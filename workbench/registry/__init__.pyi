@@ -1,5 +1,5 @@
 from .allowed import VARIABLE as VARIABLE, allow_list as allow_list, is_first_party as is_first_party
-from .asking import place_of as place_of, plugin_call as plugin_call
+from .calling import place_of as place_of, plugin_call as plugin_call
 from .content import content_hash as content_hash
 from .descriptions import describe_component as describe_component
 from .discovery import (
@@ -18,7 +18,7 @@ from .distributions import (
 )
 from .kinds import GROUPS as GROUPS, Kind as Kind, singular as singular
 from .loading import BASES as BASES, load as load
-from .origins import Origin as Origin, component_origins as component_origins, differences as differences
+from .origins import Origin as Origin, component_origins as component_origins, describe_changes as describe_changes
 from .plugins import (
     Plugin as Plugin,
     PluginProblem as PluginProblem,

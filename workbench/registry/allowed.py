@@ -1,4 +1,4 @@
-"""Which distributions count: all that are installed, or those that WB_PLUGINS names."""
+"""The distributions whose components can be used: all that are installed, or those that WB_PLUGINS names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIRST_PARTY_PREFIX = "diffusion-workbench-"
 
 
 def allow_list(environ: Mapping[str, str] = os.environ) -> frozenset[str] | None:
-    """The distributions WB_PLUGINS names, in canonical spelling; None where it is not set, empty where it is set to nothing."""
+    """The distributions that WB_PLUGINS names, in canonical spelling; None if it is unset, empty if it is set to nothing."""
     text = environ.get(VARIABLE)
     if text is None:
         return None
@@ -20,11 +20,11 @@ def allow_list(environ: Mapping[str, str] = os.environ) -> frozenset[str] | None
 
 
 def is_first_party(distribution: str) -> bool:
-    """Whether a distribution bears the project's prefix, which others are asked not to take."""
+    """True if the name has the project's prefix, which the documentation reserves for its own distributions."""
     return canonical_name(distribution).startswith(FIRST_PARTY_PREFIX)
 
 
 def is_allowed(distribution: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a distribution's components can be named in recipes; first-party ones always can."""
-    named = allow_list(environ)
-    return named is None or is_first_party(distribution) or canonical_name(distribution) in named
+    """True if a distribution's components can be named in recipes; first-party ones always can."""
+    names = allow_list(environ)
+    return names is None or is_first_party(distribution) or canonical_name(distribution) in names

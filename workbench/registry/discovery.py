@@ -1,8 +1,9 @@
-"""Which components are installed: read from metadata, nothing is imported."""
+"""The installed components, read from metadata: nothing is imported."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
@@ -12,13 +13,12 @@ from workbench.registry.allowed import VARIABLE, is_allowed
 from workbench.registry.distributions import canonical_name, entry_points, find_damaged
 from workbench.registry.kinds import GROUPS, Kind, singular
 
-# Where to look when a recipe names what is not installed.
-FIRST_PARTY = "diffusion-workbench-{kind}"
+FIRST_PARTY = "diffusion-workbench-{kind}"  # the package to install when a recipe names a missing component
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One component as its distribution announces it."""
+    """One component as its distribution declares it."""
 
     kind: Kind
     name: str
@@ -34,25 +34,27 @@ class Entry:
 
     @property
     def allowed(self) -> bool:
-        """Whether WB_PLUGINS lets the component be used."""
+        """True if WB_PLUGINS does not exclude the component."""
         return is_allowed(self.distribution)
 
-    def answers_to(self, name: str) -> bool:
-        """Whether `name` or `distribution:name` means this component; a distribution may be spelled as pip allows."""
+    def matches(self, name: str) -> bool:
+        """True if `name` or `distribution:name` means this component; a distribution may be spelled as pip allows."""
         distribution, colon, own = name.rpartition(":")
         return own == self.name and (not colon or canonical_name(distribution) == canonical_name(self.distribution))
 
 
 def installed(kind: Kind, hidden: bool = False) -> list[Entry]:
-    """Every component of a kind that can be used, sorted by name; with `hidden`, also what WB_PLUGINS leaves out."""
-    return [entry for entry in _installed(kind) if hidden or entry.allowed]
+    """Every component of a kind that can be used, sorted by name; with `hidden`, also those that WB_PLUGINS excludes."""
+    return [entry for entry in _installed()[kind] if hidden or entry.allowed]
 
 
-@functools.lru_cache(maxsize=len(GROUPS))
-def _installed(kind: Kind) -> tuple[Entry, ...]:
-    # An editable install beside a wheel of the same distribution announces itself twice.
-    entries = {_entry(kind, point) for point in entry_points(f"workbench.{kind}")}
-    return tuple(sorted(entries, key=lambda entry: (entry.name, entry.distribution)))
+@functools.cache
+def _installed() -> Mapping[Kind, tuple[Entry, ...]]:
+    kinds: dict[str, Kind] = {f"workbench.{kind}": kind for kind in GROUPS}
+    # An editable install next to a wheel of the same distribution declares its components twice.
+    entries = {_entry(kinds[point.group], point) for point in entry_points() if point.group in kinds}
+    by_name = sorted(entries, key=lambda entry: (entry.name, entry.distribution))
+    return {kind: tuple(entry for entry in by_name if entry.kind == kind) for kind in GROUPS}
 
 
 def _entry(kind: Kind, point: EntryPoint) -> Entry:
@@ -63,8 +65,8 @@ def _entry(kind: Kind, point: EntryPoint) -> Entry:
 
 
 def find(kind: Kind, name: str) -> Entry:
-    """The entry that `name` or `distribution:name` stands for; UnknownComponent or AmbiguousComponent otherwise."""
-    claims = [entry for entry in installed(kind) if entry.answers_to(name)]
+    """The component called `name` or `distribution:name`; UnknownComponent if there is none, AmbiguousComponent if there are several."""
+    claims = [entry for entry in installed(kind) if entry.matches(name)]
     if len(claims) == 1:
         return claims[0]
     if claims:
@@ -74,19 +76,21 @@ def find(kind: Kind, name: str) -> Entry:
 
 
 def suggest_component(name: str) -> str:
-    """ " (did you mean 'x'?)" with the closest name of all kinds; "" if none is close."""
+    """ " (did you mean 'x'?)" with the nearest name of any kind, or ""."""
     return suggest(name, [entry.name for kind in GROUPS for entry in installed(kind)])
 
 
 def _unknown(kind: Kind, name: str) -> str:
     for entry in installed(kind, hidden=True):
-        if entry.answers_to(name):
+        if entry.matches(name):
             return (
                 f"{singular(kind)} '{name}' is installed, but {VARIABLE} does not name its package: "
                 f"add {entry.distribution} to {VARIABLE}, or unset it"
             )
     names = sorted({entry.name for entry in installed(kind)})
-    hidden = "".join(f"\n    {row.path} cannot be used: {row.reason}  (wb doctor)" for row in find_damaged() if not row.has_sound)
+    damaged = "".join(
+        f"\n    {row.path} cannot be used: {row.reason}  (wb doctor)" for row in find_damaged() if not row.has_sound
+    )
     if not names:
-        return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}{hidden}"
-    return f"no {singular(kind)} is called {name!r:.80}{suggest(name, names)}\n    installed: {', '.join(names)}  (wb list {kind}){hidden}"
+        return f"no {kind} are installed: pip install {FIRST_PARTY.format(kind=kind)}{damaged}"
+    return f"no {singular(kind)} is called {name!r:.80}{suggest(name, names)}\n    installed: {', '.join(names)}  (wb list {kind}){damaged}"

@@ -1,4 +1,4 @@
-"""Installed distributions whose metadata can be read; those that an interrupted installation left behind are skipped."""
+"""Installed distributions with readable metadata; leftovers of interrupted installations are skipped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from importlib.metadata import Distribution, EntryPoint, EntryPoints, PackageNot
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+
+GROUP_PREFIX = "workbench."
 
 _NAME = re.compile(r"^Name:[ \t]*(\S+)", re.MULTILINE)
 _VERSION = re.compile(r"^Version:[ \t]*\S", re.MULTILINE)
@@ -30,26 +32,26 @@ class DamagedMetadata:
     has_sound: bool  # True if another metadata folder of the same distribution can be read
 
 
-def entry_points(group: str) -> Iterator[EntryPoint]:
-    """The entry points of a group; of several distributions with one name, those of the first on sys.path.
+def entry_points() -> Iterator[EntryPoint]:
+    """The entry points of the workbench's groups; of several distributions with one name, those of the first on sys.path.
 
     `importlib.metadata.entry_points` also reads the first one only, but takes an empty `.dist-info` for it and so finds nothing.
     """
     names = set[str]()
-    for found in Distribution.discover():
-        text = _text(found, "entry_points.txt")
-        name = _name(found) if f"[{group}]" in text else None
-        points = None if name is None or name in names else _parse(found)
+    for metadata in Distribution.discover():
+        text = _text(metadata, "entry_points.txt")
+        name = _name(metadata) if f"[{GROUP_PREFIX}" in text else None
+        points = None if name is None or name in names else _parse(metadata)
         if name is not None and points is not None:
             names.add(name)
-            yield from points.select(group=group)
+            yield from (point for point in points if point.group.startswith(GROUP_PREFIX))
 
 
 def distribution(name: str) -> Distribution:
-    """The first distribution of that name whose metadata can be used; PackageNotFoundError if there is none."""
-    for found in Distribution.discover(name=name):
-        if not _damage(found):
-            return found
+    """The first distribution of that name with usable metadata; PackageNotFoundError if there is none."""
+    for metadata in Distribution.discover(name=name):
+        if not _damage(metadata):
+            return metadata
     raise PackageNotFoundError(name)
 
 
@@ -68,39 +70,39 @@ def find_damaged() -> list[DamagedMetadata]:
     return rows
 
 
-def _damage(found: Distribution) -> str:
-    """What is wrong with the metadata; "" if nothing is."""
-    if _name(found) is None:
+def _damage(metadata: Distribution) -> str:
+    """The fault of the metadata; "" if there is none."""
+    if _name(metadata) is None:
         return "its METADATA has no name and version"
-    if "[workbench." in _text(found, "entry_points.txt") and _parse(found) is None:
+    if f"[{GROUP_PREFIX}" in _text(metadata, "entry_points.txt") and _parse(metadata) is None:
         return "its entry_points.txt is not valid"
     return ""
 
 
 def _metadata_folders(place: Path) -> list[Path]:
     try:
-        # pip marks what it is about to delete with "~"; Python does not read those folders either.
+        # pip marks folders that it is about to delete with "~"; Python does not read those either.
         return [path for path in place.glob("*.dist-info") if path.is_dir() and not path.name.startswith("~")]
     except OSError:
         return []
 
 
-def _name(found: Distribution) -> str | None:
+def _name(metadata: Distribution) -> str | None:
     """The canonical name; None if the metadata lack it or the version."""
-    text = _text(found, "METADATA") or _text(found, "PKG-INFO")
+    text = _text(metadata, "METADATA") or _text(metadata, "PKG-INFO")
     name = _NAME.search(text)
     return canonical_name(name[1]) if name and _VERSION.search(text) else None
 
 
-def _text(found: Distribution, file: str) -> str:
+def _text(metadata: Distribution, file: str) -> str:
     try:
-        return found.read_text(file) or ""
+        return metadata.read_text(file) or ""
     except (OSError, ValueError):  # ValueError: bytes that are not UTF-8
         return ""
 
 
-def _parse(found: Distribution) -> EntryPoints | None:
+def _parse(metadata: Distribution) -> EntryPoints | None:
     try:
-        return found.entry_points
+        return metadata.entry_points
     except (TypeError, ValueError):  # a line without "="
         return None

@@ -1,4 +1,4 @@
-"""Importing one component, and only that one."""
+"""Importing one component, and no other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from workbench import __version__
 from workbench.errors import BrokenComponent
 from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor, Launcher, NoiseSchedule, Sampler
-from workbench.registry.asking import place_of
+from workbench.registry.calling import place_of
 from workbench.registry.discovery import Entry, find
 from workbench.registry.kinds import Kind
 from workbench.registry.trust import vet
@@ -26,7 +26,7 @@ BASES: dict[Kind, type[Component]] = {
 
 
 def load(kind: Kind, name: str) -> type[Any]:
-    """The class behind `name`; BrokenComponent where it does not import, is abstract or wants another core version."""
+    """The class of a component; BrokenComponent if it cannot be imported, is abstract or needs another core version."""
     return _load(find(kind, name))
 
 
@@ -38,18 +38,18 @@ def _load(entry: Entry) -> type[Any]:
 
 
 def import_class(entry: Entry) -> type[Any]:
-    """Import a component here and now; BrokenComponent where that fails or it is not what its entry point says."""
+    """Import a component in this process; BrokenComponent if that fails or it is not what its entry point states."""
     _check_range(entry)
     module, _, attribute = entry.target.partition(":")
     try:
         component = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a plugin may do anything while it is imported
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
         raise BrokenComponent(
             f"'{entry.name}' of {entry.distribution} {entry.version} cannot be loaded: {type(error).__name__}: {error}{place_of(error)}"
         ) from error
     base = BASES[entry.kind]
     if not (isinstance(component, type) and issubclass(component, base)):
-        raise BrokenComponent(f"'{entry.name}' of {entry.distribution}: {entry.target} is no {base.__name__}")
+        raise BrokenComponent(f"'{entry.name}' of {entry.distribution}: {entry.target} is not a {base.__name__}")
     missing = sorted(getattr(component, "__abstractmethods__", ()))
     if missing:
         raise BrokenComponent(f"'{entry.name}' of {entry.distribution}: {entry.target} lacks {', '.join(missing)}")

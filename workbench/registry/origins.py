@@ -1,4 +1,4 @@
-"""Which very code the components of a run came from, and whether it is still the same."""
+"""The code that the components of a run came from, and whether it has changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.registry.kinds import GROUPS, Kind, singular
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one component came from."""
+    """The distribution that a component came from."""
 
     kind: Kind
     use: str  # as the recipe names it
@@ -28,16 +28,16 @@ class Origin:
 
 
 def component_origins(components: Iterable[tuple[Kind, str]]) -> list[Origin]:
-    """The origins of components named by kind and name, each once."""
-    found = []
+    """The origins of components given by kind and name, without repetition."""
+    origins = []
     for kind, use in dict.fromkeys(components):
         entry = find(kind, use)
-        found.append(Origin(kind, use, entry.distribution, entry.version, content_hash(entry.distribution)))
-    return found
+        origins.append(Origin(kind, use, entry.distribution, entry.version, content_hash(entry.distribution)))
+    return origins
 
 
-def differences(recorded: Sequence[Any]) -> list[str]:
-    """One line for each recorded component (as `Origin.to_dict` gives it) that is not the same code now."""
+def describe_changes(recorded: Sequence[Any]) -> list[str]:
+    """One line for each recorded component (as `Origin.to_dict` returns it) whose code is different now."""
     lines = []
     for row in recorded:
         if not isinstance(row, dict) or row.get("kind") not in GROUPS or not row.get("sha256"):
@@ -45,7 +45,7 @@ def differences(recorded: Sequence[Any]) -> list[str]:
         try:
             (now,) = component_origins([(row["kind"], str(row.get("use")))])
         except ComponentError:
-            continue  # the recipe's own check says so, and better
+            continue  # the check of the recipe reports it with its place
         if now.sha256 == row["sha256"] and now.distribution == row.get("distribution"):
             continue
         then = f"{row.get('distribution')} {row.get('version')} (sha256 {str(row['sha256'])[:12]})"

@@ -1,4 +1,4 @@
-"""The distributions that offer components, and what metadata alone says is wrong with them."""
+"""The distributions that offer components, and the problems that their metadata show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ State = Literal["ok", "not in WB_PLUGINS", "wrong API range", "name claimed twic
 
 @dataclass(frozen=True)
 class PluginProblem:
-    """Why a component cannot be used by its name, and what would help."""
+    """The reason why a component cannot be used by its name, and a remedy."""
 
     state: State
     message: str
@@ -25,53 +25,53 @@ class PluginProblem:
 
 @dataclass(frozen=True)
 class Plugin:
-    """An installed distribution and the components it offers."""
+    """An installed distribution and the components that it offers."""
 
     name: str
     version: str
-    api: str  # range of core versions, "" where none is stated
+    api: str  # range of core versions, "" if none is stated
     entries: tuple[Entry, ...]
 
     @property
-    def troubles(self) -> list[PluginProblem]:
-        """What is wrong with any of its components, each said once."""
-        return list(dict.fromkeys(trouble for entry in self.entries for trouble in plugin_problems(entry)))
+    def problems(self) -> list[PluginProblem]:
+        """The problems of its components, without repetition."""
+        return list(dict.fromkeys(problem for entry in self.entries for problem in plugin_problems(entry)))
 
     @property
     def states(self) -> list[State]:
-        """The states of its components, ("ok") where nothing is wrong."""
-        return list(dict.fromkeys(trouble.state for trouble in self.troubles)) or ["ok"]
+        """The states of its components; "ok" alone if there is no problem."""
+        return list(dict.fromkeys(problem.state for problem in self.problems)) or ["ok"]
 
 
 def find_plugins() -> list[Plugin]:
-    """Every distribution that offers components, whether it can be used or not, sorted by name."""
-    found: dict[tuple[str, str], list[Entry]] = {}
+    """Every distribution that offers components, usable or not, sorted by name."""
+    entries: dict[tuple[str, str], list[Entry]] = {}
     for kind in GROUPS:
         for entry in installed(kind, hidden=True):
-            found.setdefault((entry.distribution, entry.version), []).append(entry)
+            entries.setdefault((entry.distribution, entry.version), []).append(entry)
     return [
-        Plugin(name, version, api_range(found[name, version][0].requires), tuple(found[name, version]))
-        for name, version in sorted(found)
+        Plugin(name, version, api_range(entries[name, version][0].requires), tuple(entries[name, version]))
+        for name, version in sorted(entries)
     ]
 
 
 def plugin_problems(entry: Entry) -> list[PluginProblem]:
-    """What metadata says against using a component by its name."""
+    """The problems that metadata show with using a component by its name."""
     if not entry.allowed:
         return [PluginProblem("not in WB_PLUGINS", f"add {entry.distribution} to {VARIABLE}, or unset it")]
-    found = []
+    problems = []
     if not fits(entry.requires):
-        wanted = f"{CORE}{api_range(entry.requires)}"
-        message = f"made for {wanted}, this is {__version__}: pip install --upgrade {entry.distribution}"
-        found.append(PluginProblem("wrong API range", message))
+        needed = f"{CORE}{api_range(entry.requires)}"
+        message = f"made for {needed}, this is {__version__}: pip install --upgrade {entry.distribution}"
+        problems.append(PluginProblem("wrong API range", message))
     rivals = [other.distribution for other in installed(entry.kind) if other.name == entry.name and other != entry]
     if rivals:
         message = f"{singular(entry.kind)} '{entry.name}' is also offered by {', '.join(rivals)}: use '{entry.qualified}'"
-        found.append(PluginProblem("name claimed twice", message))
-    return found
+        problems.append(PluginProblem("name claimed twice", message))
+    return problems
 
 
 def unknown_names() -> list[str]:
-    """Names in WB_PLUGINS that no installed distribution with components has."""
-    known = {canonical_name(plugin.name) for plugin in find_plugins()}
-    return sorted((allow_list() or frozenset()) - known)
+    """Names in WB_PLUGINS for which no distribution with components is installed."""
+    names = {canonical_name(plugin.name) for plugin in find_plugins()}
+    return sorted((allow_list() or frozenset()) - names)

@@ -1,4 +1,4 @@
-"""Which versions of the core a distribution is made for, as its metadata says."""
+"""The versions of the core that a distribution is made for, from its metadata."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ CORE = "diffusion-workbench"
 
 
 def api_range(requires: Iterable[str]) -> str:
-    """The range of core versions in a distribution's requirements, e.g. `>=0.1,<0.2`; "" where none is stated."""
-    parts = [part for requirement in _on_core(requires) for part in requirement.specifier]
+    """The range of core versions in a distribution's requirements, e.g. `>=0.1,<0.2`; "" if none is stated."""
+    parts = [part for requirement in _core_requirements(requires) for part in requirement.specifier]
     return ",".join(sorted(map(str, parts), key=lambda part: (part.startswith("<"), part)))
 
 
 def fits(requires: Iterable[str], version: str = __version__) -> bool:
-    """Whether this core is in the range."""
-    return all(each.specifier.contains(version, prereleases=True) for each in _on_core(requires))
+    """True if this core is in the range."""
+    return all(requirement.specifier.contains(version, prereleases=True) for requirement in _core_requirements(requires))
 
 
-def _on_core(requires: Iterable[str]) -> list[Requirement]:
-    found = []
+def _core_requirements(requires: Iterable[str]) -> list[Requirement]:
+    requirements = []
     for text in requires:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
-            continue  # pip refuses such a package; what it is made for cannot be known
+            continue  # pip refuses such a package; its range is unknown
         if canonical_name(requirement.name) != CORE:
             continue
-        # What an extra asks for binds nobody who did not ask for the extra.
+        # A requirement of an extra does not apply unless the extra was requested.
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            found.append(requirement)
-    return found
+            requirements.append(requirement)
+    return requirements

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.recipe import Recipe, origins_of
-from workbench.registry import differences
+from workbench.registry import describe_changes
 from workbench.runs.folder import RunFolder
 
 
@@ -19,4 +19,4 @@ def record_origins(run: RunFolder, recipe: Recipe) -> None:
 
 def changed_origins(run: RunFolder) -> list[str]:
     """One line for each component whose code has changed since."""
-    return differences(run.info().get("components", []))
+    return describe_changes(run.info().get("components", []))

@@ -65,7 +65,7 @@ def check(
 
 def _entry(name: str, kind: str | None) -> wb.registry.Entry:
     kinds = [each for each in wb.registry.GROUPS if kind in (None, each)]
-    holding = [each for each in kinds if any(entry.answers_to(name) for entry in wb.registry.installed(each, hidden=True))]
+    holding = [each for each in kinds if any(entry.matches(name) for entry in wb.registry.installed(each, hidden=True))]
     if not holding:
         where = f"no component of {kind}" if kind else "no component"
         raise UnknownComponent(f"{where} is called '{name}'{wb.registry.suggest_component(name)}  (wb list)")

@@ -28,8 +28,8 @@ def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For progr
         name = f"{plugin.name} {plugin.version}"
         state = typer.style(", ".join(plugin.states), fg="green" if plugin.states == ["ok"] else "yellow")
         typer.echo(f"{typer.style(f'{name:<{width}}', bold=True)}  core {plugin.api or 'any':<{apis}}  {state}")
-        for trouble in plugin.troubles:
-            typer.echo(typer.style(f"    {trouble.message}", fg="yellow"))
+        for problem in plugin.problems:
+            typer.echo(typer.style(f"    {problem.message}", fg="yellow"))
         typer.echo(typer.style(f"    {_components(plugin)}", dim=True))
     for name in unknown:
         typer.echo(
@@ -48,6 +48,6 @@ def _row(plugin: wb.registry.Plugin) -> dict[str, object]:
         "version": plugin.version,
         "core": plugin.api,
         "states": plugin.states,
-        "troubles": [trouble.message for trouble in plugin.troubles],
+        "troubles": [problem.message for problem in plugin.problems],
         "components": [{"kind": entry.kind, "name": entry.name, "target": entry.target} for entry in plugin.entries],
     }

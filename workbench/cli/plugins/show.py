@@ -39,8 +39,8 @@ def show(
     }
     for heading, text in rows.items():
         typer.echo(f"  {heading:<10} {text}")
-    for trouble in plugin.troubles:
-        typer.echo(typer.style(f"  {trouble.message}", fg="yellow"))
+    for problem in plugin.problems:
+        typer.echo(typer.style(f"  {problem.message}", fg="yellow"))
     for entry in plugin.entries:
         typer.echo(f"  {entry.kind:<10} {typer.style(entry.name, bold=True)}  {typer.style(entry.target, dim=True)}")
     typer.echo(typer.style("\nA component in detail: wb show NAME    does it hold: wb plugins check NAME", dim=True))
