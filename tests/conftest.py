@@ -25,7 +25,7 @@ class Site:
         self.folder = folder
 
     def install(
-        self, name="stranger", code="", points=None, kind="samplers", requires="diffusion-workbench>=0.1,<0.2", version="1.2"
+        self, name="acme", code="", points=None, kind="samplers", requires="diffusion-workbench>=0.1,<0.2", version="1.2"
     ):
         """A distribution with one module; `points` maps component names to classes. Returns the module's file."""
         module = f"made_{name.replace('-', '_')}"

@@ -9,7 +9,7 @@ from tests.fork_server import run_wb
 
 @pytest.fixture
 def wb():
-    """`wb`: what it said, once it has ended with `code` and without a traceback."""
+    """Run `wb`, check its exit code and that it prints no traceback; returns the finished process."""
     return run
 
 

@@ -1,4 +1,4 @@
-"""Broken distributions at the command line: a line for who uses them, nothing for the rest."""
+"""Broken distributions at the command line: one line where they are used, nothing elsewhere."""
 
 import json
 import os
@@ -73,11 +73,11 @@ def broken(site):
     return site
 
 
-def test_the_list_works_and_names_who_is_known_to_be_at_fault(wb, broken):
-    told = wb("list", "samplers").stdout
-    assert "wrong API range: made for diffusion-workbench>=7, this is 0.1.0: pip install --upgrade wrong-range" in told
-    assert "name claimed twice: sampler 'claimed' is also offered by b-claim: use 'a-claim:claimed'" in told
-    assert "name claimed twice: sampler 'ddim' is also offered by overrider: use 'diffusion-workbench-samplers:ddim'" in told
+def test_the_list_works_and_names_packages_with_problems(wb, broken):
+    output = wb("list", "samplers").stdout
+    assert "wrong API range: made for diffusion-workbench>=7, this is 0.1.0: pip install --upgrade wrong-range" in output
+    assert "name claimed twice: sampler 'claimed' is also offered by b-claim: use 'a-claim:claimed'" in output
+    assert "name claimed twice: sampler 'ddim' is also offered by overrider: use 'diffusion-workbench-samplers:ddim'" in output
     rows = {(row["name"], row["package"]): row["troubles"] for row in json.loads(wb("list", "--json").stdout)["samplers"]}
     assert rows["good", "good"] == rows["endless_loop", "endless-loop"] == []  # metadata cannot know
     assert rows["ddim", "overrider"] != []
@@ -95,7 +95,7 @@ def test_the_list_of_plugins_names_versions_ranges_and_states_in_half_a_second(w
             [sys.executable, "-c", code, "plugins", "list", "--json"], capture_output=True, text=True, check=False
         )
         ended = os.times()
-        # Computing time, since what others do on the machine is no fault of ours.
+        # CPU time: other processes of the machine do not count.
         best = min(best, ended.children_user + ended.children_system - started.children_user - started.children_system)
         assert done.returncode == 0
     assert best < 0.5
@@ -104,9 +104,9 @@ def test_the_list_of_plugins_names_versions_ranges_and_states_in_half_a_second(w
     assert (rows["good"]["version"], rows["good"]["core"]) == ("1.2", ">=0.1,<0.2")
     assert rows["wrong-range"]["states"] == ["wrong API range"]
     assert rows["a-claim"]["states"] == rows["overrider"]["states"] == ["name claimed twice"]
-    told = wb("plugins", "list", WB_PLUGINS="good,nobody").stdout
-    assert "not in WB_PLUGINS" in told
-    assert "WB_PLUGINS names nobody, which is not installed or brings no components" in told
+    output = wb("plugins", "list", WB_PLUGINS="good,absent").stdout
+    assert "not in WB_PLUGINS" in output
+    assert "WB_PLUGINS names absent, which is not installed or offers no components" in output
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_a_recipe_that_uses_one_gets_one_located_error(wb, broken, tmp_path, nam
     assert done.stderr.count("recipe.toml:") == 1
 
 
-def test_a_recipe_that_uses_none_of_them_is_fine(wb, broken, tmp_path):
+def test_a_recipe_that_uses_none_of_them_is_valid(wb, broken, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(name="good"))
     assert "ok (broken" in wb("validate", tmp_path / "recipe.toml").stdout
 
 
-def test_a_hidden_component_is_told_as_hidden(wb, broken, tmp_path):
+def test_a_hidden_component_is_reported_as_hidden(wb, broken, tmp_path):
     (tmp_path / "recipe.toml").write_text(RECIPE.format(name="good"))
     done = wb("validate", tmp_path / "recipe.toml", code=2, WB_PLUGINS="a-claim,data")
     assert "sampler 'good' is installed, but WB_PLUGINS does not name its package: add good to WB_PLUGINS" in " ".join(
@@ -146,20 +146,22 @@ def test_a_hidden_component_is_told_as_hidden(wb, broken, tmp_path):
 
 
 @pytest.mark.long
-def test_the_doctor_names_each_and_comes_to_an_end(wb, broken):
-    found = json.loads(wb("doctor", "--seconds", "2", "--json", code=1).stdout)
-    told = {row["name"]: (row["state"], row["told"]) for row in found if row["about"] == "plugin" and row["state"] == "broken"}
-    assert set(told) == {f"{name} 1.2" for name in [*BROKEN, "wrong-range"]}
-    assert "is not imported after 2 s" in told["endless-loop 1.2"][1]
-    assert "ends the process with exit code 0" in told["os-exit 1.2"][1]
-    sound = [row["name"] for row in found if row["about"] == "plugin" and row["state"] == "ok"]
+def test_the_doctor_names_each_broken_package_and_ends(wb, broken):
+    rows = json.loads(wb("doctor", "--seconds", "2", "--json", code=1).stdout)
+    broken_rows = {
+        row["name"]: (row["state"], row["message"]) for row in rows if row["about"] == "plugin" and row["state"] == "broken"
+    }
+    assert set(broken_rows) == {f"{name} 1.2" for name in [*BROKEN, "wrong-range"]}
+    assert "is not imported after 2 s" in broken_rows["endless-loop 1.2"][1]
+    assert "ends the process with exit code 0" in broken_rows["os-exit 1.2"][1]
+    sound = [row["name"] for row in rows if row["about"] == "plugin" and row["state"] == "ok"]
     assert {"good 1.2", "diffusion-workbench-samplers 0.1.0", "diffusion-workbench-datasets 0.1.0"} <= set(sound)
-    assert {row["name"]: row["state"] for row in found if row["about"] == "library"} == {
+    assert {row["name"]: row["state"] for row in rows if row["about"] == "library"} == {
         "torch": "ok",
         "torchvision": "ok",
         "mlflow": "ok",
     }
-    assert [row["state"] for row in found if row["about"] == "store"] == ["ok"]
+    assert [row["state"] for row in rows if row["about"] == "store"] == ["ok"]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_a_pipe_gets_whole_sentences_and_json_too(wb, site):
     site.install(code=f'class Mine:\n    """{sentence}"""')
     assert f"  mine             {sentence}\n" in wb("list", "samplers").stdout
     (row,) = [row for row in json.loads(wb("list", "samplers", "--json").stdout)["samplers"] if row["name"] == "mine"]
-    assert (row["description"], row["package"]) == (sentence, "stranger")
+    assert (row["description"], row["package"]) == (sentence, "acme")
 
 
 def test_a_terminal_gets_lines_of_its_width(site):

@@ -1,4 +1,4 @@
-"""`wb plugins new`: what it writes is a package that builds, installs elsewhere, conforms and runs."""
+"""`wb plugins new` writes a package that builds, installs elsewhere, conforms and runs."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ KINDS = {
     "features": "features",
     "launcher": "launchers",
 }
-# Runs take seconds, not a minute; the pictures of cars would take longer than that.
+# Runs take seconds, not a minute; drawing cars would take longer than that.
 SHORT = [
     "train.steps=3", "train.batch_size=4", "train.validate_every=0", "evaluate.samples=4", "evaluate.grid=4", "evaluate.neighbours=0",
     "evaluate.at_start=false", "evaluate.features=[]", "sampler.steps=2",
@@ -52,8 +52,8 @@ def packages(tmp_path_factory):
     """One package of each kind, made by the command, built, and installed into a folder."""
     folder, site = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("site")
     for kind in KINDS:
-        told = process(wb("plugins", "new", kind, f"My.{kind}"), folder, site)
-        assert told.startswith(f"my-{kind}: a ")
+        output = process(wb("plugins", "new", kind, f"My.{kind}"), folder, site)
+        assert output.startswith(f"my-{kind}: a ")
         source = folder / f"my-{kind}"
         process(["-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "wheels", source], folder, site)
     wheels = sorted((folder / "wheels").glob("*.whl"))
@@ -70,9 +70,9 @@ def test_they_are_listed_with_their_range_and_are_sound(packages):
         row = rows[f"my-{kind}"]
         assert (row["version"], row["core"], row["states"]) == ("0.1.0", ">=0.1,<0.2", ["ok"])
         assert row["components"] == [{"kind": group, "name": f"my_{kind}", "target": f"my_{kind}.{kind}:My{kind.capitalize()}"}]
-    told = process(wb("plugins", "show", "my-sampler"), folder, site)
-    assert str(site) in told
-    assert "diffusion-workbench >=0.1,<0.2" in told
+    output = process(wb("plugins", "show", "my-sampler"), folder, site)
+    assert str(site) in output
+    assert "diffusion-workbench >=0.1,<0.2" in output
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_each_conforms_when_checked(packages, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_recipe_that_comes_with_each_is_valid_and_says_all_there_is_to_say(packages, kind):
+def test_the_recipe_of_each_is_valid_and_its_fields_are_shown(packages, kind):
     folder, site = packages
     recipe = folder / f"my-{kind}" / "recipe.toml"
     assert "ok (try_" in process(wb("validate", recipe), folder, site)
@@ -124,11 +124,11 @@ def test_a_repeated_run_says_which_component_is_other_code_now(packages):
     before = source.read_text()
     try:
         source.write_text(before + "\n# another version\n")
-        told = process(wb("run", "again", "--no-track"), folder, site)
+        output = process(wb("run", "again", "--no-track"), folder, site)
     finally:
         source.write_text(before)
-    assert told.count("is not the code the run was made with") == 1
-    assert "warning: dataset 'my_dataset' is not the code the run was made with: my-dataset 0.1.0 (sha256 " in told
+    assert output.count("is not the code the run was made with") == 1
+    assert "warning: dataset 'my_dataset' is not the code the run was made with: my-dataset 0.1.0 (sha256 " in output
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -171,18 +171,18 @@ def test_what_is_written_uses_the_plugin_api_alone_and_imports_torch_late(kind):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("", "is no name for a package"),
-        ("a b", "is no name for a package"),
-        ("-mine", "is no name for a package"),
-        ("../mine", "is no name for a package"),
+        ("", "is not a package name"),
+        ("a b", "is not a package name"),
+        ("-mine", "is not a package name"),
+        ("../mine", "is not a package name"),
         ("x" * 81, "at most 80"),
         ("1st", "the module would be called '1st', which Python cannot import"),
         ("class", "the module would be called 'class', which Python cannot import"),
         ("json", "there is already a module 'json'"),
         ("torch", "there is already a module 'torch'"),
         ("ddim", "diffusion-workbench-samplers already offers a component 'ddim' (samplers)"),
-        ("diffusion-workbench-mine", "names that begin with diffusion-workbench belong to the workbench's own packages"),
-        ("diffusion-workbench", "names that begin with diffusion-workbench"),
+        ("diffusion-workbench-mine", "names that start with diffusion-workbench are reserved for the workbench's own packages"),
+        ("diffusion-workbench", "names that start with diffusion-workbench"),
         ("prompt-toolkit-x", None),
     ],
 )
@@ -197,7 +197,7 @@ def test_names_that_are_none_or_are_taken_are_refused(name, words):
 
 def test_a_name_that_is_installed_is_refused(site):
     site.install("taken")
-    with pytest.raises(ScaffoldError, match=r"a package of this name is installed here \(1.2\)"):
+    with pytest.raises(ScaffoldError, match=r"a package of this name is installed \(1.2\)"):
         Names.of("taken")
 
 
@@ -208,7 +208,7 @@ def test_an_existing_folder_is_left_alone(tmp_path):
     assert list(tmp_path.rglob("*")) == [tmp_path / "my-sampler"]
 
 
-def test_a_place_that_is_none_is_told(tmp_path):
+def test_a_folder_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(ScaffoldError, match="--into: no folder"):
         write_package("sampler", "my-sampler", tmp_path / "nowhere")
 
@@ -232,9 +232,9 @@ def test_a_renamed_field_breaks_no_law_and_no_collection(kind):
     # Nothing is made of fields before a test runs: pytest would report pydantic's words as an error of collection.
     early = [node for node in ast.parse(files["test_example.py"]).body if not isinstance(node, ast.FunctionDef)]
     early += [
-        each
+        decorator
         for node in ast.parse(files["test_example.py"]).body
         if isinstance(node, ast.FunctionDef)
-        for each in node.decorator_list
+        for decorator in node.decorator_list
     ]
     assert [node for node in early if f"{names.class_name}(" in ast.unparse(node)] == []

@@ -1,4 +1,4 @@
-"""Components that import well and raise when a recipe is checked: one located error that names their distribution."""
+"""Components that can be imported and raise while a recipe is checked: one located error that names their distribution."""
 
 import json
 import textwrap
@@ -139,40 +139,40 @@ def test_what_a_component_raises_is_one_located_error_that_names_its_distributio
     with pytest.raises(RecipeError) as raised:
         load(path)
     (problem,) = raised.value.problems
-    told = str(problem)
-    assert told.startswith(place), told
-    assert words in told
-    assert "'mine'" in told
-    if " raised " in told:
-        assert "'mine' of stranger 1.2: " in told
+    text = str(problem)
+    assert text.startswith(place), text
+    assert words in text
+    assert "'mine'" in text
+    if " raised " in text:
+        assert "'mine' of acme 1.2: " in text
 
 
-def test_the_command_tells_it_in_one_line_and_ends_with_2(wb, site, tmp_path):
+def test_the_command_reports_it_in_one_line_with_exit_code_2(wb, site, tmp_path):
     install(site, "samplers", VALIDATOR.format(body="raise SystemExit(0)"))
     path, _ = recipe(tmp_path, "samplers", "k = 2\n")
-    told = " ".join(wb("validate", path, code=2).stderr.split())
-    assert f"{path}:10: sampler.use: 'mine' of stranger 1.2: making it from its table raised SystemExit: 0 (" in told
-    assert "made_stranger.py:" in told
+    text = " ".join(wb("validate", path, code=2).stderr.split())
+    assert f"{path}:10: sampler.use: 'mine' of acme 1.2: making it from its table raised SystemExit: 0 (" in text
+    assert "made_acme.py:" in text
 
 
-def test_a_network_that_cannot_be_built_is_told_by_explain(wb, site, tmp_path):
+def test_explain_reports_a_network_that_cannot_be_built(wb, site, tmp_path):
     install(site, "denoisers", "")
     path, _ = recipe(tmp_path, "denoisers")
-    told = " ".join(wb("explain", path, "--device", "cpu", code=2).stderr.split())
-    assert told.startswith("error: 'mine' of stranger 1.2: build() for images [3, 32, 32] raised KeyError: 'no such layer' (")
+    text = " ".join(wb("explain", path, "--device", "cpu", code=2).stderr.split())
+    assert text.startswith("error: 'mine' of acme 1.2: build() for images [3, 32, 32] raised KeyError: 'no such layer' (")
 
 
-def test_other_verbs_say_it_too_or_go_on_without_it(wb, site):
+def test_other_verbs_report_it_or_work_without_it(wb, site):
     install(site, "samplers", "k: int = Field(default_factory=lambda: {}['home'], description='x')")
     assert (
-        "'stranger:mine' of stranger 1.2: making it from its fields raised KeyError: 'home'"
+        "'acme:mine' of acme 1.2: making it from its fields raised KeyError: 'home'"
         in wb("plugins", "check", "mine", code=2).stderr
     )
     assert "describing its fields raised KeyError: 'home'" in wb("show", "mine", code=2).stderr
     assert "ddim" in json.dumps(json.loads(wb("schema").stdout))
 
 
-def test_the_kit_tells_what_ends_the_process_as_a_failure(wb, site):
+def test_the_kit_reports_an_attempt_to_exit_as_a_failure(wb, site):
     install(site, "samplers", "def convergence_order(self): raise SystemExit(0)")
     report = json.loads(wb("plugins", "check", "mine", "--json", code=1).stdout)
     (row,) = [row for row in report["checks"] if row["name"] == "convergence_order"]

@@ -20,14 +20,14 @@ def test_a_new_recipe_is_valid_for_a_folder_of_images(tmp_path, monkeypatch):
     monkeypatch.setenv("WB_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["recipes", "new", "birds"])
-    assert (done.exit_code, done.output.splitlines()[0]) == (0, "recipes/birds.toml is written. Change it, then:")
+    assert (done.exit_code, done.output.splitlines()[0]) == (0, "recipes/birds.toml written. Edit it, then:")
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_bytes(b"")
     recipe = load(tmp_path / "recipes" / "birds.toml")
     assert (recipe.name, recipe.dataset.component.root) == ("birds", tmp_path / "images")
     again = CliRunner().invoke(app, ["recipes", "new", "birds"])
     assert isinstance(again.exception, ScaffoldError)
-    assert "exists already" in str(again.exception)
+    assert "already exists" in str(again.exception)
 
 
 @pytest.mark.parametrize("name", ["cars_linear", "cars_cosine", "cars_small_cnn", "sweep"])

@@ -42,7 +42,7 @@ def test_a_stale_folder_before_the_good_one_hides_nothing_and_is_named(site, kin
     assert "ok" in {plugin.name: plugin for plugin in find_plugins()}["diffusion-workbench-samplers"].states
     (row,) = [row for row in find_damaged() if row.path == folder]
     assert (row.name, row.has_sound) == ("diffusion-workbench-samplers", True)
-    (finding,) = [finding for finding in _metadata() if str(folder) in finding.told]
+    (finding,) = [finding for finding in _metadata() if str(folder) in finding.message]
     assert (finding.state, finding.remedy) == ("note", f"delete {folder}")
 
 
@@ -51,13 +51,13 @@ def test_launchers_are_found_past_a_stale_folder_too(site):
     assert type(launcher_of("slurm", [])).__name__ == "Slurm"
 
 
-def test_a_package_of_which_nothing_can_be_read_is_named_where_its_component_is_missed(site):
-    folder = leave(site, "stranger-1.2")
+def test_a_package_without_readable_metadata_is_named_where_its_component_is_missing(site):
+    folder = leave(site, "acme-1.2")
     with pytest.raises(UnknownComponent, match="no sampler is called 'mine'") as raised:
         find("samplers", "mine")
     assert f"{folder} cannot be used: its METADATA has no name and version  (wb doctor)" in str(raised.value)
-    (finding,) = [finding for finding in _metadata() if finding.name == "stranger"]
-    assert finding.remedy == f"pip install --force-reinstall stranger, or delete {folder}"
+    (finding,) = [finding for finding in _metadata() if finding.name == "acme"]
+    assert finding.remedy == f"pip install --force-reinstall acme, or delete {folder}"
 
 
 def test_a_line_without_a_value_in_one_package_hides_no_other(site):

@@ -18,8 +18,8 @@ class Mine(Launcher):
 
 def test_a_third_party_launcher_is_built_from_its_settings(site):
     site.install(code=LAUNCHER, kind="launchers")
-    assert launcher_of("mine", ["queue=long"]).queue == launcher_of("stranger:mine", ["queue=long"]).queue == "long"
-    (plugin,) = [plugin for plugin in find_plugins() if plugin.name == "stranger"]
+    assert launcher_of("mine", ["queue=long"]).queue == launcher_of("acme:mine", ["queue=long"]).queue == "long"
+    (plugin,) = [plugin for plugin in find_plugins() if plugin.name == "acme"]
     assert (plugin.states, [(entry.kind, entry.name) for entry in plugin.entries]) == (["ok"], [("launchers", "mine")])
 
 

@@ -51,7 +51,7 @@ def forget():
     _load.cache_clear()
 
 
-def test_what_is_shipped_is_found_through_entry_points():
+def test_shipped_components_are_found_through_entry_points():
     shipped = {
         kind: {entry.name for entry in installed(kind)}
         for kind in ("schedules", "denoisers", "samplers", "datasets", "features", "launchers")
@@ -64,13 +64,13 @@ def test_what_is_shipped_is_found_through_entry_points():
     assert {"ray", "slurm"} <= shipped["launchers"]
 
 
-def test_a_strangers_sampler_is_found_and_loaded(install):
+def test_a_third_party_sampler_is_found_and_loaded(install):
     install("a-sampler", {"mine": "Good"})
     assert find("samplers", "mine").distribution == "a-sampler"
     assert load("samplers", "a-sampler:mine")().model_dump() == {}
 
 
-def test_an_unknown_name_lists_what_there_is_and_guesses():
+def test_an_unknown_name_lists_installed_names_and_suggests_one():
     with pytest.raises(UnknownComponent, match=r"no sampler is called 'ddimm' \(did you mean 'ddim'\?\)\n    installed: .*ddpm"):
         find("samplers", "ddimm")
 
@@ -85,13 +85,13 @@ def test_a_name_of_two_packages_is_refused_until_one_is_named(install):
 @pytest.mark.parametrize(
     ("target", "words"), [("Missing", "AttributeError"), ("Other", "is not a Sampler"), ("Abstract", "lacks step")]
 )
-def test_what_is_not_what_it_claims_is_told_by_name(install, target, words):
+def test_a_component_that_is_not_what_it_claims_is_named(install, target, words):
     install("a-sampler", {"mine": target})
     with pytest.raises(BrokenComponent, match=words):
         load("samplers", "mine")
 
 
-def test_a_plugin_that_cannot_be_imported_harms_only_who_uses_it(install):
+def test_a_plugin_that_cannot_be_imported_affects_only_runs_that_use_it(install):
     install("a-sampler", {"mine": "Good"}, code="raise SystemExit('boom')")
     assert load("samplers", "ddim").__name__ == "DDIM"
     assert "mine" in {entry.name for entry in installed("samplers")}

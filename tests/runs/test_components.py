@@ -10,7 +10,7 @@ from workbench.runs.folder import create_run
 
 @pytest.fixture
 def recipe(site, tmp_path, repository):
-    """A recipe with a stranger's sampler whose code can be changed."""
+    """A recipe with a third-party sampler whose code can be changed."""
 
     def install(comment):
         code = "from workbench.interfaces import Sampler\nclass Mine(Sampler):\n    def step(self, posterior, x, t, s, *, state, noise):\n"
@@ -25,7 +25,7 @@ def test_every_component_is_recorded_once(recipe, tmp_path):
     record_origins(run, recipe("first"))
     rows = run.info()["components"]
     assert [row["kind"] for row in rows] == ["datasets", "schedules", "denoisers", "samplers", "features", "samplers"]
-    assert {(row["use"], row["distribution"]) for row in rows} >= {("mine", "stranger"), ("ddim", "diffusion-workbench-samplers")}
+    assert {(row["use"], row["distribution"]) for row in rows} >= {("mine", "acme"), ("ddim", "diffusion-workbench-samplers")}
     assert changed_origins(run) == []
 
 
@@ -35,7 +35,7 @@ def test_a_run_that_goes_on_with_other_code_keeps_what_it_began_with(recipe, tmp
     began = run.info()["components"]
     again = recipe("second")
     (line,) = changed_origins(run)
-    assert line.startswith("sampler 'mine' is not the code the run was made with: stranger 1.2")
+    assert line.startswith("sampler 'mine' is not the code the run was made with: acme 1.2")
     record_origins(run, again)
     record_origins(run, again)
     assert run.info()["earlier_components"] == [began]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import workbench as wb
-from workbench.cli.health import HealthFinding, findings
+from workbench.cli.health import HealthFinding, check_health
 from workbench.secrets import conceal
 
 COLORS = {"ok": "green", "note": "yellow", "broken": "red"}
@@ -19,37 +19,40 @@ COLORS = {"ok": "green", "note": "yellow", "broken": "red"}
 def doctor(
     seconds: Annotated[
         float | None,
-        typer.Option("--seconds", min=0.1, help="Time in which a component has to be imported.", show_default="30"),
+        typer.Option("--seconds", min=0.1, help="Time limit for the import of a component.", show_default="30"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check everything a run needs: libraries, every installed component, weights, data, the tracking store.
 
-    Each package is imported in a process of its own, so that one that hangs or ends the process is a line here and nothing more. Exit
-    code 1 if something is broken; what is merely absent is a note.
+    Each package is imported in a process of its own: one that hangs or ends the process is reported in a line. Exit code 1 if something is
+    broken; something merely absent is a note.
 
     [bold]wb doctor[/]
     [bold]wb doctor --seconds 5 --json[/]
     """
-    rows: list[HealthFinding] = []
-    for each in findings(wb.registry.time_limit() if seconds is None else seconds):
-        # What plugins and stores say may quote the environment.
-        finding = replace(each, told=conceal(each.told), remedy=conceal(each.remedy))
-        rows.append(finding)
+    findings: list[HealthFinding] = []
+    for finding in check_health(wb.registry.time_limit() if seconds is None else seconds):
+        # Messages of plugins and stores may quote the environment.
+        finding = replace(finding, message=conceal(finding.message), remedy=conceal(finding.remedy))
+        findings.append(finding)
         if not as_json:
-            _tell(finding.state, f"{finding.about:<9} {typer.style(finding.name, bold=True)}  {finding.told}", finding.remedy)
-    broken = sum(finding.state == "broken" for finding in rows)
+            _print(finding)
+    broken = sum(finding.state == "broken" for finding in findings)
     if as_json:
-        typer.echo(json.dumps([finding.to_dict() for finding in rows], indent=2))
+        typer.echo(json.dumps([finding.to_dict() for finding in findings], indent=2))
     else:
-        notes = sum(finding.state == "note" for finding in rows)
+        notes = sum(finding.state == "note" for finding in findings)
         summary = f"{broken} broken" if broken else "nothing is broken"
-        typer.echo(typer.style(f"\n{summary}, {notes} to note, {len(rows) - broken - notes} ok", fg="red" if broken else "green"))
+        counts = f"\n{summary}, {notes} notes, {len(findings) - broken - notes} ok"
+        typer.echo(typer.style(counts, fg="red" if broken else "green"))
     if broken:
         sys.exit(1)
 
 
-def _tell(state: str, text: str, remedy: str) -> None:
-    typer.echo(f"{typer.style(f'{state:<6}', fg=COLORS[state])}  {text}")
-    if remedy:
-        typer.echo(typer.style(f"          -> {remedy}", fg=COLORS[state]))
+def _print(finding: HealthFinding) -> None:
+    color = COLORS[finding.state]
+    name = typer.style(finding.name, bold=True)
+    typer.echo(f"{typer.style(f'{finding.state:<6}', fg=color)}  {finding.about:<9} {name}  {finding.message}")
+    if finding.remedy:
+        typer.echo(typer.style(f"          -> {finding.remedy}", fg=color))

@@ -1,4 +1,4 @@
-"""What `wb doctor` looks at, one finding after another."""
+"""The checks of `wb doctor`, one finding after another."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ LIBRARIES = {
     "torchvision": "import torchvision; print(torchvision.__version__)",
     "mlflow": "from importlib.metadata import version; from mlflow.tracking import MlflowClient; print(version('mlflow'))",
 }
+State = Literal["ok", "note", "broken"]
 
 
 @dataclass(frozen=True)
 class HealthFinding:
-    """One line of the doctor's report."""
+    """One line of the report."""
 
-    state: Literal["ok", "note", "broken"]
+    state: State
     about: str
     name: str
-    told: str
+    message: str
     remedy: str = ""
 
     def to_dict(self) -> dict[str, str]:
@@ -37,24 +38,19 @@ class HealthFinding:
         return asdict(self)
 
 
-def findings(seconds: float) -> Iterator[HealthFinding]:
-    """Everything, in the order in which it would be missed."""
+def check_health(seconds: float) -> Iterator[HealthFinding]:
+    """Check libraries, plugins, metadata, weights, recipes and the store; `seconds` is the time limit for importing a component."""
     wb.tracking.prepare_environment()  # MLflow is imported by a child, which inherits the settings
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(_library, LIBRARIES)
-        found = wb.registry.find_plugins()
+        plugins = wb.registry.find_plugins()
         sound: list[wb.registry.Entry] = []
-        for plugin, tried in zip(found, pool.map(lambda plugin: _imported(plugin, seconds), found), strict=True):
-            sound += [entry for entry, error in tried if error is None]
-            yield from _plugin(plugin, tried)
+        for plugin, imports in zip(plugins, pool.map(lambda plugin: _import_all(plugin, seconds), plugins), strict=True):
+            sound += [entry for entry, error in imports if error is None]
+            yield from _plugin(plugin, imports)
     for name in wb.registry.unknown_names():
-        yield HealthFinding(
-            "note",
-            "plugin",
-            name,
-            "WB_PLUGINS names it, and it is not installed",
-            f"pip install {name}, or take it out of WB_PLUGINS",
-        )
+        remedy = f"pip install {name}, or remove it from WB_PLUGINS"
+        yield HealthFinding("note", "plugin", name, "named in WB_PLUGINS, and not installed", remedy)
     yield from _metadata()
     yield from _weights(sound)
     yield from _data()
@@ -62,45 +58,38 @@ def findings(seconds: float) -> Iterator[HealthFinding]:
 
 
 def _library(name: str) -> HealthFinding:
-    # In a process of its own: a broken shared library may end it.
+    remedy = f"pip install --force-reinstall {name}"
     try:
+        # In a process of its own: a broken shared library may end it.
         done = subprocess.run(
             [sys.executable, "-P", "-c", LIBRARIES[name]], capture_output=True, text=True, timeout=LIBRARY_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return HealthFinding(
-            "broken", "library", name, f"is not imported after {LIBRARY_SECONDS:g} s", f"pip install --force-reinstall {name}"
-        )
+        return HealthFinding("broken", "library", name, f"is not imported after {LIBRARY_SECONDS:g} s", remedy)
     if done.returncode == 0:
         return HealthFinding("ok", "library", name, done.stdout.strip())
-    words = done.stderr.strip().splitlines()
-    return HealthFinding(
-        "broken",
-        "library",
-        name,
-        words[-1] if words else f"ends with exit code {done.returncode}",
-        f"pip install --force-reinstall {name}",
-    )
+    lines = done.stderr.strip().splitlines()
+    return HealthFinding("broken", "library", name, lines[-1] if lines else f"ends with exit code {done.returncode}", remedy)
 
 
-def _imported(plugin: wb.registry.Plugin, seconds: float) -> list[tuple[wb.registry.Entry, str | None]]:
+def _import_all(plugin: wb.registry.Plugin, seconds: float) -> list[tuple[wb.registry.Entry, str | None]]:
     allowed = [entry for entry in plugin.entries if entry.allowed]
-    return [(finding.entry, finding.error) for finding in wb.registry.probe_component(allowed, seconds)]
+    return [(result.entry, result.error) for result in wb.registry.probe_component(allowed, seconds)]
 
 
-def _plugin(plugin: wb.registry.Plugin, tried: list[tuple[wb.registry.Entry, str | None]]) -> Iterator[HealthFinding]:
+def _plugin(plugin: wb.registry.Plugin, imports: list[tuple[wb.registry.Entry, str | None]]) -> Iterator[HealthFinding]:
     name = f"{plugin.name} {plugin.version}"
-    broken = {error for _, error in tried if error is not None}
+    broken = {error for _, error in imports if error is not None}
     for problem in plugin.problems:
         if problem.state == "wrong API range":
-            continue  # importing has told that
+            continue  # the import reports it
         yield HealthFinding("note", "plugin", name, problem.state, problem.message)
-    for entry, error in tried:
+    for entry, error in imports:
         if error is not None:
-            remedy = f"pip install --upgrade {plugin.name}, tell its author, or pip uninstall {plugin.name}"
+            remedy = f"pip install --upgrade {plugin.name}, report it to its author, or pip uninstall {plugin.name}"
             yield HealthFinding("broken", "plugin", name, f"{entry.kind}: {error}", "" if "pip install" in error else remedy)
-    if not broken and tried:
-        yield HealthFinding("ok", "plugin", name, ", ".join(entry.name for entry, _ in tried))
+    if not broken and imports:
+        yield HealthFinding("ok", "plugin", name, ", ".join(entry.name for entry, _ in imports))
 
 
 def _metadata() -> Iterator[HealthFinding]:
@@ -108,13 +97,13 @@ def _metadata() -> Iterator[HealthFinding]:
     for row in wb.registry.find_damaged():
         ours = row.name == wb.registry.CORE or wb.registry.is_first_party(row.name)
         remedy = f"delete {row.path}" if row.has_sound else f"pip install --force-reinstall {row.name}, or delete {row.path}"
-        state: Literal["note", "broken"] = "broken" if ours and not row.has_sound else "note"
-        told = f"{row.path} cannot be used: {row.reason}" + ("; another copy of the package is used" if row.has_sound else "")
-        yield HealthFinding(state, "package", row.name, told, remedy)
+        state: State = "broken" if ours and not row.has_sound else "note"
+        message = f"{row.path} cannot be used: {row.reason}" + ("; another copy of the package is used" if row.has_sound else "")
+        yield HealthFinding(state, "package", row.name, message, remedy)
 
 
 def _weights(sound: list[wb.registry.Entry]) -> Iterator[HealthFinding]:
-    """Whether the weights of feature extractors are there and are what they should be."""
+    """The weights of feature extractors: present, and the right files."""
     from pydantic import ValidationError
 
     for entry in sound:
@@ -123,7 +112,7 @@ def _weights(sound: list[wb.registry.Entry]) -> Iterator[HealthFinding]:
         try:
             card = wb.registry.load("features", entry.qualified)().card()
         except ValidationError:
-            continue  # it has fields without defaults; a recipe knows them
+            continue  # it has fields without defaults, which only a recipe can set
         except WeightsError as error:
             yield HealthFinding("note", "weights", entry.name, str(error))
             continue
@@ -134,7 +123,7 @@ def _weights(sound: list[wb.registry.Entry]) -> Iterator[HealthFinding]:
 
 
 def _data() -> Iterator[HealthFinding]:
-    """Whether the recipes at hand can be used as they are."""
+    """The recipes in recipes/: usable as they are."""
     if not wb.registry.installed("datasets"):
         yield HealthFinding("broken", "data", "datasets", "none is installed", "pip install diffusion-workbench-datasets")
     for path in sorted((wb_home() / "recipes").glob("*.toml")):
@@ -142,15 +131,14 @@ def _data() -> Iterator[HealthFinding]:
             recipe = wb.recipe.load(path)
         except RecipeError as error:
             first = error.problems[0]
-            yield HealthFinding(
-                "note", "recipe", path.name, f"{first.key}: {first.message}".splitlines()[0], f"wb validate {path}"
-            )
+            message = f"{first.key}: {first.message}".splitlines()[0]
+            yield HealthFinding("note", "recipe", path.name, message, f"wb validate {path}")
         else:
             yield HealthFinding("ok", "recipe", path.name, f"{recipe.dataset.use} can be loaded")
 
 
 def _store() -> HealthFinding:
-    """Whether the tracking store can be read or made."""
+    """The tracking store: readable, or possible to create."""
     health = wb.tracking.store_health(os.environ, wb_home())
-    state: Literal["ok", "note", "broken"] = "broken" if not health.sound else "note" if health.remedy else "ok"
+    state: State = "broken" if not health.sound else "note" if health.remedy else "ok"
     return HealthFinding(state, "store", health.where, health.told, health.remedy)

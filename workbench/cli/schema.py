@@ -16,15 +16,15 @@ from workbench.files import write_text
 
 def schema(
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write here; to the screen if absent.", show_default=False)
+        Path | None, typer.Option("--out", "-o", help="Write to this file [default: standard output].", show_default=False)
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write the JSON Schema of recipes as installed, so that editors complete and check them.
+    """Write the JSON Schema of recipes with the installed components, for completion and checks in editors.
 
     [bold]wb schema --out recipes/recipe.schema.json --force[/]
 
-    Recipes name it in their first line, [dim]#:schema ./recipe.schema.json[/], which editors with TOML support (Even Better TOML, taplo) follow.
+    The first line of a recipe names it: [dim]#:schema ./recipe.schema.json[/] (read by Even Better TOML and taplo).
     """
     if out is not None:
         output_file(out, force=force)

@@ -20,40 +20,42 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
+LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
 
 def show(
     name: Annotated[
         str,
         typer.Argument(
             metavar="COMPONENT|TABLE",
-            help="A name from `wb list`, or a table of recipes such as train.",
+            help="A name from `wb list`, or a table of recipes, e.g. train.",
             autocompletion=complete_component_or_table,
         ),
     ],
 ) -> None:
-    """Show what a component is: its documentation, its fields with defaults and limits, its package.
+    """Show a component: its documentation, its fields with defaults and limits, its package.
 
-    Tables of recipes that belong to the core are shown too: recipe (the keys outside of tables), sampler (what every sampler has),
+    Also shows the tables of recipes that belong to the core: recipe (the keys outside of tables), sampler (the fields of every sampler),
     objective, train, evaluate, tracking and sweep.
 
     [bold]wb show ddim[/]
     [bold]wb show train[/]
     [bold]wb show diffusion-workbench-samplers:ddim[/]   if several packages offer a `ddim`
     """
-    found = [
+    entries = [
         (kind, entry)
         for kind in wb.registry.GROUPS
         for entry in wb.registry.installed(kind)
         if name in (entry.name, entry.qualified)
     ]
-    if not found and name not in wb.recipe.CORE_TABLES:
+    if not entries and name not in wb.recipe.CORE_TABLES:
         raise UnknownComponent(
             f"no component is called {name!r:.80}{wb.registry.suggest_component(name)}  (wb list; tables: {', '.join(wb.recipe.CORE_TABLES)})"
         )
     console = Console(highlight=False)
     if name in wb.recipe.CORE_TABLES:
         _show_table(console, name)
-    for kind, entry in found:
+    for kind, entry in entries:
         _show_component(console, kind, entry)
 
 
@@ -87,7 +89,7 @@ def _print_fields(console: Console, cls: type[BaseModel]) -> None:
 
 
 def _fields(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """The fields of a table; those of a table within it follow it with dotted names."""
+    """The fields of a table; the fields of a table within it follow, with dotted names."""
     from pydantic import BaseModel
 
     for name, field in cls.model_fields.items():
@@ -116,13 +118,13 @@ def _toml(value: Any) -> str:
 
 
 def _type(field: FieldInfo) -> str:
-    """The field's type and limits in words, from its JSON Schema."""
+    """The type and limits of a field in words, from its JSON Schema."""
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
 
     try:
         schema = TypeAdapter(field.rebuild_annotation()).json_schema()
-    except PydanticUserError:  # it holds components, each of which has a schema of its own
+    except PydanticUserError:  # the field holds components, which have schemas of their own
         return "list of names or tables" if "tuple" in str(field.annotation) else "table"
     return _words(schema, schema.get("$defs", {})).replace("[", "\\[")
 
@@ -131,9 +133,9 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "$ref" in schema:
         return _words(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:
-        return " or ".join(_words(each, definitions) for each in schema["anyOf"] if each.get("type") != "null")
+        return " or ".join(_words(choice, definitions) for choice in schema["anyOf"] if choice.get("type") != "null")
     if "enum" in schema:
-        return " | ".join(str(each) for each in schema["enum"])
+        return " | ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
     if schema.get("type") == "array":
@@ -143,18 +145,5 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true | false", "object": "table"}.get(
         str(schema.get("type")), "value"
     )
-    low = (
-        f"≥ {schema['minimum']:g}"
-        if "minimum" in schema
-        else f"> {schema['exclusiveMinimum']:g}"
-        if "exclusiveMinimum" in schema
-        else ""
-    )
-    high = (
-        f"≤ {schema['maximum']:g}"
-        if "maximum" in schema
-        else f"< {schema['exclusiveMaximum']:g}"
-        if "exclusiveMaximum" in schema
-        else ""
-    )
-    return " ".join(filter(None, [kind, ", ".join(filter(None, [low, high]))]))
+    limits = [f"{sign} {schema[key]:g}" for key, sign in LIMITS.items() if key in schema]
+    return " ".join(filter(None, [kind, ", ".join(limits)]))

@@ -11,7 +11,7 @@ from workbench.cli.arguments import RecipePath, Set
 
 
 def validate(recipe: RecipePath, overrides: Set = None) -> None:
-    """Check a recipe without building anything: every problem, each with its file and line. Exit code 2 if there is one.
+    """Check a recipe without building anything; report every problem with its file and line. Exit code 2 if there is one.
 
     [bold]wb validate recipes/cars_linear.toml[/]
     [bold]wb validate recipes/cars_photos.toml --set dataset.root=photos[/]

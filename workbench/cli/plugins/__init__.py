@@ -1,4 +1,4 @@
-"""wb plugins: what strangers' packages bring, whether it holds, and how to begin one."""
+"""wb plugins: the packages that offer components, their checks, and new ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.cli.plugins.show import show
 __all__ = ["plugins"]
 
 plugins = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="Packages that bring components: what is installed, checks, a new one."
+    no_args_is_help=True, rich_markup_mode="rich", help="List, check and create packages that offer components."
 )
 plugins.command("list")(list_plugins)
 plugins.command()(show)

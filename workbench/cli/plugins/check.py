@@ -29,23 +29,23 @@ def check(
     ],
     fields: Annotated[
         list[str] | None,
-        typer.Option("--set", "-s", metavar="FIELD=VALUE", help="A field of the component. Repeatable.", show_default=False),
+        typer.Option("--set", "-s", metavar="FIELD=VALUE", help="Set a field of the component. Repeatable.", show_default=False),
     ] = None,
     kind: Annotated[
         Kind | None,
-        typer.Option(help="Which kind, where several have a component of this name.", show_default=False),
+        typer.Option(help="Kind of the component, if several kinds have this name.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check an installed component against the laws of its kind. Exit code 1 if one is broken.
+    """Check an installed component against the laws of its kind. Exit code 1 if it breaks one.
 
-    The same checks run in a package's own tests, see docs/plugins.
+    The tests of a package run the same checks, see docs/plugins. A launcher starts short commands for it.
 
     [bold]wb plugins check ddim --set eta=1[/]
     [bold]wb plugins check my-package:mine --json[/]
     """
-    entry = _entry(component, kind)
-    checked = _built(entry, component, fields or [])
+    entry = _find(component, kind)
+    checked = _build(entry, component, fields or [])
     started, outcomes = time.perf_counter(), []
     if not as_json:
         shown = "".join(f" {name}={value!r}" for name, value in checked.model_dump(exclude_defaults=True).items())
@@ -53,28 +53,28 @@ def check(
     for outcome in wb.testing.examine(checked):
         outcomes.append(outcome)
         if not as_json:
-            _tell(outcome)
+            _print_outcome(outcome)
     broken = [outcome for outcome in outcomes if outcome.state in ("failed", "unexpected")]
     if as_json:
         typer.echo(json.dumps(_report(entry, checked, outcomes), indent=2))
     else:
-        _tell_end(outcomes, broken, time.perf_counter() - started)
+        _print_summary(outcomes, broken, time.perf_counter() - started)
     if broken:
         sys.exit(1)
 
 
-def _entry(name: str, kind: str | None) -> wb.registry.Entry:
-    kinds = [each for each in wb.registry.GROUPS if kind in (None, each)]
-    holding = [each for each in kinds if any(entry.matches(name) for entry in wb.registry.installed(each, hidden=True))]
-    if not holding:
-        where = f"no component of {kind}" if kind else "no component"
-        raise UnknownComponent(f"{where} is called '{name}'{wb.registry.suggest_component(name)}  (wb list)")
-    if len(holding) > 1:
-        raise UnknownComponent(f"'{name}' is the name of components of several kinds: add --kind {' or --kind '.join(holding)}")
-    return wb.registry.find(holding[0], name)
+def _find(name: str, kind: str | None) -> wb.registry.Entry:
+    kinds = [group for group in wb.registry.GROUPS if kind in (None, group)]
+    owners = [group for group in kinds if any(entry.matches(name) for entry in wb.registry.installed(group, hidden=True))]
+    if not owners:
+        subject = f"no component of {kind}" if kind else "no component"
+        raise UnknownComponent(f"{subject} is called '{name}'{wb.registry.suggest_component(name)}  (wb list)")
+    if len(owners) > 1:
+        raise UnknownComponent(f"'{name}' is the name of components of several kinds: add --kind {' or --kind '.join(owners)}")
+    return wb.registry.find(owners[0], name)
 
 
-def _built(entry: wb.registry.Entry, name: str, fields: list[str]) -> wb.interfaces.Component:
+def _build(entry: wb.registry.Entry, name: str, fields: list[str]) -> wb.interfaces.Component:
     from pydantic import ValidationError
 
     values: dict[str, Any] = {}
@@ -89,25 +89,27 @@ def _built(entry: wb.registry.Entry, name: str, fields: list[str]) -> wb.interfa
             return cls.model_validate_json(json.dumps(values, default=str), strict=True)
         except ValidationError as error:
             problems = [
-                Problem("--set", None, ".".join(map(str, each["loc"])), wb.recipe.explain(each, cls.model_fields, f"'{name}'"))
-                for each in error.errors()
+                Problem(
+                    "--set", None, ".".join(map(str, detail["loc"])), wb.recipe.explain(detail, cls.model_fields, f"'{name}'")
+                )
+                for detail in error.errors()
             ]
             raise RecipeError(problems) from error
 
 
-def _tell(outcome: wb.testing.CheckResult) -> None:
+def _print_outcome(outcome: wb.testing.CheckResult) -> None:
     word, color = STATES[outcome.state]
-    took = typer.style(f"  {outcome.seconds:.0f} s", dim=True) if outcome.seconds >= 1.0 else ""
-    typer.echo(f"  {typer.style(f'{word:<8}', fg=color)}  {outcome.check.name:<20}  {outcome.check.statement}{took}")
+    duration = typer.style(f"  {outcome.seconds:.0f} s", dim=True) if outcome.seconds >= 1.0 else ""
+    typer.echo(f"  {typer.style(f'{word:<8}', fg=color)}  {outcome.check.name:<20}  {outcome.check.statement}{duration}")
     if outcome.message and outcome.state != "passed":
         for line in outcome.message.splitlines():
             typer.echo(typer.style(f"            {line}", fg=color))
 
 
-def _tell_end(outcomes: list[wb.testing.CheckResult], broken: list[wb.testing.CheckResult], seconds: float) -> None:
+def _print_summary(outcomes: list[wb.testing.CheckResult], broken: list[wb.testing.CheckResult], seconds: float) -> None:
     counts = {word: sum(STATES[outcome.state][0] == word for outcome in outcomes) for word, _ in STATES.values()}
-    told = ", ".join(f"{count} {word.lower()}" for word, count in counts.items() if count)
-    typer.echo(typer.style(f"{told}  ({seconds:.1f} s)", fg="red" if broken else "green"))
+    summary = ", ".join(f"{count} {word.lower()}" for word, count in counts.items() if count)
+    typer.echo(typer.style(f"{summary}  ({seconds:.1f} s)", fg="red" if broken else "green"))
 
 
 def _report(entry: wb.registry.Entry, checked: wb.interfaces.Component, outcomes: list[wb.testing.CheckResult]) -> dict[str, Any]:

@@ -10,21 +10,21 @@ import typer
 import workbench as wb
 
 
-def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """List the packages that bring components: version, range of core versions, and what keeps them from being used.
+def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the packages that offer components: version, range of core versions, and problems that their metadata show.
 
-    Nothing is imported; whether they can be, tells  [bold]wb doctor[/].
+    Nothing is imported; [bold]wb doctor[/] imports every component.
 
     [bold]wb plugins list[/]
-    [bold]WB_PLUGINS=my-sampler wb plugins list[/]      only first-party packages and this one count
+    [bold]WB_PLUGINS=my-sampler wb plugins list[/]      only first-party packages and this one
     """
-    found, unknown = wb.registry.find_plugins(), wb.registry.unknown_names()
+    plugins, unknown = wb.registry.find_plugins(), wb.registry.unknown_names()
     if as_json:
-        typer.echo(json.dumps({"plugins": [_row(plugin) for plugin in found], "not_installed": unknown}, indent=2))
+        typer.echo(json.dumps({"plugins": [_row(plugin) for plugin in plugins], "not_installed": unknown}, indent=2))
         return
-    width = max((len(f"{plugin.name} {plugin.version}") for plugin in found), default=0)
-    apis = max((len(plugin.api or "any") for plugin in found), default=0)
-    for plugin in found:
+    width = max((len(f"{plugin.name} {plugin.version}") for plugin in plugins), default=0)
+    apis = max((len(plugin.api or "any") for plugin in plugins), default=0)
+    for plugin in plugins:
         name = f"{plugin.name} {plugin.version}"
         state = typer.style(", ".join(plugin.states), fg="green" if plugin.states == ["ok"] else "yellow")
         typer.echo(f"{typer.style(f'{name:<{width}}', bold=True)}  core {plugin.api or 'any':<{apis}}  {state}")
@@ -33,7 +33,7 @@ def list_plugins(as_json: Annotated[bool, typer.Option("--json", help="For progr
         typer.echo(typer.style(f"    {_components(plugin)}", dim=True))
     for name in unknown:
         typer.echo(
-            typer.style(f"{wb.registry.VARIABLE} names {name}, which is not installed or brings no components", fg="yellow")
+            typer.style(f"{wb.registry.VARIABLE} names {name}, which is not installed or offers no components", fg="yellow")
         )
 
 

@@ -15,9 +15,9 @@ recipes.command()(new)
 
 @recipes.callback(invoke_without_command=True)
 def _list(context: typer.Context) -> None:
-    """List the recipes in recipes/, with what they are about; `wb recipes new` writes one.
+    """List the recipes in recipes/ with their descriptions; `wb recipes new` writes one.
 
-    Run one with  [bold]wb run recipes/NAME.toml[/]; see what it would cost with  [bold]wb explain[/].
+    Run one with  [bold]wb run recipes/NAME.toml[/]; estimate its time and memory with  [bold]wb explain[/].
     """
     if context.invoked_subcommand is None:
         list_recipes()

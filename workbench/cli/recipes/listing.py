@@ -1,4 +1,4 @@
-"""wb recipes without a verb"""
+"""wb recipes, without a subcommand"""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import workbench as wb
 from workbench.errors import CheckpointError, RecipeError
 from workbench.home import wb_home
 
-LONGEST = 500  # characters of a description
+MAX_LENGTH = 500  # characters of a description
 
 
 def list_recipes() -> None:
-    """Print the recipes in recipes/ with what they extend and are about."""
+    """Print the recipes in recipes/: file, the recipe that it extends, description."""
     folder = wb_home() / "recipes"
     paths = sorted(folder.glob("*.toml"))
     if not paths:
-        raise CheckpointError(f"no recipes in {folder}; go to the folder that holds recipes/, or set WB_HOME to it")
+        raise CheckpointError(f"no recipes in {folder}: change to the folder that contains recipes/, or set WB_HOME to it")
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for heading in ("recipe", "extends", "description"):
         table.add_column(heading, overflow="fold")
     for path in paths:
         values = _read(path)
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        told = (escape(str(values.get(name, ""))[:LONGEST]) for name in ("extends", "description"))
-        table.add_row(f"[bold]{escape(str(shown))}[/]", *told)
+        cells = (escape(str(values.get(name, ""))[:MAX_LENGTH]) for name in ("extends", "description"))
+        table.add_row(f"[bold]{escape(str(shown))}[/]", *cells)
     Console(highlight=False).print(table)
 
 
