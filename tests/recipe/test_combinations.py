@@ -87,7 +87,7 @@ MISTAKES = [
     (["ddim"], {"guidance": "1,2"}, "--guidance: sampler.guidance: guidance needs a network that was given labels"),
     (["ddpm"], {"eta": "0"}, "--eta: eta: no such field of 'ddpm'"),
     (["ddim"], {"etta": "0"}, "--etta: etta: no such field of 'ddim' (did you mean 'eta'?"),
-    (["ddim"], {"ddpm.variance": "beta"}, "'ddpm' is not among the samplers of this call (ddim)"),
+    (["ddim"], {"ddpm.variance": "beta"}, "'ddpm' is not among the chosen samplers (ddim)"),
 ]
 
 

@@ -100,18 +100,18 @@ ABSURD = {
         LINEAR + f"[sweep.space]\n'train.steps' = {{ low = 1{'0' * 400}, high = 2{'0' * 400} }}\n",
         r"expected a whole number of reasonable size",
     ),
-    "steps without number": (LINEAR + "[sweep.space]\nx = { low = 0.0, high = 1e308, step = 1e-308 }\n", r"it is no whole number of steps"),
+    "steps without number": (LINEAR + "[sweep.space]\nx = { low = 0.0, high = 1e308, step = 1e-308 }\n", r"there is not a whole number of steps"),
     "a path that ends before the data": (
         LINEAR.replace('use = "ddpm"\nsteps = 300', 'use = "ddpm"\nspacing = "explicit"\ntimes = [1.0, 0.5]\nrestart = { low = 0.01 }'),
         r"sampler.times: must lead from noise \(1.0\) to data \(0.0\)",
     ),
     "a file name of 4 KB": (f'extends = "{"n" * 4096}"\n', r":1: extends: no file 'n+"),
-    "itself": ('extends = "mutated.toml"\n', r":1: extends: 'mutated.toml' extends this recipe in turn: a circle"),
+    "itself": ('extends = "mutated.toml"\n', r":1: extends: 'mutated.toml' extends this recipe in turn: a cycle"),
     "a link to itself": ('extends = "loop.toml"\n', r":1: extends: no file 'loop.toml'"),
     "a device without end": ('extends = "/dev/zero"\n', r":1: extends: no file '/dev/zero'"),
     "a folder of 4 KB": (LINEAR.replace("[dataset]", f"[dataset]\nroot = '{'n' * 4096}'"), r"dataset.root: '/.*n+' cannot be read"),
-    "the home of nobody": (LINEAR.replace("[dataset]", "[dataset]\nroot = '~nobody-at-all'"), r"dataset.root: '~nobody-at-all' names the home of a user who is not known here"),
-    "an experiment called NUL": (LINEAR + '[tracking]\nexperiment = "a\\u0000b"\n', r"tracking.experiment: must be a name that can be seen"),
+    "the home of an unknown user": (LINEAR.replace("[dataset]", "[dataset]\nroot = '~absent-user'"), r"dataset.root: '~absent-user' names the home of a user who is not known here"),
+    "an experiment called NUL": (LINEAR + '[tracking]\nexperiment = "a\\u0000b"\n', r"tracking.experiment: must be readable"),
 }  # fmt: skip
 
 

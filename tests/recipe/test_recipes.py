@@ -236,10 +236,10 @@ def test_exploding_noise_without_scaled_inputs_is_warned_about(write):
     assert warnings(load(write(GOOD), ["schedule={use='edm'}", "parameterization=edm"])) == []
 
 
-def test_circles_and_missing_files_in_extends_are_located(write):
+def test_cycles_and_missing_files_in_extends_are_located(write):
     write('extends = "b.toml"\n', "a.toml")
     found = problems(write('extends = "a.toml"\n', "b.toml"))
-    assert "circle" in found[0].message
+    assert "cycle" in found[0].message
     found = problems(write('# nothing\nextends = "nowhere.toml"\n', "c.toml"))
     assert (found[0].line, found[0].key) == (2, "extends")
 
@@ -273,10 +273,10 @@ def test_hostile_files_get_a_located_error_within_a_second(write, name):
 
 
 LOCATED = {
-    "an escape that is none": ('root = "C:\\Users\\me"', "write single quotes, 'C:\\Users\\me', or /"),
-    "an escaped quote": ('root = "C:\\pics\\"', "write single quotes, 'C:\\pics\\', or /"),
-    "a share": ('root = "\\\\server\\pics"', "write single quotes, '\\\\server\\pics', or /"),
-    "in a list": ('a = ["C:\\data"]', "write single quotes, 'C:\\data', or /"),
+    "an escape that is none": ('root = "C:\\Users\\me"', "use single quotes, 'C:\\Users\\me', or /"),
+    "an escaped quote": ('root = "C:\\pics\\"', "use single quotes, 'C:\\pics\\', or /"),
+    "a share": ('root = "\\\\server\\pics"', "use single quotes, '\\\\server\\pics', or /"),
+    "in a list": ('a = ["C:\\data"]', "use single quotes, 'C:\\data', or /"),
     "escapes that are some": ('root = "C:\\temp\\new"', "a: root: looks like a Windows path in double quotes"),
     "a relative path": ('root = "..\\new"', "a: root: looks like a Windows path in double quotes"),
     "an endless integer": ("steps = " + "9" * 5000, "not valid TOML: an integer with too many digits"),

@@ -66,7 +66,7 @@ def test_every_line_says_what_it_means_and_no_field_is_left_unnamed(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", "x" * 81, "-a"])
 def test_a_name_that_runs_could_not_have_is_refused(tmp_path, name):
-    with pytest.raises(ScaffoldError, match="cannot be the name of a recipe"):
+    with pytest.raises(ScaffoldError, match="is not a recipe name"):
         write_new_recipe(name, tmp_path / "mine.toml")
 
 
@@ -79,4 +79,4 @@ def test_every_table_of_the_core_is_described(table):
 def test_a_sampler_is_described_with_the_fields_that_every_sampler_has():
     shown = CliRunner().invoke(app, ["show", "ddim"], env={"COLUMNS": "200"}).output
     assert [name for name in ("eta", *CORE_TABLES["sampler"].model_fields, "churn.amount") if name not in shown] == []
-    assert "[0.002, or a table's least]" in shown  # brackets are text, not markup
+    assert "[0.002, or the smallest of a table]" in shown  # brackets are text, not markup

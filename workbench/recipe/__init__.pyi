@@ -1,6 +1,6 @@
 from .building import slot_of as slot_of
 from .changes import change_sampler as change_sampler, changes_to as changes_to
-from .checks import check_sampler as check_sampler, warnings as warnings
+from .checks import warnings as warnings
 from .combinations import (
     AxisSettings as AxisSettings,
     described_fields as described_fields,
@@ -22,6 +22,7 @@ from .model import (
     Train as Train,
 )
 from .origins import origins_of as origins_of
+from .sampler_checks import check_sampler as check_sampler
 from .search import Space as Space, Sweep as Sweep
 from .sizes import count_images as count_images, size_warnings as size_warnings
 from .starting import CORE_TABLES as CORE_TABLES, write_new_recipe as write_new_recipe

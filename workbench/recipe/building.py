@@ -1,4 +1,4 @@
-"""From plain values to a `Recipe`: names to classes, tables to components; every problem is collected."""
+"""From plain values to a `Recipe`: names to classes, tables to components; all problems are collected."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ SECTIONS: dict[str, type[BaseModel]] = {"objective": ObjectiveSettings, "train":
 SLOTS: dict[str, Kind] = {"dataset": "datasets", "schedule": "schedules", "denoiser": "denoisers", "sampler": "samplers"}
 PLAIN = ("name", "description", "seed", "parameterization")
 TOP = (*PLAIN, *SLOTS, *SECTIONS, "evaluate", "sweep")
-MOST = 50  # problems of one kind; nobody reads more
-MOST_FEATURES = 16
+MAX_PROBLEMS = 50  # of one kind; more are not readable
+MAX_FEATURES = 16
 DEFAULT_FEATURES = ["efficientnet_lite0"]
 
 
 def build(source: Layered) -> tuple[Recipe | None, dict[str, Slot[Any]], list[Problem]]:
-    """The recipe, or None where one of its tables is not sound; the slots that are sound by themselves; the problems found.
+    """The recipe, or None if one of its tables is not valid; the slots that are valid by themselves; the problems.
 
-    A recipe with problems, such as a missing name, is good for further checks only.
+    A recipe with problems, such as a missing name, serves further checks only.
     """
     builder = _Builder(source)
     recipe = builder.recipe()
     return recipe, builder.slots, builder.problems
 
 
-def slot_of(kind: Kind, table: dict[str, Any], said: Mapping[str, str]) -> Slot[Any]:
-    """A slot from a table that stands in no file; `said` tells by field which option gave it. RecipeError where it is not sound."""
-    builder = _Builder(Layered("", table, {(name,): (option, None) for name, option in said.items()}))
+def slot_of(kind: Kind, table: dict[str, Any], options: Mapping[str, str]) -> Slot[Any]:
+    """A slot from a table that is in no file; `options` names the option that set each field. RecipeError if it is not valid."""
+    builder = _Builder(Layered("", table, {(name,): (option, None) for name, option in options.items()}))
     slot = builder.component((), kind, table, kind.removesuffix("s"))
     if slot is None:
         raise RecipeError(builder.problems)
@@ -67,7 +67,7 @@ class _Builder:
 
     def recipe(self) -> Recipe | None:
         table = self.source.table
-        for name in islice((name for name in table if name not in TOP), MOST):
+        for name in islice((name for name in table if name not in TOP), MAX_PROBLEMS):
             self.add((name,), f"no such field of a recipe ({did_you_mean(name, TOP)}fields: {', '.join(TOP)})")
         for name, kind in SLOTS.items():
             slot = self.slot((name,), kind)
@@ -78,17 +78,17 @@ class _Builder:
         sweep = self.sweep() if "sweep" in table else None
         plain = {name: table[name] for name in PLAIN if name in table}
         fields = self.validated(Heading, plain, (), "a recipe")
-        if fields is None:  # what else is wrong is reported with a missing name, not after it
+        if fields is None:  # other problems are reported together with a missing name
             fields = self.unnamed(plain)
-        sound = [*map(self.slots.get, SLOTS), *sections.values(), evaluate, fields, *([sweep] if "sweep" in table else [])]
-        if any(part is None for part in sound) or fields is None or evaluate is None:
+        parts = [*map(self.slots.get, SLOTS), *sections.values(), evaluate, fields, *([sweep] if "sweep" in table else [])]
+        if any(part is None for part in parts) or fields is None or evaluate is None:
             return None
         try:
             return Recipe(**fields.model_dump(), **self.slots, **sections, evaluate=evaluate, sweep=sweep)
         except ValidationError as error:
             self.problems += [
-                self.source.problem(tuple(map(str, each["loc"])), messages.explain(each, TOP, "a recipe"))
-                for each in error.errors()
+                self.source.problem(tuple(map(str, detail["loc"])), messages.explain(detail, TOP, "a recipe"))
+                for detail in error.errors()
             ]
             return None
 
@@ -102,7 +102,7 @@ class _Builder:
         self.problems.append(self.source.problem(key, message, shown))
 
     def table(self, key: Key) -> dict[str, Any] | None:
-        """The table at `key`; an empty one where it is absent, None with a problem where it is no table."""
+        """The table at `key`; an empty one where it is absent, None with a problem if it is not a table."""
         value: Any = self.source.table
         for name in key:
             value = value.get(name, {}) if isinstance(value, dict) else {}
@@ -117,14 +117,14 @@ class _Builder:
 
     def sweep(self) -> Sweep | None:
         sweep = self.section(("sweep",), Sweep)
-        return sweep and sweep.model_copy(update={"space": {key: self.space(key, each) for key, each in sweep.space.items()}})
+        return sweep and sweep.model_copy(update={"space": {key: self.space(key, space) for key, space in sweep.space.items()}})
 
     def space(self, key: str, space: Space) -> Space:
-        """With choices and conditions that are paths made absolute, as the fields are that they are compared with."""
+        """Make paths in choices and conditions absolute, like the fields that they are compared with."""
         at: Key = ("sweep", "space", key)
-        choices = space.choices and tuple(self.placed(key, each, at) for each in space.choices)
+        choices = space.choices and tuple(self.placed(key, choice, at) for choice in space.choices)
         when = space.when and {
-            other: tuple(self.placed(other, each, at) for each in value)
+            other: tuple(self.placed(other, choice, at) for choice in value)
             if isinstance(value, tuple)
             else self.placed(other, value, at)
             for other, value in space.when.items()
@@ -132,7 +132,7 @@ class _Builder:
         return space.model_copy(update={"choices": choices, "when": when})
 
     def placed(self, dotted: str, value: Any, at: Key) -> Any:
-        """A value for the field `dotted`, given at another key: if it is a relative path, laid on the folder of that key's file."""
+        """A value for the field `dotted` that is set at another key; a relative path is relative to the file of that key."""
         table, _, field = dotted.rpartition(".")
         slot = self.slots.get(table)
         return (
@@ -162,12 +162,12 @@ class _Builder:
         if not isinstance(value, list):
             self.add(key, f"expected a list such as ['efficientnet_lite0'], got {messages.shown(value)}")
             return None
-        if len(value) > MOST_FEATURES:
-            self.add(key, f"must have at most {MOST_FEATURES} items, got {len(value)}")
+        if len(value) > MAX_FEATURES:
+            self.add(key, f"must have at most {MAX_FEATURES} items, got {len(value)}")
             return None
         slots = [
-            self.component(key, "features", {"use": each} if isinstance(each, str) else each, f"evaluate.features[{i}]")
-            for i, each in enumerate(value)
+            self.component(key, "features", {"use": item} if isinstance(item, str) else item, f"evaluate.features[{i}]")
+            for i, item in enumerate(value)
         ]
         return None if any(slot is None for slot in slots) else tuple(slot for slot in slots if slot is not None)
 
@@ -183,15 +183,15 @@ class _Builder:
     def component(self, key: Key, kind: Kind, table: Any, shown: str) -> Slot[Any] | None:
         use = table.get("use") if isinstance(table, dict) else None
         if not isinstance(use, str):
-            what = (
+            message = (
                 f"missing: it names the component  ({_names(kind)})"
                 if isinstance(table, dict) and "use" not in table
                 else f"expected a name in quotes, got {messages.shown(use or table)}"
             )
-            self.add((*key, "use"), what, f"{shown}.use")
+            self.add((*key, "use"), message, f"{shown}.use")
             return None
         try:
-            found: type[Component] = load(kind, use)
+            cls: type[Component] = load(kind, use)
         except ComponentError as error:
             self.add((*key, "use"), str(error), f"{shown}.use")
             return None
@@ -200,7 +200,7 @@ class _Builder:
         extra = CORE_KEYS if kind == "samplers" else ()
         try:
             with plugin_call(kind, use, "making it from its table"):
-                component = self.validated(found, own, key, f"'{use}'", shown, extra)
+                component = self.validated(cls, own, key, f"'{use}'", shown, extra)
         except BrokenComponent as error:
             self.add((*key, "use"), str(error), f"{shown}.use")
             return None
@@ -224,18 +224,18 @@ class _Builder:
         try:
             return model.model_validate_json(text, strict=True)
         except ValidationError as error:
-            for each in error.errors(include_url=False)[:MOST]:
-                # A validator's own words speak of the whole table.
-                names = [name for name in each["loc"] if isinstance(name, str)]
+            for detail in error.errors(include_url=False)[:MAX_PROBLEMS]:
+                # The message of a validator is about the whole table.
+                names = [name for name in detail["loc"] if isinstance(name, str)]
                 place = (shown or ".".join(key)) + "".join(
-                    f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
+                    f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
                 )
                 fields = [*model.model_fields, *extra]
-                if each["type"] == "json_invalid":
-                    deep = "recursion" in each["msg"]
-                    self.add(key, "nested too deeply" if deep else "holds characters that are no text", shown)
+                if detail["type"] == "json_invalid":
+                    deep = "recursion" in detail["msg"]
+                    self.add(key, "nested too deeply" if deep else "contains characters that are not text", shown)
                     continue
-                self.add((*key, *names), messages.explain(each, fields, owner), place.lstrip("."))
+                self.add((*key, *names), messages.explain(detail, fields, owner), place.lstrip("."))
             return None
 
 

@@ -1,4 +1,4 @@
-"""The recipe's sampler with some fields changed, and the changes that lead to a given sampler."""
+"""The recipe's sampler with some fields changed, and the changes that result in a given sampler."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from workbench.errors import Problem, RecipeError
 from workbench.recipe.building import slot_of
-from workbench.recipe.checks import ONLY_FOR, check_sampler
 from workbench.recipe.decisive import plain_table
 from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
+from workbench.recipe.sampler_checks import ONLY_FOR, check_sampler
 
 NONE = "none"
 OPTIONAL = frozenset(name for name, field in SamplerSettings.model_fields.items() if field.default is None)
@@ -20,7 +20,7 @@ def change_sampler(recipe: Recipe, changes: Mapping[str, Any], origins: Mapping[
 
     `use` starts from the defaults of that sampler's own fields, "churn.amount" changes a field of a table, and "none" clears a field that
     may be absent. Fields that belong to another spacing than the new one are dropped. `origins` names the option that set each field, for
-    messages. Raises RecipeError where the result is not a sampler, or does not fit the recipe.
+    messages. Raises RecipeError if the result is not a valid sampler, or does not fit the recipe.
     """
     slot = cast("SamplerSlot", slot_of("samplers", _changed(recipe.sampler.table(), changes), origins))
     problems = [Problem(origins.get(key.split(".")[1], ""), None, key, message) for key, message in check_sampler(slot, recipe)]
@@ -31,13 +31,13 @@ def change_sampler(recipe: Recipe, changes: Mapping[str, Any], origins: Mapping[
 
 def changes_to(slot: SamplerSlot, recipe: Recipe) -> dict[str, Any]:
     """The fewest changes after which the sampler of a recipe is `slot`; `use` and `steps` are always among them."""
-    wanted = slot.table()
+    target = slot.table()
     changes = {"use": slot.use, "steps": slot.steps}
     if slot.spacing == "explicit" or slot.spacing != recipe.sampler.spacing:
         changes["spacing"] = slot.spacing
-    given = plain_table(slot) | _changed(recipe.sampler.table(), changes)
-    names = dict.fromkeys([*wanted, *OPTIONAL])
-    changes |= {name: wanted.get(name, NONE) for name in names if wanted.get(name) != given.get(name)}
+    start = plain_table(slot) | _changed(recipe.sampler.table(), changes)
+    names = dict.fromkeys([*target, *OPTIONAL])
+    changes |= {name: target.get(name, NONE) for name in names if target.get(name) != start.get(name)}
     return changes
 
 

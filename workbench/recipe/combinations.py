@@ -1,4 +1,4 @@
-"""Every combination of samplers and values of their fields, each as sound as if a recipe had said it."""
+"""Every combination of samplers and values of their fields, each checked like the sampler of a recipe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, cast
 from workbench.errors import Problem, RecipeError
 from workbench.nearest import did_you_mean
 from workbench.recipe.building import slot_of
-from workbench.recipe.checks import ONLY_FOR, check_sampler
 from workbench.recipe.decisive import plain_table
 from workbench.recipe.model import Recipe, SamplerSettings, SamplerSlot
+from workbench.recipe.sampler_checks import ONLY_FOR, check_sampler
 from workbench.recipe.toml import parse_value
 from workbench.registry import load
 
-SHOWN = 3  # problems of many combinations are much alike
+MAX_PROBLEMS = 3  # the problems of many combinations are alike
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class AxisSettings:
 
     field: str
     values: tuple[Any, ...]
-    said: str  # the option that asked for it
+    option: str  # that gave the values
 
     @classmethod
-    def of(cls, field: str, texts: Iterable[str], said: str) -> AxisSettings:
+    def of(cls, field: str, texts: Iterable[str], option: str) -> AxisSettings:
         """From texts such as "5,10,20"; words need no quotes, and a list in brackets is one value."""
-        return cls(field, tuple(parse_value(part) for text in texts for part in _parts(text)), said)
+        return cls(field, tuple(parse_value(part) for text in texts for part in _parts(text)), option)
 
     def applies(self, sampler: str) -> bool:
-        """Whether a sampler, or what the core does around it, has this field."""
+        """True if the sampler's table has this field."""
         owner, dot, name = self.field.rpartition(".")
         return (not dot or owner == sampler) and name in _fields(sampler)
 
@@ -46,31 +46,31 @@ class AxisSettings:
 def sampler_combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[AxisSettings]) -> list[SamplerSlot]:
     """Each sampler with each combination of the axes that it has the fields for, once; the recipe's evaluation sampler if none is named.
 
-    What no axis varies is as in the recipe's evaluation sampler, and fields of another sampler have their defaults. Raises
-    ComponentError for unknown samplers and RecipeError where a combination is not sound, or where an axis fits none of the samplers.
+    Fields that no axis varies are those of the recipe's evaluation sampler; fields of another sampler have their defaults. Raises
+    ComponentError for unknown samplers, and RecipeError if a combination is not valid or an axis fits none of the samplers.
     """
     names = list(dict.fromkeys(samplers)) or [recipe.evaluation_sampler.use]
     problems = [_unused(axis, names) for axis in axes if not any(axis.applies(name) for name in names)]
-    found: list[SamplerSlot] = []
+    slots: list[SamplerSlot] = []
     for name in names:
-        for table, said in _tables(recipe, name, axes):
+        for table, options in _tables(recipe, name, axes):
             try:
-                slot = cast("SamplerSlot", slot_of("samplers", table, said))
+                slot = cast("SamplerSlot", slot_of("samplers", table, options))
             except RecipeError as error:
                 problems += error.problems
                 continue
-            if slot not in found:
-                found.append(slot)
+            if slot not in slots:
+                slots.append(slot)
             problems += [
-                Problem(said.get(key.partition(".")[2], ""), None, key, text) for key, text in check_sampler(slot, recipe)
+                Problem(options.get(key.partition(".")[2], ""), None, key, text) for key, text in check_sampler(slot, recipe)
             ]
     if problems:
-        raise RecipeError(list(dict.fromkeys(problems))[:SHOWN])
-    return found
+        raise RecipeError(list(dict.fromkeys(problems))[:MAX_PROBLEMS])
+    return slots
 
 
 def described_fields(slot: SamplerSlot, varied: Collection[str] = ()) -> dict[str, str]:
-    """The fields of a sampler worth telling, in a few letters each: those in `varied`, and those that are not at their defaults."""
+    """The fields of a sampler as short texts: those in `varied`, and those that are not at their defaults."""
     plain = plain_table(slot)
     return {
         name: str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
@@ -80,29 +80,29 @@ def described_fields(slot: SamplerSlot, varied: Collection[str] = ()) -> dict[st
 
 
 def variant(slot: SamplerSlot, varied: Collection[str] = ()) -> str:
-    """A sampler with its told fields and without its steps: "ddim eta=1"."""
+    """A sampler with its described fields, without its steps: "ddim eta=1"."""
     return " ".join([slot.use, *(f"{name}={value}" for name, value in described_fields(slot, varied).items())])
 
 
 def _tables(recipe: Recipe, name: str, axes: Sequence[AxisSettings]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Tables of one sampler, and by field which option gave it."""
+    """Tables of one sampler, with the option that set each field."""
     base = recipe.evaluation_sampler.table()
     if base["use"] != name:
         base = {"use": name} | {key: value for key, value in base.items() if key in SamplerSettings.model_fields}
-    # "ddim.eta" is more special than "eta", and takes its place.
+    # "ddim.eta" is more specific than "eta", and replaces it.
     fitting = list({axis.name: axis for axis in sorted(axes, key=lambda axis: "." in axis.field) if axis.applies(name)}.values())
-    said = {"use": "--sampler", **{axis.name: axis.said for axis in fitting}}
+    options = {"use": "--sampler", **{axis.name: axis.option for axis in fitting}}
     spacings = {
         base["spacing"],
         *(value for axis in fitting if axis.name == "spacing" for value in axis.values if isinstance(value, str)),
     }
     for values in itertools.product(*(axis.values for axis in fitting)):
         table = base | {axis.name: value for axis, value in zip(fitting, values, strict=True)}
-        # Like another sampler's fields: rho is left out for a spacing without it, and refused where no spacing has it.
+        # Like fields of another sampler: rho is left out for a spacing without it, and refused if no spacing has it.
         for field, owners in ONLY_FOR.items():
-            if table["spacing"] not in owners and (field not in said or spacings & set(owners)):
+            if table["spacing"] not in owners and (field not in options or spacings & set(owners)):
                 table.pop(field, None)
-        yield table, said
+        yield table, options
 
 
 def _fields(sampler: str) -> list[str]:
@@ -112,11 +112,11 @@ def _fields(sampler: str) -> list[str]:
 def _unused(axis: AxisSettings, names: Sequence[str]) -> Problem:
     owner, dot, name = axis.field.rpartition(".")
     if dot and owner not in names:
-        return Problem(axis.said, None, axis.field, f"'{owner}' is not among the samplers of this call ({', '.join(names)})")
-    known = sorted({field for each in ([owner] if dot else names) for field in _fields(each)})
-    which = f"'{owner or names[0]}'" if dot or len(names) == 1 else f"any of {', '.join(names)}"
+        return Problem(axis.option, None, axis.field, f"'{owner}' is not among the chosen samplers ({', '.join(names)})")
+    fields = sorted({field for sampler in ([owner] if dot else names) for field in _fields(sampler)})
+    subject = f"'{owner or names[0]}'" if dot or len(names) == 1 else f"any of {', '.join(names)}"
     return Problem(
-        axis.said, None, axis.field, f"no such field of {which} ({did_you_mean(name, known)}fields: {', '.join(known)})"
+        axis.option, None, axis.field, f"no such field of {subject} ({did_you_mean(name, fields)}fields: {', '.join(fields)})"
     )
 
 

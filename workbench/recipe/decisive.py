@@ -1,4 +1,4 @@
-"""What of a recipe was chosen, and not left to defaults."""
+"""The settings of a recipe that differ from the defaults."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from workbench.recipe.model import (
 
 
 def decisive_settings(recipe: Recipe) -> dict[str, object]:
-    """What is not at its default, with dotted keys: for tracking, where whoever reads it wants to see what was chosen.
+    """The settings that are not at their defaults, with dotted keys: tracking stores show them as parameters.
 
-    Components, seed and parameterization are always in it; name, description and what a sweep would search never are.
+    Components, seed and parameterization are always included; name, description and the space of a sweep never are.
     """
     plain = flatten(_plain(recipe))
     chosen = {key: value for key, value in recipe.flat().items() if (key, value) not in plain}
@@ -29,7 +29,7 @@ def decisive_settings(recipe: Recipe) -> dict[str, object]:
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
-    """The table of a recipe with the same components, everything else of which was left to defaults."""
+    """The table of a recipe with the same components and the defaults for everything else."""
     evaluate = Evaluate().model_dump(mode="json", exclude_none=True, exclude={"sampler", "features"})
     if recipe.evaluate.sampler is not None:
         evaluate["sampler"] = plain_table(recipe.evaluate.sampler)
@@ -42,12 +42,12 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def plain_table(slot: Slot[Any]) -> dict[str, Any]:
-    """The table of a slot whose component has its defaults, without those that it needs or that cannot be made alone."""
+    """The table of a slot with the component's defaults; fields without a default, or whose default needs other fields, are left out."""
     core = SamplerSettings().model_dump(mode="json", exclude_none=True) if isinstance(slot, SamplerSlot) else {}
     defaults = {}
     for name, field in type(slot.component).model_fields.items():
         if not field.is_required():
-            with suppress(Exception):  # a default factory is a stranger's code, and may want to be given other fields
+            with suppress(Exception):  # a default factory is third-party code, and may need other fields
                 defaults[name] = field.get_default(call_default_factory=True)
     dumped = slot.component.model_copy(update=defaults).model_dump(mode="json", exclude_none=True, warnings=False)
     return {**core, **{name: value for name, value in dumped.items() if name in defaults}}

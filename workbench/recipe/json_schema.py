@@ -1,4 +1,4 @@
-"""JSON Schema of what is installed, for editors that complete TOML."""
+"""JSON Schema of recipes with the installed components, for editors that complete TOML."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "extends": {"type": "string", "description": "a recipe beside this one, on which this one is laid"},
+            "extends": {"type": "string", "description": "a recipe file, relative to this one, whose values this one overrides"},
             **heading,
-            **{name: _slot(kind, definitions, f"which {kind.removesuffix('s')}, and its fields") for name, kind in SLOTS.items()},
+            **{name: _slot(kind, definitions, f"a {kind.removesuffix('s')} and its fields") for name, kind in SLOTS.items()},
             **{name: _of(model, name, definitions) for name, model in SECTIONS.items()},
             "evaluate": evaluate,
             "sweep": _of(Sweep, "sweep", definitions),
@@ -51,7 +51,7 @@ def _slot(kind: Kind, definitions: dict[str, Any], description: str) -> dict[str
             with plugin_call(kind, entry.qualified, "its schema"):
                 table = _of(component, f"{kind}.{entry.name}", definitions)
         except ComponentError:
-            continue  # a broken plugin must not keep the others from being completed
+            continue  # a broken plugin must not remove the others from the schema
         core = _of(SamplerSettings, "sampler", definitions)["properties"] if kind == "samplers" else {}
         table["properties"] = {"use": {"enum": [entry.name, entry.qualified]}, **core, **table.get("properties", {})}
         table["required"] = ["use", *table.get("required", [])]

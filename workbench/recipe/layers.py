@@ -1,4 +1,4 @@
-"""A recipe on top of the one it extends, and `--set` on top of both; where each key came from is kept."""
+"""A recipe merged over the one it extends, and `--set` over both, with the origin of each key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMPONENTS: dict[Key, str] = {
     ("sampler",): "samplers",
     ("evaluate", "sampler"): "samplers",
 }
-# These keys of a sampler's table belong to the core, and stay when another sampler is chosen.
+# These keys of a sampler's table belong to the core, and are kept when another sampler is chosen.
 CORE_KEYS = frozenset(SamplerSettings.model_fields)
 MAX_EXTENDS = 16
 SET = "--set"
@@ -29,25 +29,24 @@ SET = "--set"
 
 @dataclass
 class Layered:
-    """Plain values, and for each key (file, line) of the text that said it."""
+    """Plain values, and for each key the (file, line) that set it."""
 
     where: str
     table: dict[str, Any] = field(default_factory=dict)
     origins: dict[Key, tuple[str, int | None]] = field(default_factory=dict)
 
     def problem(self, key: Key, message: str, shown: str | None = None) -> Problem:
-        """A problem located at `key`, or at the nearest table around it."""
-        near = key
-        while near and near not in self.origins:
-            near = near[:-1]
-        where, line = self.origins.get(near, (self.where, None))
+        """A problem located at `key`, or at the nearest table that contains it."""
+        place = key
+        while place and place not in self.origins:
+            place = place[:-1]
+        where, line = self.origins.get(place, (self.where, None))
         return Problem(where, line, brief(".".join(key) if shown is None else shown), message)
 
     def folder(self, key: Key) -> Path:
-        """The folder to which a relative path at `key` is relative: that of the file in which the key stands, else the working one.
+        """The folder to which a relative path at `key` is relative: that of the file that sets the key, else the working directory.
 
-        Runs and sweeps store absolute paths. Those of earlier versions stored what the recipe said, which was relative to the working
-        folder.
+        Runs and sweeps store absolute paths. Earlier versions stored paths as in the recipe, relative to the working directory.
         """
         while key and key not in self.origins:
             key = key[:-1]
@@ -57,12 +56,12 @@ class Layered:
 
 
 def read_layers(path: Path, overrides: Sequence[str]) -> Layered:
-    """Read `path` and what it extends, then apply overrides such as `train.steps=10`; RecipeError where that fails."""
+    """Read `path` and the recipes that it extends, then apply overrides such as `train.steps=10`; RecipeError if that fails."""
     result = Layered(str(path))
     for text in _chain(path):
         values = {key: value for key, value in text.table.items() if key != "extends"}
         _merge(result, values, text, ())
-    # Components before their fields, in whichever order they were said: choosing one starts its table afresh.
+    # Components before their fields, whatever their order: choosing a component clears its table.
     for override in sorted(overrides, key=lambda text: not _chooses_component(text)):
         _override(result, override)
     return result
@@ -79,12 +78,12 @@ def _chooses_component(override: str) -> bool:
 
 
 def _chain(path: Path) -> list[toml.Text]:
-    """The texts to lay on one another, the farthest ancestor first."""
+    """The texts to merge, the farthest ancestor first."""
     texts: list[toml.Text] = []
     seen: list[Path] = []
     where: str = str(path)
     while True:
-        text = toml.read(path, where, toml.MAX_BYTES - sum(each.size for each in texts))
+        text = toml.read(path, where, toml.MAX_BYTES - sum(text.size for text in texts))
         texts.insert(0, text)
         seen.append(path.resolve())
         base = text.table.get("extends")
@@ -97,7 +96,7 @@ def _chain(path: Path) -> list[toml.Text]:
         if not is_file(path):
             raise RecipeError([Problem(where, line, "extends", f"no file {base!r:.80} (looked for {path.absolute()!s:.200})")])
         if path.resolve() in seen:
-            raise RecipeError([Problem(where, line, "extends", f"{base!r:.80} extends this recipe in turn: a circle")])
+            raise RecipeError([Problem(where, line, "extends", f"{base!r:.80} extends this recipe in turn: a cycle")])
         if len(seen) >= MAX_EXTENDS:
             raise RecipeError([Problem(where, line, "extends", f"more than {MAX_EXTENDS} recipes extend one another")])
         where = str(path)
@@ -110,7 +109,7 @@ def _merge(result: Layered, values: dict[str, Any], text: toml.Text, at: Key) ->
         old = target.get(name)
         if isinstance(value, dict) and isinstance(old, dict):
             if key in COMPONENTS and "use" in value and value["use"] != old.get("use"):
-                _start_afresh(result, key)
+                _clear_component(result, key)
             _merge(result, value, text, key)
         else:
             _forget(result, key, old)
@@ -120,8 +119,8 @@ def _merge(result: Layered, values: dict[str, Any], text: toml.Text, at: Key) ->
         result.origins[key] = (text.where, text.line(key))
 
 
-def _start_afresh(result: Layered, key: Key) -> None:
-    """Another component was chosen: what the old one was told means nothing to it."""
+def _clear_component(result: Layered, key: Key) -> None:
+    """Remove the fields of the previous component: another one was chosen."""
     table = _table_at(result, key)
     for name in list(table):
         if not (COMPONENTS[key] == "samplers" and name in CORE_KEYS):
@@ -129,7 +128,7 @@ def _start_afresh(result: Layered, key: Key) -> None:
 
 
 def _forget(result: Layered, key: Key, value: Any) -> None:
-    """Where a value that is replaced came from, and what is in it."""
+    """Remove the origins of a value that is replaced, and of the values in it."""
     result.origins.pop(key, None)
     for name, inner in value.items() if isinstance(value, dict) else ():
         _forget(result, (*key, name), inner)

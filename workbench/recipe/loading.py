@@ -1,4 +1,4 @@
-"""The way from a file to a checked `Recipe`, and back."""
+"""From a file to a checked `Recipe`, and back."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from pathlib import Path
 from workbench.errors import Problem, RecipeError
 from workbench.files import write_text
 from workbench.interfaces import SampleSpec
-from workbench.recipe.answers import Finding, describe_dataset
 from workbench.recipe.building import build
 from workbench.recipe.checks import check
+from workbench.recipe.dataset_checks import describe_dataset
+from workbench.recipe.findings import Finding
 from workbench.recipe.layers import Layered, is_stored, read_layers
 from workbench.recipe.model import Recipe, flatten
 from workbench.recipe.toml import read
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read, extend, override, validate and check a recipe; RecipeError with every problem found, in the order of the files."""
+    """Read, extend, override, validate and check a recipe; RecipeError with every problem, in the order of the files."""
     source = read_layers(path, overrides)
     recipe, slots, problems = build(source)
     spec, findings = describe_dataset(slots["dataset"]) if "dataset" in slots else (None, [])
@@ -25,9 +26,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def load_stored(path: Path, spec: SampleSpec | None, overrides: Sequence[str] = ()) -> Recipe:
-    """Read the recipe that a run has stored, as `load` does, without its dataset, which need not be there any more.
+    """Read the recipe that a run has stored, as `load` does, without its dataset, which may be gone.
 
-    `spec` describes the data that the run was trained on; None if nothing of the recipe depends on them here.
+    `spec` describes the data that the run was trained on; None if nothing that is checked depends on them.
     """
     source = read_layers(path, overrides)
     recipe, _, problems = build(source)
@@ -35,7 +36,7 @@ def load_stored(path: Path, spec: SampleSpec | None, overrides: Sequence[str] = 
 
 
 def relative_paths(recipe: Recipe, path: Path) -> list[str]:
-    """One line for each relative path that an earlier version stored in a run's recipe: it follows the working directory."""
+    """One line for each relative path that an earlier version stored in a run's recipe: it depends on the working directory."""
     if not is_stored(path):
         return []
     stored = dict(flatten(read(path, str(path)).table))
@@ -47,7 +48,7 @@ def relative_paths(recipe: Recipe, path: Path) -> list[str]:
 
 
 def dumps(recipe: Recipe) -> str:
-    """The resolved recipe as TOML: nothing inherited, nothing left to defaults."""
+    """The resolved recipe as TOML: nothing inherited, every default written."""
     import tomli_w
 
     return tomli_w.dumps(recipe.table())
@@ -59,9 +60,9 @@ def save(recipe: Recipe, path: Path) -> None:
 
 
 def _checked(source: Layered, recipe: Recipe | None, spec: SampleSpec | None, problems: list[Problem]) -> Recipe:
-    found = [] if recipe is None else _located(source, check(recipe, spec))
-    if problems or found or recipe is None:
-        raise RecipeError(_sorted([*problems, *found]))
+    conflicts = [] if recipe is None else _located(source, check(recipe, spec))
+    if problems or conflicts or recipe is None:
+        raise RecipeError(_sorted([*problems, *conflicts]))
     return recipe
 
 
@@ -70,5 +71,5 @@ def _located(source: Layered, findings: Sequence[Finding]) -> list[Problem]:
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:
-    once = list(dict.fromkeys(problems))
-    return sorted(once, key=lambda problem: (problem.where == "--set", problem.where, problem.line or 0))
+    unique = list(dict.fromkeys(problems))
+    return sorted(unique, key=lambda problem: (problem.where == "--set", problem.where, problem.line or 0))

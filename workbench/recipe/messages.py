@@ -1,4 +1,4 @@
-"""pydantic's findings in our words."""
+"""Messages for pydantic's errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from workbench.nearest import did_you_mean
 from workbench.secrets import mask_password
 
-LONGEST_KEY = 60
+MAX_KEY = 60
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -42,7 +42,7 @@ _LENGTHS = {
 
 
 def explain(error: ErrorDetails, fields: Iterable[str], owner: str) -> str:
-    """One line that says what is wrong and what would be right."""
+    """One line that states the fault and what is expected."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return f"no such field of {owner} ({did_you_mean(str(error['loc'][-1]), fields)}fields: {', '.join(sorted(fields)) or 'none'})"
@@ -51,17 +51,17 @@ def explain(error: ErrorDetails, fields: Iterable[str], owner: str) -> str:
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, got {shown(value)}"
     if kind in _BOUNDS:
-        words, name = _BOUNDS[kind]
-        return f"must be {words} {_bound(context[name])}, got {shown(value)}"
+        relation, name = _BOUNDS[kind]
+        return f"must be {relation} {_bound(context[name])}, got {shown(value)}"
     if kind in _LENGTHS:
-        words, name = _LENGTHS[kind]
-        return f"must have {words} {context[name]} items, got {len(value)}"
+        relation, name = _LENGTHS[kind]
+        return f"must have {relation} {context[name]} items, got {len(value)}"
     if kind == "string_too_short":
         return "must not be empty"
     if kind == "string_too_long":
         return f"must have at most {context['max_length']} characters, has {len(str(value))}"
     if kind == "literal_error":
-        return f"must be {str(context['expected']).replace(' or ', ' or ')}, got {shown(value)}"
+        return f"must be {context['expected']}, got {shown(value)}"
     if kind == "finite_number":
         return f"must be a finite number, got {shown(value)}"
     if kind in ("value_error", "assertion_error"):
@@ -79,12 +79,12 @@ def _bound(value: Any) -> str:
 
 
 def brief(key: str) -> str:
-    """A dotted key as it can be printed: one line, not longer than what somebody reads."""
-    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in key[:LONGEST_KEY])
-    return text if len(key) <= LONGEST_KEY else f"{text}..."
+    """A dotted key for printing: one line of limited length, without control characters."""
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in key[:MAX_KEY])
+    return text if len(key) <= MAX_KEY else f"{text}..."
 
 
 def shown(value: Any) -> str:
-    """A value as TOML would have it, cut to a reasonable length."""
+    """A value as TOML writes it, cut to a reasonable length."""
     text = str(value).lower() if isinstance(value, bool) else mask_password(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,4 +1,4 @@
-"""What a recipe says, as typed values: the one description of a run."""
+"""A recipe as typed values: the complete description of a run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from workbench.secrets import has_secret
 from workbench.sqlite import absolute_url
 
 C = TypeVar("C", bound=Component)
-MOST_STEPS = 100_000_000
-MOST_MINUTES = 10_000_000.0
-MOST_IMAGES = 100_000_000
-# Everything that hides what a name says: control characters, ends of lines, and marks that turn the direction of writing round.
+MAX_STEPS = 100_000_000
+MAX_MINUTES = 10_000_000.0
+MAX_IMAGES = 100_000_000
+# Characters that make a name unreadable: control characters, line ends, and marks that change the direction of writing.
 HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-# Taken from [sampler] by an [evaluate.sampler] that does not set them: without them the images measured are not those that are drawn.
+# An [evaluate.sampler] that does not set these takes them from [sampler]: otherwise other images are measured than are drawn.
 INHERITED = ("guidance", "clamp")
 Spacing = Literal["uniform", "quadratic", "trailing", "karras", "logsnr", "explicit"]
 
@@ -34,35 +34,35 @@ class Slot(Section, Generic[C]):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     use: str
-    # The registry has checked its class, and the class its fields.
+    # The registry has checked the class, and the class its fields.
     component: SkipValidation[C]
 
     def table(self) -> dict[str, Any]:
-        """The recipe table that gives this slot again."""
+        """The recipe table from which this slot can be built again."""
         return {"use": self.use, **self.component.model_dump(mode="json", exclude_none=True)}
 
 
 class Churn(Section):
-    """Moves up before the moves down, small and many: EDM's stochastic sampling."""
+    """Many small moves up before moves down: EDM's stochastic sampling."""
 
     amount: float = Field(gt=0.0, description="S_churn: each move up multiplies sigma by up to 1 + amount / steps")
-    low: float = Field(0.05, ge=0.0, description="least sigma/alpha at which it is done")
-    high: float | None = Field(50.0, gt=0.0, description="greatest sigma/alpha at which it is done")
+    low: float = Field(0.05, ge=0.0, description="smallest sigma/alpha with moves up")
+    high: float | None = Field(50.0, gt=0.0, description="largest sigma/alpha with moves up")
 
 
 class Restart(Section):
-    """Long moves up, and the same way down again."""
+    """Long moves up, and the same interval down again."""
 
-    times: int = Field(1, ge=1, le=1000, description="how often")
-    low: float = Field(0.1, gt=0.0, description="sigma/alpha from which it goes up")
-    high: float = Field(2.0, gt=0.0, description="sigma/alpha to which it goes up")
+    times: int = Field(1, ge=1, le=1000, description="number of repetitions")
+    low: float = Field(0.1, gt=0.0, description="sigma/alpha at which a move up starts")
+    high: float = Field(2.0, gt=0.0, description="sigma/alpha at which a move up ends")
 
 
 class SamplerSettings(Section):
-    """What the core does around any sampler."""
+    """Settings that every sampler has."""
 
-    steps: int = Field(50, ge=1, le=10_000, description="moves from noise to data; with explicit times, as many as they are")
-    spacing: Spacing = Field("uniform", description="how the steps are spread over time")
+    steps: int = Field(50, ge=1, le=10_000, description="moves from noise to data; with explicit times, their number")
+    spacing: Spacing = Field("uniform", description="distribution of the steps over time")
     times: tuple[float, ...] | None = Field(
         None, max_length=4_001, description="for spacing = 'explicit': every time, from 1 to 0"
     )
@@ -70,76 +70,78 @@ class SamplerSettings(Section):
         None, ge=1.0, le=100.0, description="for spacing = 'karras': finer near the data the larger it is [7]"
     )
     sigma_min: float | None = Field(
-        None, gt=0.0, description="for 'karras' and 'logsnr': sigma/alpha before the last step [0.002, or a table's least]"
+        None,
+        gt=0.0,
+        description="for 'karras' and 'logsnr': sigma/alpha before the last step [0.002, or the smallest of a table]",
     )
     sigma_max: float | None = Field(
-        None, gt=0.0, description="for 'karras' and 'logsnr': from where steps are spread [80, or a schedule's own]"
+        None, gt=0.0, description="for 'karras' and 'logsnr': sigma/alpha of the first step [80, or the largest of the schedule]"
     )
     churn: Churn | None = Field(None, description="small moves up before moves down (Karras et al. 2022, algorithm 2)")
-    restart: Restart | None = Field(None, description="long moves up and the same way down again (Xu et al. 2023)")
+    restart: Restart | None = Field(None, description="long moves up and the same interval down again (Xu et al. 2023)")
     clamp: bool = Field(True, description="keep the predicted data in [-1, 1] at every step")
-    guidance: float = Field(1.0, ge=0.0, le=100.0, description="classifier-free guidance scale; 1 is none")
+    guidance: float = Field(1.0, ge=0.0, le=100.0, description="classifier-free guidance scale; 1: no guidance")
 
 
 class SamplerSlot(SamplerSettings, Slot[Sampler[Any]]):
-    """A sampler, the path it walks, and what is wrapped around the network."""
+    """A sampler, its time grid, and what is wrapped around the network."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     def table(self) -> dict[str, Any]:
-        """The recipe table that gives this slot again."""
+        """The recipe table from which this slot can be built again."""
         core = self.model_dump(mode="json", exclude_none=True, include=set(SamplerSettings.model_fields))
         return {**super().table(), **core}
 
 
 class ObjectiveSettings(Section):
-    """[objective]: which times are trained on and how errors are weighed."""
+    """[objective]: the times in training and the weights of errors."""
 
     times: Literal["auto", "grid", "uniform", "lognormal"] = Field(
         "auto",
-        description="auto: the table's T times where the schedule is a table, else uniform; lognormal: ln(sigma/alpha) is normal",
+        description="auto: the T times of a schedule that is a table, else uniform; lognormal: ln(sigma/alpha) is normal",
     )
     weight: Literal["simple", "min_snr", "edm"] = Field(
         "simple", description="simple: 1; min_snr: min(SNR, gamma) on x0; edm: Karras et al. 2022"
     )
-    gamma: float = Field(5.0, gt=0.0, le=1e9, description="the cap of min_snr")
+    gamma: float = Field(5.0, gt=0.0, le=1e9, description="upper limit of the weight of min_snr")
     mean: float = Field(-1.2, ge=-100.0, le=100.0, description="mean of ln(sigma/alpha) for lognormal times")
     std: float = Field(1.2, gt=0.0, le=100.0, description="standard deviation of ln(sigma/alpha) for lognormal times")
 
 
 class Train(Section):
-    """[train]: how the network learns."""
+    """[train]: how the network is trained."""
 
-    steps: int = Field(10_000, ge=1, le=MOST_STEPS, description="optimizer steps")
+    steps: int = Field(10_000, ge=1, le=MAX_STEPS, description="optimizer steps")
     max_minutes: float | None = Field(
-        None, gt=0.0, le=MOST_MINUTES, description="stop after so many minutes of training, if that comes first"
+        None, gt=0.0, le=MAX_MINUTES, description="stop after this many minutes of training, if steps are not reached before"
     )
     batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
     micro_batch: int | None = Field(
         None, ge=1, le=65_536, description="images in memory at once: gradients are accumulated; if absent, batch_size"
     )
     learning_rate: float = Field(2e-4, gt=0.0, le=1.0, description="AdamW's learning rate after the warm-up")
-    decay: Literal["constant", "cosine"] = Field("constant", description="what the learning rate does after the warm-up")
-    warmup: int = Field(200, ge=0, le=MOST_STEPS, description="steps over which the learning rate rises from 0")
+    decay: Literal["constant", "cosine"] = Field("constant", description="course of the learning rate after the warm-up")
+    warmup: int = Field(200, ge=0, le=MAX_STEPS, description="steps over which the learning rate rises from 0")
     weight_decay: float = Field(0.0, ge=0.0, le=100.0, description="AdamW's decoupled weight decay")
     beta2: float = Field(0.999, gt=0.0, lt=1.0, description="AdamW's second moment decay")
     clip: float | None = Field(1.0, gt=0.0, description="largest gradient norm")
     ema: float = Field(
-        0.9995, ge=0.0, lt=1.0, description="decay of the average of the weights, reached as (1 + step) / (10 + step)"
+        0.9995, ge=0.0, lt=1.0, description="decay of the average of the weights; early in training (1 + step) / (10 + step)"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16: autocast; auto: bf16 on new GPUs, and on a CPU where a step of this network is faster in it"
+        "auto", description="bf16: autocast; auto: bf16 on recent GPUs, and on a CPU if a step of this network is faster with it"
     )
     fast_path: Literal["auto", "off"] = Field(
         "auto",
-        description="auto: on a CPU norms and attention in whatever way is faster, on a GPU recorded, and compiled for long runs; off: as torch does",
+        description="auto: faster CPU kernels, CUDA graphs, torch.compile in long runs, each where measured to pay; off: plain PyTorch",
     )
     flip: bool = Field(True, description="mirror half of the images")
-    condition: bool = Field(False, description="give the network the class labels")
-    label_dropout: float = Field(0.1, ge=0.0, le=1.0, description="share of labels hidden in training, for guidance")
-    log_every: int = Field(20, ge=1, le=MOST_STEPS, description="steps between logged metrics")
-    validate_every: int = Field(500, ge=0, le=MOST_STEPS, description="steps between validation losses; 0: at the end only")
-    checkpoint_every: int = Field(1000, ge=1, le=MOST_STEPS, description="steps between checkpoints")
+    condition: bool = Field(False, description="condition the network on class labels")
+    label_dropout: float = Field(0.1, ge=0.0, le=1.0, description="fraction of labels hidden in training, for guidance")
+    log_every: int = Field(20, ge=1, le=MAX_STEPS, description="steps between logged metrics")
+    validate_every: int = Field(500, ge=0, le=MAX_STEPS, description="steps between validation losses; 0: at the end only")
+    checkpoint_every: int = Field(1000, ge=1, le=MAX_STEPS, description="steps between checkpoints")
 
     @property
     def rows_at_once(self) -> int:
@@ -148,22 +150,22 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """[evaluate]: what is measured, how often and on how many images."""
+    """[evaluate]: the measurements, their interval and their number of images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     samples: int = Field(1000, ge=2, le=1_000_000, description="generated images for the distances")
     real: int | None = Field(
-        None, ge=2, le=MOST_IMAGES, description="real images for the distances; all of the training split if absent"
+        None, ge=2, le=MAX_IMAGES, description="real images for the distances; all of the training split if absent"
     )
-    every: int = Field(0, ge=0, le=MOST_STEPS, description="steps between evaluations; 0: at the end only")
+    every: int = Field(0, ge=0, le=MAX_STEPS, description="steps between evaluations; 0: at the end only")
     at_start: bool = Field(True, description="also measure the untrained network")
     batch_size: int | None = Field(
-        None, ge=1, le=65_536, description="images sampled at once; absent: as many as are fastest here, which changes no image"
+        None, ge=1, le=65_536, description="images sampled at once; absent: the fastest number here, with the same images"
     )
     grid: int = Field(36, ge=1, le=400, description="images in the sample grid")
     sampler: SamplerSlot | None = Field(
-        None, description="another sampler for evaluation only; guidance and clamp are those of [sampler] unless set here"
+        None, description="another sampler for evaluation; guidance and clamp are those of [sampler] unless set here"
     )
     features: tuple[Slot[FeatureExtractor], ...] = Field(
         (), description="feature extractors: a name, or a table with `use`; absent: efficientnet_lite0"
@@ -172,7 +174,7 @@ class Evaluate(Section):
 
 
 class Tracking(Section):
-    """[tracking]: where the run is recorded."""
+    """[tracking]: the store that records the run."""
 
     uri: Annotated[str, RelativeTo(absolute_url)] | None = Field(
         None, description="MLflow tracking URI; default: mlflow/mlflow.db under WB_HOME"
@@ -181,7 +183,7 @@ class Tracking(Section):
 
     @field_validator("uri")
     @classmethod
-    def _open(cls, uri: str | None) -> str | None:
+    def _check_uri(cls, uri: str | None) -> str | None:
         if uri is not None and has_secret(uri):
             raise ValueError(
                 "holds a password, and recipes are copied into run folders and tracking stores: leave it out here, and set "
@@ -191,23 +193,23 @@ class Tracking(Section):
 
     @field_validator("experiment")
     @classmethod
-    def _plain(cls, name: str) -> str:
+    def _check_experiment(cls, name: str) -> str:
         if not name.strip() or HIDDEN.search(name):
-            raise ValueError("must be a name that can be seen: no control characters, no line ends, no marks of direction")
+            raise ValueError("must be readable: no control characters, line ends or marks of writing direction")
         return name
 
 
 class Heading(Section):
-    """The keys of a recipe that stand outside tables."""
+    """The keys of a recipe outside of tables."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$", description="what runs of this recipe are called")
-    description: str = Field("", max_length=2000, description="a sentence for people")
-    seed: int = Field(0, ge=0, lt=2**32, description="root of every random value")
-    parameterization: Literal["x0", "eps", "v", "flow", "edm"] = Field("eps", description="what the network predicts")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$", description="name of the recipe and its runs")
+    description: str = Field("", max_length=2000, description="one sentence about the recipe")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of every random value")
+    parameterization: Literal["x0", "eps", "v", "flow", "edm"] = Field("eps", description="prediction type of the network")
 
 
 class Recipe(Heading):
-    """Everything a run needs. Frozen: the same recipe and seed give the same run."""
+    """The complete settings of a run. Frozen: the same recipe and seed give the same run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -223,26 +225,26 @@ class Recipe(Heading):
 
     @property
     def evaluation_sampler(self) -> SamplerSlot:
-        """The sampler evaluations use."""
+        """The sampler of evaluations."""
         return self.evaluate.sampler or self.sampler
 
     def network_spec(self, data: SampleSpec) -> SampleSpec:
-        """What the network is built for: samples like the data's, and their classes only if it is given labels."""
+        """The specification that the network is built for: that of the data, without classes if the network is unconditional."""
         return data if self.train.condition else replace(data, classes=())
 
     def components(self) -> list[tuple[Kind, Slot[Any]]]:
-        """Every component the recipe names, with its kind."""
-        named: list[tuple[Kind, Slot[Any]]] = [
+        """Every component that the recipe names, with its kind."""
+        slots: list[tuple[Kind, Slot[Any]]] = [
             ("datasets", self.dataset),
             ("schedules", self.schedule),
             ("denoisers", self.denoiser),
             ("samplers", self.sampler),
             *(("features", slot) for slot in self.evaluate.features),
         ]
-        return named if self.evaluate.sampler is None else [*named, ("samplers", self.evaluate.sampler)]
+        return slots if self.evaluate.sampler is None else [*slots, ("samplers", self.evaluate.sampler)]
 
     def table(self) -> dict[str, Any]:
-        """The resolved recipe as plain TOML values: every field, defaults included. Loading it gives an equal recipe."""
+        """The resolved recipe as plain TOML values: every field, defaults included. Loading them gives an equal recipe."""
         sections = {
             name: getattr(self, name).model_dump(mode="json", exclude_none=True) for name in ("objective", "train", "tracking")
         }
@@ -256,7 +258,7 @@ class Recipe(Heading):
         return {**plain, **slots, **sections, "evaluate": evaluate, **sweep}
 
     def flat(self) -> dict[str, object]:
-        """The resolved recipe with dotted keys, for comparing."""
+        """The resolved recipe with dotted keys, for comparisons."""
         return dict(flatten(self.table()))
 
 
@@ -267,8 +269,8 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, objec
         if isinstance(value, Mapping):
             pairs += flatten(value, f"{prefix}{key}.")
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            for i, each in enumerate(value):
-                pairs += flatten(each, f"{prefix}{key}.{i}.")
+            for i, item in enumerate(value):
+                pairs += flatten(item, f"{prefix}{key}.{i}.")
         else:
             pairs.append((f"{prefix}{key}", value))
     return pairs

@@ -1,4 +1,4 @@
-"""Which code a recipe's components come from."""
+"""The code that a recipe's components come from."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from workbench.registry import Origin, component_origins
 
 
 def origins_of(recipe: Recipe) -> list[Origin]:
-    """Distribution, version and hash of every component the recipe names."""
+    """Distribution, version and hash of every component that the recipe names."""
     return component_origins((kind, slot.use) for kind, slot in recipe.components())

@@ -1,4 +1,4 @@
-"""Relative paths in recipes: each is relative to the file in which its key stands."""
+"""Relative paths in recipes: each is relative to the file that sets its key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.recipe.toml import Key
 
 
 def place_paths(model: type[BaseModel], table: Mapping[str, Any], folder_of: Callable[[Key], Path]) -> dict[str, Any]:
-    """`table` of plain values with the relative paths of marked fields laid on the folders that `folder_of` gives for their keys."""
+    """Make relative paths in marked fields of `table` absolute, on the folders that `folder_of` returns for their keys."""
     return _placed_table(model, table, folder_of, ())
 
 
@@ -31,21 +31,21 @@ def _placed(annotations: Sequence[Any], value: Any, folder_of: Callable[[Key], P
     members = [member for annotation in annotations for member in _members(annotation)]
     mark = next((member for member in members if isinstance(member, RelativeTo)), None)
     if isinstance(value, str) and mark is not None:
-        with suppress(ValueError):  # the field's own validator raises it again, and is located
+        with suppress(ValueError):  # the field's own validator raises it again, with its location
             return mark.join(value, folder_of(at))
     model = next((member for member in members if isinstance(member, type) and issubclass(member, BaseModel)), None)
     if isinstance(value, dict) and model is not None:
         return _placed_table(model, value, folder_of, at)
     inside = [part for member in members for part in get_args(member)]
     if isinstance(value, list | tuple):
-        return type(value)(_placed(inside, each, folder_of, at) for each in value)
+        return type(value)(_placed(inside, item, folder_of, at) for item in value)
     if isinstance(value, dict):
-        return {name: _placed(inside, each, folder_of, (*at, name)) for name, each in value.items()}
+        return {name: _placed(inside, item, folder_of, (*at, name)) for name, item in value.items()}
     return value
 
 
 def _members(annotation: Any) -> Iterator[Any]:
-    """The alternatives of a union, each with the marks that are annotated to it."""
+    """The alternatives of a union, each with the marks of its annotation."""
     if get_origin(annotation) in (Annotated, Union, UnionType):
         for part in get_args(annotation):
             yield from _members(part)

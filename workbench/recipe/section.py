@@ -1,4 +1,4 @@
-"""What every table of the core is like."""
+"""The base of every table of the core."""
 
 from pydantic import BaseModel, ConfigDict
 

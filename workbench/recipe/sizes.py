@@ -1,4 +1,4 @@
-"""Whether there are enough images for what a recipe asks: what works with few of them and is rarely meant."""
+"""Warnings about settings that work with few images and are rarely intended."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from workbench.errors import BrokenComponent, WorkbenchError
 from workbench.recipe.model import Recipe
 from workbench.registry import plugin_call
 
-FAR_FEWER = 8  # samples are far fewer than dimensions below this part of them
+FAR_FEWER = 8  # samples are far fewer than dimensions if so many times their number is less
 
 
 def count_images(recipe: Recipe) -> int | None:
-    """The number of training images at most, as the dataset counts them without loading; None if it does not.
+    """The largest possible number of training images, as the dataset counts them without loading; None if it does not.
 
     Raises DataError as loading does.
     """
@@ -28,7 +28,7 @@ def count_images(recipe: Recipe) -> int | None:
 
 
 def size_warnings(recipe: Recipe, images: int | None) -> list[str]:
-    """One line for each way in which `images`, the number of training images, is small for a recipe; None if it is not known."""
+    """One line for each setting of a recipe that is large for `images`, the number of training images; None if it is unknown."""
     if images is None:
         return [*_dimensions(recipe, recipe.evaluate.real)]
     if images < 2 and recipe.evaluate.features:
@@ -37,13 +37,13 @@ def size_warnings(recipe: Recipe, images: int | None) -> list[str]:
 
 
 def _more_than(recipe: Recipe, images: int) -> Iterator[str]:
-    wanted = {"train.batch_size": (recipe.train.batch_size, "a batch repeats images")}
+    settings = {"train.batch_size": (recipe.train.batch_size, "a batch repeats images")}
     if recipe.evaluate.features and images > 1:
-        wanted["evaluate.real"] = recipe.evaluate.real or 0, "all of them are used"
-        wanted["evaluate.samples"] = recipe.evaluate.samples, "the real images limit how well distances are known"
-    asked_for = [f"{key} = {number:,} ({what})" for key, (number, what) in wanted.items() if number > images]
-    if asked_for:
-        yield f"dataset: {images:,} training image{'s' if images > 1 else ''}, fewer than {' and '.join(asked_for)}"
+        settings["evaluate.real"] = recipe.evaluate.real or 0, "all of them are used"
+        settings["evaluate.samples"] = recipe.evaluate.samples, "the real images limit the accuracy of distances"
+    larger = [f"{key} = {number:,} ({effect})" for key, (number, effect) in settings.items() if number > images]
+    if larger:
+        yield f"dataset: {images:,} training image{'s' if images > 1 else ''}, fewer than {' and '.join(larger)}"
 
 
 def _dimensions(recipe: Recipe, real: int | None) -> Iterator[str]:
@@ -62,5 +62,5 @@ def _features(recipe: Recipe) -> Iterator[tuple[str, int]]:
         try:
             with plugin_call("features", slot.use, "card()"):
                 yield slot.use, slot.component.card().dims
-        except WorkbenchError:  # weights that are missing are reported where they are needed
+        except WorkbenchError:  # missing weights are reported where they are needed
             continue

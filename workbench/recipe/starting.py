@@ -1,4 +1,4 @@
-"""A new recipe as text: the values that are given, each with what its field means, and the names of the other fields."""
+"""A new recipe as text: given values with the meanings of their fields, and the names of the other fields."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CORE_TABLES: dict[str, type[BaseModel]] = {
     "evaluate": Evaluate,
     "sweep": Sweep,
 }
-# A network and a training that give recognizable images after 20 minutes on two CPU cores (recipes/cars_photos_cpu.toml).
+# Recognizable images after 20 minutes on two CPU cores (recipes/cars_photos_cpu.toml).
 START: dict[str, Any] = {
     "name": "folder",
     "description": "Any folder of images at 32 pixels, 20 minutes on two CPU cores; set dataset.root to your folder",
@@ -56,17 +56,15 @@ PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def write_new_recipe(name: str, path: Path, source: Path | None = None) -> str:
-    """The text of a recipe `name` that will stand at `path`: that of `source` with all it extends, or one for a folder of images.
+    """The text of a recipe `name` for the file `path`: that of `source` with all it extends, or one for a folder of images.
 
-    Raises ScaffoldError where the name cannot be one, RecipeError where `source` cannot be read, ComponentError where it names a
-    component that is not installed.
+    Raises ScaffoldError if the name is not valid, RecipeError if `source` cannot be read, ComponentError if it names a component that
+    is not installed.
     """
     try:
         Heading(name=name)
     except ValidationError as error:
-        raise ScaffoldError(
-            f"{name!r:.80} cannot be the name of a recipe: letters, digits and . _ - only, 80 of them at most"
-        ) from error
+        raise ScaffoldError(f"{name!r:.80} is not a recipe name (at most 80 letters, digits and . _ -)") from error
     given = Layered(str(path), START) if source is None else read_layers(source, ())
     if source is not None:
         given.table.pop("description", None)
@@ -85,7 +83,7 @@ def write_new_recipe(name: str, path: Path, source: Path | None = None) -> str:
 
 
 def _section(key: Key, table: Mapping[str, Any], given: Layered, folder: Path) -> Iterator[str]:
-    """One table with its header; [evaluate.sampler] and [sweep.space] are tables of their own after it."""
+    """One table with its header; [evaluate.sampler] and [sweep.space] follow as separate tables."""
     inner = {name: value for name, value in table.items() if isinstance(value, dict) and (*key, name) in OWN_TABLES}
     own = {name: value for name, value in table.items() if name not in inner}
     kind = _kind(key)
@@ -109,18 +107,18 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _lines(values: Mapping[str, Any], meanings: Mapping[str, str], shown: str, without: Collection[str] = ()) -> Iterator[str]:
-    """A line for each value with its meaning; then the names of the other fields, but those in `without`."""
+    """A line for each value with its meaning; then the names of the other fields, except those in `without`."""
     for name, value in values.items():
         meaning = meanings.get(name, "")
         yield f"{_key(name)} = {_value(value)}" + (f"  # {meaning}" if meaning else "")
     rest = [name for name in meanings if name not in values and name not in without]
     if rest:
-        text = f"left to defaults (wb show {shown}): {', '.join(rest)}"
+        text = f"at their defaults (wb show {shown}): {', '.join(rest)}"
         yield from textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 
 
 def _rebased(model: type[BaseModel], table: Mapping[str, Any], folder_of: Callable[[Key], Path], folder: Path) -> dict[str, Any]:
-    """Values whose relative paths lead to the same places from `folder`; what lies farther than next to it is made absolute."""
+    """Make relative paths relative to `folder`, and those that lead farther than to its siblings absolute."""
     placed = place_paths(model, table, folder_of)
     for name, value in placed.items():
         if value != table[name] and isinstance(value, str) and Path(value).is_absolute():
@@ -130,9 +128,9 @@ def _rebased(model: type[BaseModel], table: Mapping[str, Any], folder_of: Callab
 
 
 def _value(value: Any) -> str:
-    """As TOML, on one line."""
+    """A value in TOML, on one line."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(name)} = {_value(each)}" for name, each in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else str(value)

@@ -1,4 +1,4 @@
-"""The path that a sampler's table names."""
+"""The time grid that a sampler's table describes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 def time_grid_of(settings: SamplerSettings, schedule: NoiseSchedule) -> TimeGrid:
-    """Times from noise to data on a schedule; CombinationError where the two do not fit, its key being the field to change."""
-    path = _spaced(settings, schedule)
+    """Times from noise to data on a schedule; CombinationError, with the field to change as its key, if the two do not fit."""
+    grid = _spaced_grid(settings, schedule)
     try:
         if (churn := settings.churn) is not None:
-            path = path.churned(schedule, churn.amount, churn.low, math.inf if churn.high is None else churn.high)
+            grid = grid.churned(schedule, churn.amount, churn.low, math.inf if churn.high is None else churn.high)
     except ValueError as error:
         raise CombinationError("churn", str(error)) from error
     try:
         if (restart := settings.restart) is not None:
-            path = path.restarted(schedule, restart.times, restart.low, restart.high)
+            grid = grid.restarted(schedule, restart.times, restart.low, restart.high)
     except ValueError as error:
         raise CombinationError("restart", str(error)) from error
-    return path
+    return grid
 
 
-def _spaced(settings: SamplerSettings, schedule: NoiseSchedule) -> TimeGrid:
+def _spaced_grid(settings: SamplerSettings, schedule: NoiseSchedule) -> TimeGrid:
     from workbench.diffusion import TimeGrid
 
     steps, ends = settings.steps, (settings.sigma_min, settings.sigma_max)

@@ -1,4 +1,4 @@
-"""Reading TOML, and knowing on which line each key stands."""
+"""Reading TOML, with the line of each key."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Key = tuple[str, ...]
 
 MAX_BYTES = 250_000  # parsed in half a second
 MAX_DEPTH = 32
-MAX_BITS = 1000  # integers that do not overflow as floats, nor have more digits than Python prints
+MAX_BITS = 1000  # of integers: they do not overflow as floats, and Python prints all their digits
 MAX_DIGITS = sys.get_int_max_str_digits()
-LONGEST = 300  # characters of the parser's words, which may quote a key
-# Possessive throughout: a line costs what it is long, whoever wrote it.
+MAX_MESSAGE = 300  # characters of the parser's message, which may quote a key
+# Possessive throughout: the time is linear in the length of a line.
 _KEY = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _DOTTED = rf"{_KEY}(?:\s*+\.\s*+{_KEY})*+"
 _HEADER = re.compile(rf"^\s*+\[\[?+\s*+({_DOTTED})\s*+\]\]?+\s*+(?:#.*)?$")
 _ASSIGNMENT = re.compile(rf"^\s*+({_DOTTED})\s*+=(.*)$")
 _PART = re.compile(_KEY)
-# Strings and comments, in which digits and brackets mean nothing. Their ends are optional, so that each character is read once.
+# Strings and comments, in which digits and brackets have no meaning. Their ends are optional, so that each character is read once.
 _QUOTED = re.compile(
     r"""\"{3}(?:[^\\]|\\.)*?(?:"{3}|\Z)|'{3}.*?(?:'{3}|\Z)|"(?:[^"\\\n]|\\[^\n])*+"?|'[^'\n]*+'?|#[^\n]*+""", re.DOTALL
 )
@@ -47,17 +47,17 @@ class Text:
     size: int = 0  # characters
 
     def line(self, key: Key) -> int | None:
-        """The line of a key, or of the nearest table around it."""
+        """The line of a key, or of the nearest table that contains it."""
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key)
 
 
 def read(path: Path, where: str, most: int = MAX_BYTES) -> Text:
-    """The file's values; RecipeError, naming the file as `where`, if it is missing, larger than `most` bytes, or no TOML in UTF-8."""
+    """The file's values; RecipeError, naming the file as `where`, if it is missing, larger than `most` bytes, or not TOML in UTF-8."""
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1)  # what a device or a pipe has to say may have no end
+            data = file.read(most + 1)  # a device or a pipe may have no end
     except FileNotFoundError as error:
         raise _error(where, None, f"no such file (looked in {path.absolute().parent})") from error
     except IsADirectoryError as error:
@@ -69,15 +69,15 @@ def read(path: Path, where: str, most: int = MAX_BYTES) -> Text:
         whole = "" if most == MAX_BYTES else ", together with those that extend it"
         raise _error(where, None, f"too large for a recipe (the limit is {MAX_BYTES:,} bytes{whole})")
     try:
-        text = data.decode("utf-8-sig")  # editors on Windows begin files with a mark
+        text = data.decode("utf-8-sig")  # editors on Windows write a byte order mark
     except UnicodeDecodeError as error:
         raise _error(where, data[: error.start].count(b"\n") + 1, "not valid UTF-8; save the file as UTF-8") from error
     return parse(text, where)
 
 
 def parse(text: str, where: str) -> Text:
-    """The values of TOML text; RecipeError with the line where it cannot be understood."""
-    if deep := _DEEP_KEY.search(text):  # before it is parsed: tomllib takes time and memory by the square of a key's parts
+    """The values of TOML text; RecipeError with the line if it is not valid."""
+    if deep := _DEEP_KEY.search(text):  # before parsing: tomllib needs time and memory quadratic in the parts of a key
         raise _error(where, text.count("\n", 0, deep.start()) + 1, f"nested too deeply (more than {MAX_DEPTH} levels)")
     try:
         table = tomllib.loads(text)
@@ -97,9 +97,9 @@ def parse(text: str, where: str) -> Text:
 
 
 def parse_value(text: str) -> Any:
-    """A TOML value as written after `--set a.b=`; what is no TOML is taken as a string, so that words need no quotes.
+    """A TOML value as written after `--set a.b=`; text that is not TOML is taken as a string, so that words need no quotes.
 
-    A Windows path may stand in double quotes here.
+    A Windows path may be in double quotes here.
     """
     unquoted = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     try:
@@ -112,7 +112,7 @@ def parse_value(text: str) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """A value as written after `--set a.b=`: `value_of` gives it again."""
+    """A value as written after `--set a.b=`: `parse_value` returns it."""
     if isinstance(value, str):
         return value if parse_value(value) == value else json.dumps(value, ensure_ascii=False)
     return _inline(value)
@@ -120,7 +120,7 @@ def format_value(value: Any) -> str:
 
 def _inline(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_bare(key)} = {_inline(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{_bare(key)} = {_inline(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_inline, value))}]"
     return json.dumps(value, ensure_ascii=False)  # of words, numbers and booleans JSON and TOML write the same
@@ -131,10 +131,10 @@ def _bare(key: str) -> str:
 
 
 def _not_valid(text: str, where: str, message: str) -> RecipeError:
-    """What the parser reports, with its line, and with what to write instead of backslashes in double quotes."""
+    """The parser's message with its line, and with a remedy for backslashes in double quotes."""
     if "integer string conversion" in message:
         starts = (
-            each.start() for each in _DIGITS.finditer(_QUOTED.sub(_blank, text)) if len(each[0].replace("_", "")) > MAX_DIGITS
+            match.start() for match in _DIGITS.finditer(_QUOTED.sub(_blank, text)) if len(match[0].replace("_", "")) > MAX_DIGITS
         )
         start = next(starts, None)
         return _error(where, None if start is None else _line_at(text, start), "not valid TOML: an integer with too many digits")
@@ -142,10 +142,8 @@ def _not_valid(text: str, where: str, message: str) -> RecipeError:
     line = int(at[1]) if at else _line_at(text, len(text.rstrip()))  # "at end of document"
     reported = re.sub(r"\s*\(at .*\)$", "", message)
     path = _BACKSLASHES.search(text.split("\n")[line - 1]) if reported.startswith(_ESCAPES) else None
-    reported = reported if len(reported) <= LONGEST else f"{reported[:LONGEST]}..."
-    advice = (
-        f"; in double quotes a backslash begins an escape: write single quotes, '{path[1]:.100}', or / for it" if path else ""
-    )
+    reported = reported if len(reported) <= MAX_MESSAGE else f"{reported[:MAX_MESSAGE]}..."
+    advice = f"; in double quotes a backslash starts an escape: use single quotes, '{path[1]:.100}', or / for it" if path else ""
     return _error(where, line, f"not valid TOML: {reported[:1].lower() + reported[1:]}{advice}")
 
 
@@ -153,8 +151,8 @@ def _line_at(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-def _blank(found: re.Match[str]) -> str:
-    return "".join("\n" if each == "\n" else " " for each in found[0])
+def _blank(match: re.Match[str]) -> str:
+    return "".join("\n" if character == "\n" else " " for character in match[0])
 
 
 def _deep_line(text: str) -> int | None:
@@ -173,8 +171,8 @@ def _too_deep(table: dict[str, Any]) -> Key | None:
     for _ in range(MAX_DEPTH):
         level = [
             (inner_key, inner)
-            for key, each in level
-            for inner_key, inner in (_named(key, each) if isinstance(each, dict) else ((key, item) for item in each))
+            for key, value in level
+            for inner_key, inner in (_items(key, value) if isinstance(value, dict) else ((key, item) for item in value))
             if isinstance(inner, dict | list)
         ]
         if not level:
@@ -182,26 +180,29 @@ def _too_deep(table: dict[str, Any]) -> Key | None:
     return level[0][0]
 
 
-def _named(key: Key, table: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
+def _items(key: Key, table: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
     return (((*key, name), value) for name, value in table.items())
 
 
 def _huge(table: dict[str, Any]) -> Key | None:
-    """The key of an integer of hundreds of digits; written in hexadecimal there is no limit to them."""
+    """The key of an integer with hundreds of digits; in hexadecimal, TOML does not limit them."""
     return _first(table, lambda value: isinstance(value, int) and value.bit_length() > MAX_BITS)
 
 
 def _escaped_path(table: dict[str, Any]) -> Key | None:
-    """The key of a text that begins like a Windows path and holds a control character, as "C:\\temp" in double quotes does."""
+    """The key of a text that starts like a Windows path and contains a control character, as "C:\\temp" in double quotes does."""
     return _first(table, lambda value: isinstance(value, str) and _LOST_BACKSLASH.match(value) is not None)
 
 
 def _first(value: Any, has_fault: Callable[[Any], bool], key: Key = ()) -> Key | None:
+    """The first key, in the order of the text, whose value has a fault."""
     if isinstance(value, dict):
-        return next((found for name, each in value.items() if (found := _first(each, has_fault, (*key, name))) is not None), None)
-    if isinstance(value, list):
-        return next((found for each in value if (found := _first(each, has_fault, key)) is not None), None)
-    return key if has_fault(value) else None
+        keys = (_first(inner, has_fault, (*key, name)) for name, inner in value.items())
+    elif isinstance(value, list):
+        keys = (_first(item, has_fault, key) for item in value)
+    else:
+        return key if has_fault(value) else None
+    return next((key for key in keys if key is not None), None)
 
 
 def _error(where: str, line: int | None, message: str) -> RecipeError:
@@ -211,9 +212,9 @@ def _error(where: str, line: int | None, message: str) -> RecipeError:
 def _lines(text: str) -> dict[Key, int]:
     lines: dict[Key, int] = {}
     table: Key = ()
-    inside = _Inside()
-    for number, line in enumerate(text.split("\n"), start=1):  # as TOML counts them: no other character ends a line
-        if inside.nothing:
+    inside = _MultilineValue()
+    for number, line in enumerate(text.split("\n"), start=1):  # as TOML counts lines: no other character ends one
+        if inside.has_ended:
             if header := _HEADER.match(line):
                 table = _parts(header[1])
                 lines.setdefault(table, number)
@@ -222,9 +223,9 @@ def _lines(text: str) -> dict[Key, int]:
                 key = table + _parts(assignment[1])
                 for depth in range(len(table) + 1, len(key) + 1):
                     lines.setdefault(key[:depth], number)
-                inside.take(assignment[2])
+                inside.scan(assignment[2])
         else:
-            inside.take(line)
+            inside.scan(line)
     return lines
 
 
@@ -232,17 +233,17 @@ def _parts(dotted: str) -> Key:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))
 
 
-class _Inside:
-    """Whether the scan is inside a value that goes on over lines."""
+class _MultilineValue:
+    """The state of the scan: inside a value of several lines, or not."""
 
     def __init__(self) -> None:
         self.quote, self.depth = "", 0
 
     @property
-    def nothing(self) -> bool:
+    def has_ended(self) -> bool:
         return not self.quote and self.depth == 0
 
-    def take(self, line: str) -> None:
+    def scan(self, line: str) -> None:
         i = 0
         while i < len(line):
             if self.quote:
