@@ -20,7 +20,7 @@ MACHINE = {
 
 
 class Clock:
-    """Time that passes only when somebody works."""
+    """Time that passes only during work."""
 
     def __init__(self):
         self.now, self.order = 0.0, []
@@ -74,7 +74,7 @@ def test_quick_work_is_repeated_until_it_can_be_timed():
     assert len(clock.order) == 1 + 2 * 8
 
 
-def test_preparing_and_warming_up_are_not_timed_and_a_failure_stops_nobody_else():
+def test_preparing_and_warming_up_are_not_timed_and_a_failure_stops_no_other():
     clock = Clock()
 
     def broken(_):
@@ -87,8 +87,8 @@ def test_preparing_and_warming_up_are_not_timed_and_a_failure_stops_nobody_else(
 def test_a_ratio_is_taken_within_each_round():
     # The machine is twice as slow in the last round; the ratio does not know.
     assert ratios((1.0, 1.0, 2.0), (3.0, 3.0, 6.0)) == [3.0, 3.0, 3.0]
-    told = measured().ratio("diffusers: fp32")
-    assert (told.median, told.low, told.high) == (2.0, 1.5, 3.0)
+    ratio = measured().ratio("diffusers: fp32")
+    assert (ratio.median, ratio.low, ratio.high) == (2.0, 1.5, 3.0)
 
 
 def test_amounts_are_images_per_second_or_seconds():
@@ -152,7 +152,7 @@ def test_a_page_without_its_marks_is_left_alone(tmp_path):
     assert page.read_text() == "mine\n"
 
 
-def test_numbers_of_two_machines_are_told_apart():
+def test_numbers_of_two_machines_are_distinguished():
     other = Measured(**{**vars(measured(case="sampling")), "machine": {**MACHINE, "processor": "Another"}})
     text = report.block([measured(), other])
     assert "Training: Some Processor" in text
@@ -166,7 +166,7 @@ def test_growth_is_drawn_where_there_are_points_to_join(tmp_path):
     assert height(tmp_path / "with.png") > height(tmp_path / "without.png")
 
 
-def test_quality_is_told_with_its_errors(tmp_path):
+def test_quality_is_reported_with_its_errors(tmp_path):
     rows = [
         {
             "name": "ours",

@@ -141,14 +141,14 @@ class Cage:
         return code
 
     @property
-    def told(self):
+    def text(self):
         """The output as one line."""
         return " ".join(self.output.split())
 
 
 @pytest.fixture
 def cage(tmp_path):
-    """Where the canary must not get out of."""
+    """The processes and files in which the canary must not appear."""
     return Cage(tmp_path)
 
 
@@ -156,7 +156,7 @@ def with_tracking(line):
     return RECIPE + textwrap.dedent(f"\n[tracking]\n{line}\n")
 
 
-# Words after `wb`, what the environment has, the exit code, and what is told.
+# Words after `wb`, the environment, the exit code, and a part of the output.
 FAILING = {
     "a tracking store of no kind there is": (
         ["run", "recipe.toml", "--tracking-uri", SERVER.replace("http", "ftp")], {}, 2, "is no tracking store",
@@ -212,17 +212,17 @@ FAILING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "environment", "code", "told"), FAILING.values(), ids=list(FAILING))
-def test_a_password_is_in_nothing_that_a_failure_leaves(words, environment, code, told, cage):
+@pytest.mark.parametrize(("words", "environment", "code", "message"), FAILING.values(), ids=list(FAILING))
+def test_a_failure_leaves_no_password(words, environment, code, message, cage):
     assert cage.wb(*words, **environment) == code
-    assert told in cage.told
+    assert message in cage.text
     assert "Traceback" not in cage.output
 
 
 @pytest.mark.chaos  # MLflow's server asks a database that is away for two minutes
-def test_a_server_whose_database_is_away_keeps_its_password(cage):
+def test_a_server_whose_database_is_unreachable_keeps_its_password(cage):
     assert cage.wb("ui", "--tracking-uri", DATABASE, "--port", "5990", seconds=590) == 2
-    assert "MLflow server ended" in cage.told
+    assert "MLflow server ended" in cage.text
     assert cage.children >= 1
 
 
@@ -239,15 +239,15 @@ def test_a_recipe_with_a_password_is_refused_with_what_to_do_instead(line, cage)
     cage.recipe.write_text(with_tracking(line))
     number = 1 + with_tracking(line).splitlines().index(line)
     assert cage.wb("run", "recipe.toml") == 2
-    assert f"recipe.toml:{number}: tracking.uri: holds a password" in cage.told
-    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in cage.told
+    assert f"recipe.toml:{number}: tracking.uri: holds a password" in cage.text
+    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in cage.text
     assert not list(cage.home.glob("runs/*"))
 
 
-def test_a_recipe_that_is_no_toml_is_not_quoted(cage):
+def test_a_recipe_that_is_not_toml_is_not_quoted(cage):
     cage.recipe.write_text(with_tracking(f"uri = {SERVER}"))
     assert cage.wb("validate", "recipe.toml") == 2
-    assert "not valid TOML" in cage.told
+    assert "not valid TOML" in cage.text
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "postgresql://wren@127.0.0.1/birds", "sqlite:////tmp/a@b/mlflow.db"])
@@ -257,7 +257,7 @@ def test_a_recipe_without_a_password_is_not_refused(uri, cage):
 
 
 @pytest.mark.chaos
-def test_a_run_whose_server_is_away_and_all_that_may_come_after_it_keep_the_password(cage):
+def test_a_run_whose_server_is_unreachable_and_all_that_may_come_after_it_keep_the_password(cage):
     away = {"MLFLOW_TRACKING_URI": SERVER}
     assert cage.wb("run", "recipe.toml", **away) == 0
     assert "***@127.0.0.1:1" in cage.output
@@ -270,7 +270,7 @@ def test_a_run_whose_server_is_away_and_all_that_may_come_after_it_keep_the_pass
 
 
 @pytest.mark.chaos
-def test_a_sweep_whose_server_is_away_keeps_the_password_from_its_workers_command_lines_and_logs(cage):
+def test_a_sweep_whose_server_is_unreachable_keeps_the_password_from_its_workers_command_lines_and_logs(cage):
     cage.wb("sweep", "recipe.toml", seconds=600, MLFLOW_TRACKING_URI=SERVER)
     assert cage.children >= 1
     assert list(cage.home.glob("sweeps/tiny/logs/worker-*"))
@@ -342,7 +342,7 @@ def mlflow_server(folder):
 
 
 @pytest.mark.chaos
-def test_a_run_that_arrives_leaves_the_password_neither_here_nor_there(cage):
+def test_a_run_that_is_sent_leaves_the_password_nowhere(cage):
     with mlflow_server(cage.folder / "server") as place:
         given = {"MLFLOW_TRACKING_URI": f"http://wren:{CANARY}@{place}"}
         assert cage.wb("run", "recipe.toml", **given) == 0
@@ -354,7 +354,7 @@ def test_a_run_that_arrives_leaves_the_password_neither_here_nor_there(cage):
     assert heard_in(cage.folder) == []
 
 
-def test_what_is_listened_with_does_hear(tmp_path):
+def test_the_search_for_the_canary_finds_it(tmp_path):
     (tmp_path / "plain").write_text(f"uri = {SERVER}")
     (tmp_path / "coded").write_bytes(base64.b64encode(f"wren:{CANARY}".encode()))
     (tmp_path / f"{CANARY}.png").write_bytes(b"")

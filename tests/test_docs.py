@@ -93,10 +93,10 @@ def test_the_documented_errors_of_paths_are_those_that_are_measured(repository):
     made = module(repository / "docs" / "make_paths.py")
     documented = made.PAGE.read_text().partition(made.MARKS[0])[2].partition(made.MARKS[1])[0].splitlines()[2:]
     for line, (name, count, errors) in zip(documented, made.rows(), strict=True):
-        sampler, evaluations, *told = [cell.strip() for cell in line.strip("|").split("|")]
+        sampler, evaluations, *cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert (sampler, int(evaluations)) == (name, count)
         # Printed to three decimals; drawing and rounding differ a little between processors.
-        assert [float(each) for each in told] == pytest.approx(errors, abs=1.5e-3, rel=0.05), "python docs/make_paths.py"
+        assert [float(cell) for cell in cells] == pytest.approx(errors, abs=1.5e-3, rel=0.05), "python docs/make_paths.py"
 
 
 def test_every_sampler_and_schedule_is_on_its_page(repository):

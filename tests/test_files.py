@@ -18,18 +18,18 @@ def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_nan_is_no_json(tmp_path):
+def test_nan_is_not_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_looks_whether_a_lock_is_held_keeps_nobody_from_it(tmp_path):
+def test_probing_a_lock_does_not_hold_it(tmp_path):
     lock, done = tmp_path / "a.lock", threading.Event()
     with exclusive_lock(lock):
-        told = lock.read_text()
+        text = lock.read_text()
         assert is_locked(lock)
-        assert lock.read_text() == told == f"process {os.getpid()}"
+        assert lock.read_text() == text == f"process {os.getpid()}"
 
     def look():
         while not done.is_set():

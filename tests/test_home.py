@@ -27,7 +27,7 @@ def test_homes_may_share_a_cache(tmp_path):
 
 
 def test_the_home_of_an_unknown_user_is_one_sentence(tmp_path):
-    with pytest.raises(StorageError, match=r"^WB_HOME=~no-such-user/x: this user has no home directory here; set WB_HOME"):
+    with pytest.raises(StorageError, match=r"^WB_HOME=~no-such-user/x: this user has no home directory; set WB_HOME"):
         wb_home({"WB_HOME": "~no-such-user/x"})
     with pytest.raises(StorageError, match=r"^WB_CACHE=~no-such-user: "):
         cache_folder(tmp_path, {"WB_CACHE": "~no-such-user"})

@@ -1,4 +1,4 @@
-"""Names by somebody careless or malicious: refused, or kept in a folder of the home; never somewhere else."""
+"""Careless and malicious names are refused, or kept in a folder of the home."""
 
 import sys
 from pathlib import Path
@@ -35,13 +35,13 @@ def test_what_is_made_under_a_hostile_name_is_made_inside_of_the_home(tmp_path, 
     before = listing(tmp_path)
     endings = dict(made(home, name, recipe, store=False))
     assert "traceback" not in endings.values()
-    assert endings["metric"] == ("made" if name.isascii() or name == "\u202e" else "refused")  # half a character is no text
+    assert endings["metric"] == ("made" if name.isascii() or name == "\u202e" else "refused")  # half a character is not text
     assert {endings[what] for what in ("run", "sweep")} == ({"made"} if name == "CON" else {"refused"})
     assert outside(changes(before, listing(tmp_path))) == []
 
 
 @pytest.mark.parametrize("name", ["..", "a\0b", "-h", "n" * 4096, "[/x]"], ids=ascii)
-def test_no_verb_stumbles_over_a_hostile_name(tmp_path, home, elsewhere, name):
+def test_every_verb_accepts_or_refuses_a_hostile_name(tmp_path, home, elsewhere, name):
     before = listing(tmp_path)
     endings = dict(said(home, name))
     assert "traceback" not in endings.values(), [what for what, ending in endings.items() if ending == "traceback"]
@@ -96,12 +96,12 @@ def test_no_run_is_meant_by_nothing(home):
         ("file/x.png", "'file' is a file"),
     ],
 )
-def test_where_no_picture_can_go_is_told_before_anything_is_drawn(home, elsewhere, out, words):
+def test_an_output_that_cannot_be_an_image_is_refused_before_anything_is_drawn(home, elsewhere, out, words):
     (elsewhere / "folder.png").mkdir()
     (elsewhere / "file").write_bytes(b"")
-    told = called(["sample", "begun", "--out", out])
-    assert (told.code, told.traceback) == (2, "")
-    assert words in " ".join(told.errors.split())
+    outcome = called(["sample", "begun", "--out", out])
+    assert (outcome.code, outcome.traceback) == (2, "")
+    assert words in " ".join(outcome.errors.split())
 
 
 def test_there_are_500_different_names():

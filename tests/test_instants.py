@@ -29,14 +29,14 @@ def written(path, **fields):
     path.write_text(json.dumps({"schema": 1, "status": "FINISHED", "name": "cars", "step": 1, **fields}))
 
 
-def test_the_latest_run_is_the_one_begun_last(tmp_path, pair):
+def test_the_latest_run_is_the_one_started_last(tmp_path, pair):
     assert pair[0] > pair[1]  # as text
     for name, created in zip(("z-first", "a-second"), pair, strict=True):
         written(tmp_path / "runs" / name / "run.json", created=created)
     assert find_run(tmp_path, "latest").id == find_run(tmp_path, "cars").id == "a-second"
 
 
-def test_sweeps_are_listed_in_the_order_in_which_they_began(tmp_path, pair):
+def test_sweeps_are_listed_in_the_order_of_their_starts(tmp_path, pair):
     for name, created in zip(("z-first", "a-second"), pair, strict=True):
         written(tmp_path / "sweeps" / name / "sweep.json", created=created)
     assert [folder.name for folder in list_sweeps(tmp_path)] == ["z-first", "a-second"]

@@ -18,7 +18,7 @@ def journal(tmp_path):
         yield made
 
 
-def test_a_number_that_is_said_again_is_the_first_one(journal):
+def test_a_number_that_is_recorded_again_keeps_its_first_value(journal):
     journal.numbers_at(1, {"loss": 0.5, "norm": math.inf})
     at = journal.unsent_numbers(10)[0].at
     journal.numbers_at(1, {"loss": 0.7})
@@ -36,7 +36,7 @@ def test_floats_come_back_bit_for_bit(journal):
     assert {key: value.hex() for key, value in back.items()} == {key: value.hex() for key, value in values.items()}
 
 
-def test_what_is_acknowledged_is_sent_no_more_until_it_changes(journal):
+def test_an_acknowledged_record_is_sent_again_only_after_it_changes(journal):
     journal.put("tag", "a", {"value": "1"})
     journal.numbers_at(1, {"loss": 0.5})
     assert journal.unsent() == 2
@@ -49,7 +49,7 @@ def test_what_is_acknowledged_is_sent_no_more_until_it_changes(journal):
     assert [row.body["value"] for row in journal.unsent_records("tag")] == ["2"]
 
 
-def test_an_acknowledgement_of_what_was_replaced_meanwhile_does_not_count(journal):
+def test_an_acknowledgement_of_a_replaced_record_does_not_count(journal):
     journal.put("tag", "a", {"value": "1"})
     (sent,) = journal.unsent_records("tag")
     journal.put("tag", "a", {"value": "2"})
@@ -64,7 +64,7 @@ def test_two_connections_see_one_journal(journal, tmp_path):
     assert journal.lines()[0]["metrics"] == {"loss": 0.5}
 
 
-def test_a_damaged_journal_is_told(tmp_path):
+def test_a_damaged_journal_is_reported(tmp_path):
     (tmp_path / "journal.sqlite").write_bytes(b"no database at all, and long enough to be looked at" * 100)
     with pytest.raises(JournalError, match=r"is damaged.*move it away"):
         Journal(tmp_path / "journal.sqlite", "a run")

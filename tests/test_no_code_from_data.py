@@ -123,13 +123,13 @@ def test_no_source_runs_what_it_reads(repository):
 
 
 @pytest.mark.parametrize(("place", "name"), ALLOWED, ids=[f"{place} {name}" for place, name in ALLOWED])
-def test_what_is_allowed_is_still_there_and_there_alone(place, name, repository):
+def test_allowed_calls_exist_and_are_in_their_places_only(place, name, repository):
     lines = {line for line, each in found((repository / place).read_text()) if each == name}
     assert lines, f"{place} does not use {name} any more: take it off the list"
     assert name in BETWEEN_OWN_PROCESSES | MODULES or len(lines) == 1
 
 
-def test_the_one_torch_load_takes_tensors_only(repository):
+def test_the_one_torch_load_accepts_tensors_only(repository):
     calls = [
         node
         for node in ast.walk(ast.parse((repository / "plugins/features/src/wb_features/files.py").read_text()))
@@ -138,7 +138,7 @@ def test_the_one_torch_load_takes_tensors_only(repository):
     assert [_says(call, "weights_only", True) for call in calls] == [True]
 
 
-def test_the_sources_are_looked_at(repository):
+def test_the_sources_are_read(repository):
     names = {str(path.relative_to(repository)) for path in sources(repository)}
     assert {"workbench/tensors.py", "plugins/features/src/wb_features/files.py", "benchmarks/__main__.py"} <= names
     assert len(names) > 200
@@ -172,7 +172,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize(("source", "name"), SAMPLES.items(), ids=list(SAMPLES))
-def test_what_would_run_data_is_noticed(source, name):
+def test_calls_that_run_data_are_found(source, name):
     assert name in {each for _, each in found(source)}
 
 
@@ -188,5 +188,5 @@ def test_what_would_run_data_is_noticed(source, name):
         "from concurrent.futures import ThreadPoolExecutor",
     ],
 )
-def test_what_only_looks_like_it_is_not(source):
+def test_similar_calls_are_not(source):
     assert found(source) == []

@@ -24,7 +24,7 @@ def test_philox_gives_the_published_answers(counter, key, result):
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1,), (7,), (3, 5, 5)])
-def test_an_image_has_the_same_noise_whatever_batch_it_is_in(shape):
+def test_an_image_has_the_same_noise_in_any_batch(shape):
     whole = Stream(3, "noise").normal(5, torch.arange(17), shape)
     for chosen in ([0], [16], [4, 9, 11], list(range(13))):
         part = Stream(3, "noise").normal(5, torch.tensor(chosen), shape)

@@ -177,7 +177,7 @@ def test_a_finished_run_is_trained_longer(wb, home, expected, tmp_path):
     assert f"nothing to do: run {run.id} of this recipe has finished already" in wb.log()
 
 
-def test_resume_auto_goes_on_with_the_newest_unfinished_run_of_the_recipe(wb, home, expected, tmp_path):
+def test_resume_auto_continues_the_newest_unfinished_run_of_the_recipe(wb, home, expected, tmp_path):
     recipe = written_recipe(tmp_path, "auto", STEPS)
     assert wb("run", recipe, "--no-track", WB_FAULT="checkpoint named:2") == -9
     assert wb("run", recipe, "--resume", "auto", "--no-track") == 0
@@ -196,7 +196,7 @@ def test_a_run_has_one_writer(wb, home, tmp_path):
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert run.status() == "KILLED"
-    assert run.info()["status"] == "RUNNING"  # nobody could write it
+    assert run.info()["status"] == "RUNNING"  # the status could not be written
 
 
 @pytest.mark.chaos

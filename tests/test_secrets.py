@@ -23,21 +23,21 @@ def test_a_text_is_masked_and_masking_again_changes_nothing(text, expected):
     assert mask_password(text) == expected == mask_password(expected)
 
 
-def test_what_the_environment_holds_is_concealed_also_by_itself():
+def test_secrets_of_the_environment_are_concealed_by_themselves_too():
     environ = {
         "MLFLOW_TRACKING_PASSWORD": "blackbird",
         "WB_SWEEP_STORAGE": "postgresql://me:gold%40finch@host/db",
         "MLFLOW_TRACKING_USERNAME": "wren",
     }
-    told = conceal("port 'blackbird' of gold%40finch, gold@finch and wren", environ)
-    assert told == "port '***' of ***, *** and wren"
+    text = conceal("port 'blackbird' of gold%40finch, gold@finch and wren", environ)
+    assert text == "port '***' of ***, *** and wren"
 
 
-def test_a_password_of_three_letters_does_not_blot_out_a_text():
+def test_a_password_of_three_letters_is_not_searched_for():
     assert conceal("abcabc", {"MLFLOW_TRACKING_PASSWORD": "abc"}) == "abcabc"
 
 
-def test_a_database_user_is_no_secret_and_a_servers_is():
+def test_the_user_of_a_server_is_a_secret_and_that_of_a_database_is_not():
     assert not has_secret("postgresql://me@host/db")
     assert not has_secret("http://host:5000")
     assert has_secret("https://token@host")

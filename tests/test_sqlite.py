@@ -24,7 +24,7 @@ def test_a_url_opens_the_file_that_it_was_made_from(tmp_path, name):
     assert sqlite_path(sqlite_url(path)) == path
 
 
-def test_plain_paths_give_the_url_that_everybody_writes():
+def test_plain_paths_give_the_url_of_the_usual_form():
     assert sqlite_url(Path("/tmp/a b/x.db")) == "sqlite:////tmp/a b/x.db"
 
 

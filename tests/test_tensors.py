@@ -1,4 +1,4 @@
-"""Weights by strangers: what is safetensors is read to the last bit, and what only says so is refused, in one line and unrun."""
+"""Untrusted weights: valid safetensors files are read bit for bit, others are refused in one line; no code in them is run."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save, save_file
 
 from workbench.errors import WeightsError
-from workbench.tensors import DTYPES, LONGEST_HEADER, read_tensors
+from workbench.tensors import DTYPES, MAX_HEADER, read_tensors
 
 F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 EIGHT = bytes(range(8))
@@ -53,17 +53,17 @@ HOSTILE = {
     "a header longer than the file": ((100).to_bytes(8, "little") + b"{}", "do not fit"),
     "a header of 2**63 bytes": ((2**63).to_bytes(8, "little") + b"{}", "do not fit"),
     "a header of 2**64 - 1 bytes": (b"\xff" * 8 + b"{}", "do not fit"),
-    "a header beyond the limit": (framed(b"{" + b" " * LONGEST_HEADER + b"}"), "do not fit"),
-    "no JSON": (framed(b"{not json}"), "can be trusted: .*property name"),
-    "no UTF-8": (framed(b'{"\xff\xfe": 1}'), "can be trusted: .*utf-8"),
-    "JSON in UTF-16": (framed(json.dumps({"a": F32}).encode("utf-16"), EIGHT), "can be trusted"),
-    "a list": (framed([F32]), "its header is no table"),
-    "a number": (framed(b"12345678"), "its header is no table"),
-    "lists in lists": (framed(b"[" * 100_000 + b"]" * 100_000), "can be trusted"),
-    "an integer of 10,000 digits": (framed(b'{"a": ' + b"9" * 10_000 + b"}"), "can be trusted"),
-    "not a number": (framed(b'{"a": NaN}'), "NaN is no number of JSON"),
-    "metadata that are a list": (framed({"__metadata__": ["x"]}), "__metadata__ is no table of texts"),
-    "metadata with a number": (framed({"__metadata__": {"x": 1}}), "__metadata__ is no table of texts"),
+    "a header beyond the limit": (framed(b"{" + b" " * MAX_HEADER + b"}"), "do not fit"),
+    "no JSON": (framed(b"{not json}"), "not a valid safetensors file: .*property name"),
+    "no UTF-8": (framed(b'{"\xff\xfe": 1}'), "not a valid safetensors file: .*utf-8"),
+    "JSON in UTF-16": (framed(json.dumps({"a": F32}).encode("utf-16"), EIGHT), "not a valid safetensors file"),
+    "a list": (framed([F32]), "its header is not a table"),
+    "a number": (framed(b"12345678"), "its header is not a table"),
+    "lists in lists": (framed(b"[" * 100_000 + b"]" * 100_000), "not a valid safetensors file"),
+    "an integer of 10,000 digits": (framed(b'{"a": ' + b"9" * 10_000 + b"}"), "not a valid safetensors file"),
+    "not a number": (framed(b'{"a": NaN}'), "NaN is not a JSON number"),
+    "metadata that are a list": (framed({"__metadata__": ["x"]}), "__metadata__ is not a table of texts"),
+    "metadata with a number": (framed({"__metadata__": {"x": 1}}), "__metadata__ is not a table of texts"),
     "an entry that is a list": (framed({"a": [1]}), "is not described by"),
     "no dtype": (without("dtype"), "is not described by"),
     "no shape": (without("shape"), "is not described by"),
@@ -76,17 +76,17 @@ HOSTILE = {
     "a side of 2**62": (entry(shape=[2**62]), "impossible shape"),
     "a side of 2**61 in a tensor of nothing": (framed({"a": {**F32, "shape": [0, 2**61, 2**61], "data_offsets": [0, 0]}}), "impossible shape"),
     "sides whose product wraps to two": (entry(shape=[2**33, 2**31 + 1]), "impossible shape"),
-    "a side of 2**61": (entry(shape=[2**61]), "takes 9,223,372,036,854,775,808 bytes, and its place has 8"),
+    "a side of 2**61": (entry(shape=[2**61]), "takes 9,223,372,036,854,775,808 bytes, and its offsets enclose 8"),
     "a side of 1.5": (entry(shape=[1.5]), "impossible shape"),
     "a side that is true": (entry(shape=[True, 2]), "impossible shape"),
     "a side in quotes": (entry(shape=["2"]), "impossible shape"),
     "a shape that is a number": (entry(shape=2), "impossible shape"),
     "a hundred dimensions": (entry(shape=[2] + [1] * 99), "impossible shape"),
-    "a shape larger than its place": (entry(shape=[3]), "takes 12 bytes, and its place has 8"),
-    "a shape smaller than its place": (entry(shape=[1]), "takes 4 bytes, and its place has 8"),
-    "offsets beyond the end": (entry(shape=[4], data_offsets=[0, 16]), "take 16 bytes, and 8 are there"),
-    "offsets of 2**61": (entry(shape=[2**59], data_offsets=[0, 2**61]), "bytes, and 8 are there"),
-    "offsets backwards": (entry(data_offsets=[8, 0]), "its place has -8"),
+    "a shape larger than its place": (entry(shape=[3]), "takes 12 bytes, and its offsets enclose 8"),
+    "a shape smaller than its place": (entry(shape=[1]), "takes 4 bytes, and its offsets enclose 8"),
+    "offsets beyond the end": (entry(shape=[4], data_offsets=[0, 16]), "take 16 bytes of 8"),
+    "offsets of 2**61": (entry(shape=[2**59], data_offsets=[0, 2**61]), "bytes of 8"),
+    "offsets backwards": (entry(data_offsets=[8, 0]), "its offsets enclose -8"),
     "negative offsets": (entry(data_offsets=[-8, 0]), "impossible place"),
     "three offsets": (entry(data_offsets=[0, 4, 8]), "impossible place"),
     "one offset": (entry(data_offsets=[8]), "impossible place"),
@@ -96,20 +96,20 @@ HOSTILE = {
     "a tensor inside of another": (two((0, 8), (2, 4), 8), "overlap or leave gaps"),
     "a gap between tensors": (two((0, 2), (4, 8), 8), "overlap or leave gaps"),
     "a gap at the beginning": (two((2, 4), (4, 8), 8), "overlap or leave gaps"),
-    "bytes after the last tensor": (framed({"a": F32}, EIGHT + b"more"), "take 8 bytes, and 12 are there"),
-    "bytes and no tensor": (framed({}, EIGHT), "take 0 bytes, and 8 are there"),
-    "a name twice": (framed(b'{"a": %b, "a": %b}' % ((json.dumps(F32).encode(),) * 2), EIGHT), "names something twice"),
+    "bytes after the last tensor": (framed({"a": F32}, EIGHT + b"more"), "take 8 bytes of 12"),
+    "bytes and no tensor": (framed({}, EIGHT), "take 0 bytes of 8"),
+    "a name twice": (framed(b'{"a": %b, "a": %b}' % ((json.dumps(F32).encode(),) * 2), EIGHT), "contains a key twice"),
     "a field twice": (framed(b'{"a": {"dtype": "F32", "dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}', EIGHT), "twice"),
-    "a name that leads upwards": (named("../../etc/passwd"), "no name for a tensor"),
-    "a name that leads upwards on Windows": (named("a\\..\\b"), "no name for a tensor"),
-    "a name from the root": (named("/etc/passwd"), "no name for a tensor"),
-    "a name with NUL": (named("a\x00b"), "no name for a tensor"),
-    "a name with an end of line": (named("a\nerror: b"), "no name for a tensor"),
-    "a name that clears the screen": (named("\x1b[2J"), "no name for a tensor"),
-    "a name that is written backwards": (named("\u202eb"), "no name for a tensor"),
-    "a name that is half a character": (framed(b'{"\\ud800": %b}' % json.dumps(F32).encode(), EIGHT), "no name for a tensor"),
-    "a name of 1 MB": (named("a" * 2**20), "no name for a tensor"),
-    "no name": (named(""), "no name for a tensor"),
+    "a name that leads upwards": (named("../../etc/passwd"), "not a valid name of a tensor"),
+    "a name that leads upwards on Windows": (named("a\\..\\b"), "not a valid name of a tensor"),
+    "a name from the root": (named("/etc/passwd"), "not a valid name of a tensor"),
+    "a name with NUL": (named("a\x00b"), "not a valid name of a tensor"),
+    "a name with an end of line": (named("a\nerror: b"), "not a valid name of a tensor"),
+    "a name that clears the screen": (named("\x1b[2J"), "not a valid name of a tensor"),
+    "a name that is written backwards": (named("\u202eb"), "not a valid name of a tensor"),
+    "a name that is half a character": (framed(b'{"\\ud800": %b}' % json.dumps(F32).encode(), EIGHT), "not a valid name of a tensor"),
+    "a name of 1 MB": (named("a" * 2**20), "not a valid name of a tensor"),
+    "no name": (named(""), "not a valid name of a tensor"),
     "a truth value of seven": (framed({"a": {"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]}}, b"\x01\x07"), "truth value of 7"),
     "random bytes": (random.Random(0).randbytes(10_000), "do not fit"),
     "a NumPy array": (b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", "a NumPy array"),
@@ -121,11 +121,11 @@ HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "told"), HOSTILE.values(), ids=list(HOSTILE))
-def test_what_is_no_safetensors_file_is_refused_in_one_line_that_names_it(content, told, tmp_path):
+@pytest.mark.parametrize(("content", "message"), HOSTILE.values(), ids=list(HOSTILE))
+def test_a_file_that_is_not_safetensors_is_refused_in_one_line_that_names_it(content, message, tmp_path):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match=told) as caught:
+    with pytest.raises(WeightsError, match=message) as caught:
         read_tensors(path)
     assert str(caught.value).startswith(f"{path} ")
     assert len(str(caught.value).splitlines()) == 1
@@ -170,7 +170,7 @@ PICKLES = {
 
 
 @pytest.mark.parametrize("make", PICKLES.values(), ids=list(PICKLES))
-def test_a_pickle_is_told_as_one_and_never_run(make, tmp_path):
+def test_a_pickle_is_named_as_one_and_never_run(make, tmp_path):
     mark, path = tmp_path / "sprung", tmp_path / "weights.safetensors"
     path.write_bytes(make(Trap(mark)))
     with pytest.raises(WeightsError, match=r"is a (pickle|ZIP archive).*can run code.*save the weights with safetensors"):
@@ -178,12 +178,12 @@ def test_a_pickle_is_told_as_one_and_never_run(make, tmp_path):
     assert not mark.exists()
 
 
-def test_the_traps_of_these_tests_do_spring(tmp_path):
+def test_the_pickles_of_these_tests_run_code_when_opened(tmp_path):
     pickle.loads(PICKLES["protocol 2"](Trap(tmp_path / "sprung")))
     assert (tmp_path / "sprung").exists()
 
 
-def test_every_length_but_the_whole_is_refused(tmp_path):
+def test_a_truncated_file_is_refused_at_every_length(tmp_path):
     path, whole = tmp_path / "a.safetensors", save({"a": torch.randn(40), "b": torch.arange(9)})
     lengths = {len(whole) * tenth // 10 for tenth in range(10)} | {7, 8, 9, len(whole) - 1}
     for length in sorted(lengths):
@@ -194,7 +194,7 @@ def test_every_length_but_the_whole_is_refused(tmp_path):
     assert set(read_tensors(path)) == {"a", "b"}
 
 
-def test_a_hole_of_100_gb_is_refused_whether_its_header_is_empty_or_believable(tmp_path):
+def test_a_sparse_file_of_100_gb_is_refused_with_an_empty_and_with_a_valid_header(tmp_path):
     path, size = tmp_path / "hole.safetensors", 10_000_000_000_000
     with path.open("wb") as file:
         file.truncate(100_000_000_000)
@@ -211,25 +211,25 @@ def test_a_hole_of_100_gb_is_refused_whether_its_header_is_empty_or_believable(t
         read_tensors(path)
 
 
-def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
+def test_a_file_that_is_not_regular_is_refused_without_waiting(tmp_path):
     pipe, loop, folder = tmp_path / "pipe", tmp_path / "loop", tmp_path / "folder"
     os.mkfifo(pipe)
     loop.symlink_to(loop)
     folder.mkdir()
-    for path, told in (
-        (pipe, "no regular file"),
-        (Path("/dev/zero"), "no regular file"),
+    for path, message in (
+        (pipe, "not a regular file"),
+        (Path("/dev/zero"), "not a regular file"),
         (loop, "Too many levels of symbolic links"),
-        (folder, "Is a directory|no regular file"),
+        (folder, "Is a directory|not a regular file"),
         (tmp_path / "absent", "No such file"),
         (tmp_path / "a\x00b", "cannot be read: embedded null"),
         (tmp_path / ("a" * 300), "File name too long"),
     ):
-        with pytest.raises(WeightsError, match=told):
+        with pytest.raises(WeightsError, match=message):
             read_tensors(path)
 
 
-def test_every_dtype_and_shape_is_read_to_the_last_bit(tmp_path):
+def test_every_dtype_and_shape_is_read_bit_for_bit(tmp_path):
     path, generator = tmp_path / "all.safetensors", torch.Generator().manual_seed(0)
     tensors = {}
     for dtype in {name for _, name in DTYPES.values()}:
@@ -252,7 +252,7 @@ def test_a_header_whose_length_looks_like_a_pickle_is_a_header(length, tmp_path)
     assert set(read_tensors(tmp_path / "a")) == {"a"}
 
 
-def test_tensors_are_ones_own_to_change_and_to_save(tmp_path):
+def test_tensors_can_be_changed_and_saved(tmp_path):
     save_file({"a": torch.ones(3), "b": torch.ones(3)}, tmp_path / "a")
     tensors = read_tensors(tmp_path / "a")
     tensors["a"].zero_()
@@ -286,7 +286,7 @@ def test_a_changed_byte_is_either_refused_or_read_as_safetensors_reads_it(tmp_pa
     assert 500 < refused < 1500
 
 
-def test_whatever_safetensors_refuses_is_refused(tmp_path):
+def test_files_that_safetensors_refuses_are_refused(tmp_path):
     """Not the other way round: safetensors takes names and shapes that no network has."""
     path, refused = tmp_path / "a", 0
     for name, (content, _) in HOSTILE.items():
@@ -391,14 +391,14 @@ def test_reading_takes_the_memory_of_the_tensors_and_no_more(tmp_path, read_with
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does it")
 @pytest.mark.parametrize("what", ["[]", "{}", "0", '"ab"'])
-def test_what_a_header_can_make_python_allocate_is_bounded(what, tmp_path, read_within):
-    inside = ",".join([what] * ((LONGEST_HEADER - 20) // (len(what) + 1)))
+def test_the_memory_that_a_header_takes_is_bounded(what, tmp_path, read_within):
+    inside = ",".join([what] * ((MAX_HEADER - 20) // (len(what) + 1)))
     (tmp_path / "bomb").write_bytes(framed(f'{{"a": [{inside}]}}'.encode()))
     assert "is not described by" in read_within(tmp_path / "bomb", 400_000_000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does it")
-def test_a_hole_of_100_gb_costs_no_memory(tmp_path, read_within):
+def test_a_sparse_file_of_100_gb_takes_no_memory(tmp_path, read_within):
     header = json.dumps({"a": {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}}).encode()
     with (tmp_path / "hole").open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)

@@ -1,25 +1,25 @@
-"""Everything that can go wrong by a user's or a plugin's doing.
+"""Errors that a user or a plugin can cause.
 
 WorkbenchError
-├── RecipeError            what a recipe says cannot be understood or built; holds every `Problem` found
+├── RecipeError            a recipe cannot be read, understood or built; holds every `Problem`
 ├── ComponentError         a component cannot be found or used
 │   ├── UnknownComponent   nothing installed claims the name
 │   ├── AmbiguousComponent two distributions claim the name
-│   └── BrokenComponent    it is installed, but cannot be imported or is not what it claims to be
-├── CombinationError       parts that are fine alone do not work together
+│   └── BrokenComponent    it is installed, but cannot be imported or is not what it declares
+├── CombinationError       parts that are valid alone do not work together
 ├── DataError              a dataset is missing, empty or damaged
 ├── WeightsError           weights are missing, incomplete or not the expected bytes
-├── TrainingError          training cannot go on
+├── TrainingError          training cannot continue
 │   └── NonFiniteLoss      the loss became nan or infinite
-├── OutOfMemory            memory does not hold what is computed at once
+├── OutOfMemory            there is not enough memory for what is computed at once
 ├── DistanceError          a distance between generated and real images cannot be computed
-├── SamplingError          a sampler or a network gave what is no image
-├── ScaffoldError          a new plugin package or recipe cannot be made
+├── SamplingError          a sampler or a network returned something else than images
+├── ScaffoldError          a new plugin package or recipe cannot be created
 ├── CheckpointError        a run or checkpoint is missing or unreadable
-├── JournalError           what a run tells cannot be written down, or read again
-├── StorageError           a file cannot be written: the disk is full, or the folder forbidden
-├── SweepError             a sweep cannot be begun, gone on with or read
-├── LauncherError          a scheduler is not there, or refuses to start workers
+├── JournalError           the journal of a run cannot be written or read
+├── StorageError           a file cannot be written: the disk is full, or the folder is not writable
+├── SweepError             a sweep cannot be started, resumed or read
+├── LauncherError          a scheduler is missing, or refuses to start workers
 └── TrackingError          the tracking store cannot be reached or used
 """
 
@@ -30,12 +30,12 @@ from pathlib import Path
 
 
 class WorkbenchError(Exception):
-    """The root: its text is meant for the user and says what to do."""
+    """The root; its text is for the user and states what to do."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a recipe: where, which key, what is wrong and what would be right."""
+    """One fault of a recipe: place, key, and a message with the fault and the remedy."""
 
     where: str  # a file's path, "--set" or "recipe"
     line: int | None
@@ -48,7 +48,7 @@ class Problem:
 
 
 class RecipeError(WorkbenchError):
-    """A recipe that cannot be used, with every problem that was found."""
+    """A recipe cannot be used; holds every problem."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -68,11 +68,11 @@ class AmbiguousComponent(ComponentError):
 
 
 class BrokenComponent(ComponentError):
-    """An installed component cannot be imported, or is not what its entry point says."""
+    """An installed component cannot be imported, or is not what its entry point declares."""
 
 
 class CombinationError(WorkbenchError):
-    """Parts that are fine alone do not work together; `key` is the recipe field to change."""
+    """Parts that are valid alone do not work together; `key` is the recipe field to change."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -88,7 +88,7 @@ class WeightsError(WorkbenchError):
 
 
 class TrainingError(WorkbenchError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class NonFiniteLoss(TrainingError):
@@ -105,19 +105,19 @@ class NonFiniteLoss(TrainingError):
 
 
 class OutOfMemory(WorkbenchError):
-    """Memory does not hold what is computed at once."""
+    """There is not enough memory for what is computed at once."""
 
 
 class DistanceError(WorkbenchError):
-    """A distance between generated and real images cannot be computed; everything else about them can."""
+    """A distance between generated and real images cannot be computed; other measurements can."""
 
 
 class SamplingError(WorkbenchError):
-    """A sampler or a network gave something else than finite images of the right shape."""
+    """A sampler or a network returned something else than finite images of the right shape."""
 
 
 class ScaffoldError(WorkbenchError):
-    """A new plugin package or recipe cannot be made: its name is taken or not valid, or its folder cannot be written."""
+    """A new plugin package or recipe cannot be created: its name is taken or not valid, or its folder cannot be written."""
 
 
 class CheckpointError(WorkbenchError):
@@ -125,11 +125,11 @@ class CheckpointError(WorkbenchError):
 
 
 class JournalError(WorkbenchError):
-    """What a run tells cannot be written down, or read again."""
+    """The journal of a run cannot be written or read."""
 
 
 class StorageError(WorkbenchError):
-    """A file cannot be written: the disk is full, or the folder forbidden."""
+    """A file cannot be written: the disk is full, or the folder is not writable."""
 
 
 class LauncherError(WorkbenchError):

@@ -1,7 +1,7 @@
-"""Named points at which a test lets a process die or a disk be full. Without WB_FAULT they do nothing.
+"""Named points at which a test kills the process or fills the disk. Without WB_FAULT they do nothing.
 
-WB_FAULT="name" or "name:3" (the third time it is reached), with "=full" for a full disk instead of a sudden end, several separated by
-commas. The points are where something has been done and what belongs to it has not.
+WB_FAULT="name" or "name:3" (the third time it is reached), with "=full" for a full disk instead of SIGKILL; several are separated by
+commas. The points lie between steps that belong together.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ POINTS = (
 @lru_cache(maxsize=1)
 def _armed() -> dict[str, tuple[int, str]]:
     armed = {}
-    for part in filter(None, (each.strip() for each in os.environ.get("WB_FAULT", "").split(","))):
-        name, _, what = part.partition("=")
+    for part in filter(None, (part.strip() for part in os.environ.get("WB_FAULT", "").split(","))):
+        name, _, action = part.partition("=")
         name, _, count = name.partition(":")
         if name not in POINTS:
             raise ValueError(f"WB_FAULT: no point '{name}'; points: {', '.join(POINTS)}")
-        armed[name] = (int(count or 1), what or "kill")
+        armed[name] = (int(count or 1), action or "kill")
     return armed
 
 
@@ -45,13 +45,13 @@ _reached: dict[str, int] = {}
 
 
 def fault_point(name: str) -> None:
-    """Do what WB_FAULT says of this point."""
+    """Execute the fault that WB_FAULT sets for this point."""
     if name not in _armed():
         return
-    count, what = _armed()[name]
+    count, action = _armed()[name]
     _reached[name] = _reached.get(name, 0) + 1
     if _reached[name] != count:
         return
-    if what == "full":
+    if action == "full":
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.kill(os.getpid(), signal.SIGKILL)

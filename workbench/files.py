@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and are still there after the power went."""
+"""Files that are complete or absent, also after a power failure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 from workbench.errors import StorageError
 from workbench.faults import fault_point
 
-UNFINISHED = ".writing_"  # the beginning of every name under which something is written that is not whole yet
-LONGEST_NAME = 200  # bytes, of the 255 there are: something is added to a name while the file is written
+UNFINISHED = ".writing_"  # prefix of the names of incomplete files and folders
+MAX_NAME = 200  # bytes, of the 255 that systems allow: a prefix is added while the file is written
 _POLL_SECONDS = 0.1
 _REMEDIES = {
     errno.ENOSPC: "free some space, or set WB_HOME to a folder on another disk",
     errno.EDQUOT: "your quota is used up: free some space, or set WB_HOME to a folder on another disk",
-    errno.EFBIG: "files may not become that large here (ulimit -f)",
+    errno.EFBIG: "the size of files is limited (ulimit -f)",
     errno.EROFS: "set WB_HOME to a folder that can be written",
     errno.EACCES: "set WB_HOME to a folder that can be written",
     errno.EPERM: "set WB_HOME to a folder that can be written",
@@ -30,36 +30,35 @@ _REMEDIES = {
     errno.EISDIR: "choose the name of a file",
     errno.ENOTDIR: "choose a folder",
     errno.EEXIST: "choose a folder",
-    errno.ELOOP: "choose a place without links to themselves",
+    errno.ELOOP: "choose a path without a cycle of links",
 }
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and disappears when it does not.
+    """A temporary path next to `path`, which replaces it if the block succeeds and is deleted if it raises.
 
-    What was written is on the disk before it gets its name, so that a name is never seen with half a file. StorageError where it cannot
-    be written.
+    The data are on the disk before the rename, so that `path` is never an incomplete file. Raises StorageError if it cannot be written.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f"{UNFINISHED}{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
-        beside = Path(name)
+        temporary = Path(name)
         try:
-            yield beside
-            beside.chmod(0o644)  # mkstemp makes files for one's own eyes only
-            _sync_file(beside)
+            yield temporary
+            temporary.chmod(0o644)  # mkstemp creates files that only their owner can read
+            _sync_file(temporary)
             fault_point("file written")
-            beside.replace(path)
+            temporary.replace(path)
             sync_folder(path.parent)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn what the system says of a full disk or a forbidden folder into a StorageError that says what to do."""
+    """Turn the system's errors about full disks and forbidden folders into a StorageError that states what to do."""
     try:
         yield
     except OSError as error:
@@ -69,7 +68,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk: a file that was synced can still lose its name."""
+    """Flush the names of a folder to the disk: a flushed file can still lose its name."""
     if os.name == "nt":  # folders cannot be opened there
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -80,7 +79,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def clear_debris(folder: Path) -> None:
-    """Remove what a process left half written when it was killed. Only while nobody else writes there."""
+    """Remove incomplete files of processes that were killed. No other process may be writing in the folder."""
     for path in folder.rglob(f"{UNFINISHED}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -91,9 +90,9 @@ def clear_debris(folder: Path) -> None:
 
 @contextmanager
 def exclusive_lock(lock: Path, seconds: float | None = None) -> Iterator[None]:
-    """Wait until no other process is in a block with this lock file: for what one may do for all of them.
+    """Hold a lock file that excludes other processes; wait until it is free.
 
-    TimeoutError, which names the process that is in it, after `seconds`.
+    Raises TimeoutError, which names the process that holds it, after `seconds`.
     """
     with storage_errors(lock):
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +100,7 @@ def exclusive_lock(lock: Path, seconds: float | None = None) -> Iterator[None]:
     with file:
         try:
             import fcntl
-        except ImportError:  # Windows: done twice, and no harm
+        except ImportError:  # Windows: without a lock the work is done twice, which is harmless
             yield
             return
         until = None if seconds is None else time.monotonic() + seconds
@@ -110,7 +109,7 @@ def exclusive_lock(lock: Path, seconds: float | None = None) -> Iterator[None]:
                 file.seek(0)
                 raise TimeoutError(file.read(100).strip() or "another process")
             time.sleep(_POLL_SECONDS)
-        with suppress(OSError):  # a full disk keeps nobody from working alone
+        with suppress(OSError):  # the lock works on a full disk too
             file.truncate(0)
             file.write(f"process {os.getpid()}")
             file.flush()
@@ -121,7 +120,7 @@ def exclusive_lock(lock: Path, seconds: float | None = None) -> Iterator[None]:
 
 
 def is_locked(lock: Path) -> bool:
-    """Whether some process is in a block with this lock file now. Looking keeps nobody out who waits a moment."""
+    """True if another process holds the lock (non-blocking probe)."""
     if not lock.exists():
         return False
     try:
@@ -137,15 +136,15 @@ def is_locked(lock: Path) -> bool:
 
 
 def path_inside(folder: Path, name: str) -> Path:
-    """The file of that name directly in a folder; StorageError where it would lie elsewhere, or nothing can be called so."""
-    plain = not any(sign in name for sign in "/\\\0") and name.isprintable() and name.strip(". ") != ""
-    if not plain or len(name.encode()) > LONGEST_NAME:
-        raise StorageError(f"{name!r:.80} is no name of a file in {folder}")
+    """The file of that name directly in a folder; StorageError if it would be elsewhere, or the name is not valid."""
+    plain = not any(character in name for character in "/\\\0") and name.isprintable() and name.strip(". ") != ""
+    if not plain or len(name.encode()) > MAX_NAME:
+        raise StorageError(f"{name!r:.80} is not a file name in {folder}")
     return folder / name
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; no, too, where the system says that nothing can be called so (4 KB, a NUL) or it may not be looked at."""
+    """True if the file exists; False too if the name is not valid (4 KB, a NUL) or access is denied."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -153,18 +152,18 @@ def is_file(path: Path) -> bool:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file in one move."""
-    with atomic_write(path) as beside:
-        beside.write_bytes(data)
+    """Write a file atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text in one move."""
+    """Write UTF-8 text atomically."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write readable JSON in one move."""
+    """Write indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n")
 
 

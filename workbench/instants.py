@@ -1,10 +1,10 @@
-"""Moments that compare alike on every machine: UTC, whatever the time zone, summer time or not."""
+"""Points in time in UTC, comparable between machines and time zones."""
 
 from __future__ import annotations
 
 import datetime
 
-UNKNOWN = datetime.datetime.min.replace(tzinfo=datetime.UTC)  # sorts before everything that has a time
+UNKNOWN = datetime.datetime.min.replace(tzinfo=datetime.UTC)  # sorts before every known time
 
 
 def utc_now() -> datetime.datetime:
@@ -13,7 +13,7 @@ def utc_now() -> datetime.datetime:
 
 
 def instant_of(text: object) -> datetime.datetime:
-    """The instant that an ISO 8601 text names, UTC where it has no offset; the earliest possible one if it is not such a text."""
+    """The time of an ISO 8601 text, in UTC if it has no offset; UNKNOWN if it is not such a text."""
     try:
         moment = datetime.datetime.fromisoformat(str(text))
         return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
@@ -22,6 +22,6 @@ def instant_of(text: object) -> datetime.datetime:
 
 
 def local_time(text: object) -> str:
-    """The instant that an ISO 8601 text names as the clock here shows it, to the minute."""
+    """The time of an ISO 8601 text in the local time zone, to the minute."""
     moment = instant_of(text)
     return "unknown" if moment == UNKNOWN else f"{moment.astimezone():%Y-%m-%d %H:%M}"

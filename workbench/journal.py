@@ -1,8 +1,8 @@
-"""What a run has to tell, on disk before anybody is told of it.
+"""Write-ahead journal: metrics are durable locally before they are sent.
 
-A database of the run's own, in its folder: numbers under (run, key, step), each with the time at which it was first said, and everything else that a
-tracking store is to receive. A number that is said again, by a run that was killed and does its last steps once more, is the one that is
-there already. What a store has acknowledged is marked, so that sending can stop and go on at any moment, from any process.
+A database in the folder of each run. It holds numbers under (run, key, step), each with the time of its first record, and everything else
+that a tracking store should receive. A number that is recorded again, by a run that was killed and repeats its last steps, keeps its first
+value. Rows that a store has acknowledged are marked, so that sending can stop and resume at any time, from any process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ create table if not exists events (id integer primary key, at integer not null, 
 
 @dataclass(frozen=True)
 class JournalNumber:
-    """A metric at a step; `at` in milliseconds since 1970, when it was first said."""
+    """A metric at a step; `at` is the time of the first record, in milliseconds since 1970."""
 
     id: int
     key: str
@@ -60,9 +60,9 @@ class JournalRecord:
 
 
 class Journal:
-    """The journal of run `run` in the file `path`, which is made if it is not there. One object for each thread.
+    """The journal of run `run` in the file `path`, which is created if it does not exist. One object for each thread.
 
-    JournalError where the file is damaged or cannot be written.
+    Raises JournalError if the file is damaged or cannot be written.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -80,13 +80,13 @@ class Journal:
             raise JournalError(f"{path}: written by another version of the workbench (this one reads schema {SCHEMA})")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
-    # What a run says
+    # Writing
 
     def numbers_at(self, step: int, values: Mapping[str, float], cards: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """Write down metrics at a step; one that is there already stays as it is."""
+        """Record metrics at a step; existing values are kept."""
         now = _now()
         rows = [
             (self.run, key, step, float(value), now, json.dumps(cards[key]) if cards and key in cards else None)
@@ -98,60 +98,60 @@ class Journal:
             )
 
     def put(self, kind: str, key: str, body: Mapping[str, Any], step: int = 0) -> None:
-        """Write down a record; another one under its kind, key and step takes its place, and is to be sent again."""
+        """Record anything else; a different record with its kind, key and step is replaced and sent again."""
         self.put_all(kind, {key: body}, step)
 
     def put_all(self, kind: str, bodies: Mapping[str, Mapping[str, Any]], step: int = 0) -> None:
-        """Several records at once, by key."""
+        """Record several values at once, by key."""
         now = _now()
         with self._transaction() as connection:
             for key, body in bodies.items():
                 text = json.dumps(body, sort_keys=True)
-                known = connection.execute(
+                existing = connection.execute(
                     "select body from records where run = ? and kind = ? and key = ? and step = ?", [self.run, kind, key, step]
                 ).fetchone()
-                if known is None or known[0] != text:
+                if existing is None or existing[0] != text:
                     connection.execute(
                         "insert or replace into records (run, kind, key, step, body, at) values (?, ?, ?, ?, ?, ?)",
                         [self.run, kind, key, step, text, now],
                     )
 
     def event(self, event: str, step: int) -> None:
-        """Write down what happened to the run itself: that it began, went on, ended."""
+        """Record an event of the run itself: started, resumed, ended."""
         with self._transaction() as connection:
             connection.execute("insert into events (at, event, step) values (?, ?, ?)", [_now(), event, step])
 
-    # What is read of it
+    # Reading
 
     def lines(self) -> list[dict[str, Any]]:
-        """The metrics in the order in which they were said, those of one moment together: step, metrics, cards."""
-        found: list[dict[str, Any]] = []
+        """The metrics in the order of recording, one entry for each step and time: step, metrics, cards."""
+        lines: list[dict[str, Any]] = []
         last = None
         rows = self._rows("select step, at, key, value, card from numbers where run = ? order by id", [self.run])
         for step, at, key, value, card in rows:
             if (step, at) != last:
-                found.append({"step": step, "metrics": {}, "cards": {}})
+                lines.append({"step": step, "metrics": {}, "cards": {}})
                 last = (step, at)
-            found[-1]["metrics"][key] = math.nan if value is None else value
+            lines[-1]["metrics"][key] = math.nan if value is None else value
             if card is not None:
-                found[-1]["cards"][key] = json.loads(card)
-        return found
+                lines[-1]["cards"][key] = json.loads(card)
+        return lines
 
     def events(self) -> list[tuple[str, int]]:
-        """(event, step), the oldest first."""
+        """Pairs (event, step), the oldest first."""
         return self._rows("select event, step from events order by id")
 
     def position(self) -> int:
-        """How many numbers are there."""
+        """The number of recorded metrics."""
         return int(self._rows("select count(*) from numbers where run = ?", [self.run])[0][0])
 
     def meta(self, key: str) -> str | None:
         """A fact about the journal."""
-        found = self._rows("select value from meta where key = ?", [key])
-        return str(found[0][0]) if found else None
+        rows = self._rows("select value from meta where key = ?", [key])
+        return str(rows[0][0]) if rows else None
 
     def set_meta(self, **values: str | None) -> None:
-        """Change facts about the journal; None takes one away."""
+        """Change facts about the journal; None removes one."""
         with self._transaction() as connection:
             for key, value in values.items():
                 if value is None:
@@ -159,10 +159,10 @@ class Journal:
                 else:
                     connection.execute("insert or replace into meta values (?, ?)", [key, value])
 
-    # What is not sent yet
+    # Sending
 
     def unsent(self) -> int:
-        """How many numbers and records a store has not acknowledged; those it refused for good do not count."""
+        """The number of metrics and records that a store has neither acknowledged nor finally refused."""
         numbers, records = (
             self._rows(f"select count(*) from {table} where run = ? and sent = 0", [self.run])[0][0]  # noqa: S608 - two fixed names
             for table in ("numbers", "records")
@@ -170,14 +170,14 @@ class Journal:
         return int(numbers) + int(records)
 
     def unsent_numbers(self, most: int) -> list[JournalNumber]:
-        """The oldest of them."""
+        """The oldest unsent metrics, at most `most`."""
         rows = self._rows(
             "select id, key, step, value, at from numbers where run = ? and sent = 0 order by id limit ?", [self.run, most]
         )
         return [JournalNumber(row, key, step, math.nan if value is None else value, at) for row, key, step, value, at in rows]
 
     def unsent_records(self, kind: str, most: int = 1000) -> list[JournalRecord]:
-        """The oldest of a kind."""
+        """The oldest unsent records of a kind, at most `most`."""
         rows = self._rows(
             "select id, kind, key, step, body, at from records where run = ? and kind = ? and sent = 0 order by id limit ?",
             [self.run, kind, most],
@@ -185,23 +185,23 @@ class Journal:
         return [JournalRecord(row, kind, key, step, json.loads(body), at) for row, kind, key, step, body, at in rows]
 
     def acknowledge(self, *, numbers: list[int] | None = None, records: list[int] | None = None) -> None:
-        """Mark what has arrived. A record that was replaced meanwhile has another id, and is still to be sent."""
+        """Mark rows as sent. A record that was replaced meanwhile has another id, and remains unsent."""
         with self._transaction() as connection:
-            connection.executemany("update numbers set sent = 1 where id = ?", [[each] for each in numbers or []])
-            connection.executemany("update records set sent = 1 where id = ?", [[each] for each in records or []])
+            connection.executemany("update numbers set sent = 1 where id = ?", [[number] for number in numbers or []])
+            connection.executemany("update records set sent = 1 where id = ?", [[record] for record in records or []])
 
     def refuse(self, record: int, reason: str) -> None:
-        """Mark a record that the store will never take."""
+        """Mark a record as finally refused by the store."""
         with self._transaction() as connection:
             connection.execute("update records set sent = 1, refused = ? where id = ?", [reason[:500], record])
 
     def refuse_number(self, number: int, reason: str) -> None:
-        """Mark a metric that the store will never take."""
+        """Mark a metric as finally refused by the store."""
         with self._transaction() as connection:
             connection.execute("update numbers set sent = 1, refused = ? where id = ?", [reason[:500], number])
 
     def refused(self) -> list[tuple[str, str, str]]:
-        """(kind, key, reason) of what the store will never take."""
+        """Triples (kind, key, reason) of refused rows."""
         return self._rows(
             "select kind, key, refused from records where run = ? and refused is not null "
             "union all select distinct 'metric', key, refused from numbers where run = ? and refused is not null",
@@ -209,7 +209,7 @@ class Journal:
         )
 
     def refusals(self) -> int:
-        """How many numbers and records the store will never take."""
+        """The number of refused metrics and records."""
         (count,) = self._rows(
             "select (select count(*) from numbers where run = ? and refused is not null) "
             "+ (select count(*) from records where run = ? and refused is not null)",
@@ -218,21 +218,21 @@ class Journal:
         return int(count)
 
     def retry_refused(self) -> None:
-        """What was refused is to be sent again: a file may be back, a store may take more than it did."""
+        """Mark refused rows as unsent: a file may be back, or the store may accept more than it did."""
         if not self.refusals():
             return
         with self._transaction() as connection:
-            # The status too: a run that is opened again is RUNNING until it arrives.
+            # The status too: a run that is opened again is RUNNING until its status is sent.
             connection.execute("update records set sent = 0 where kind = 'status'")
             connection.execute("update numbers set sent = 0, refused = null where refused is not null")
             connection.execute("update records set sent = 0, refused = null where refused is not null")
 
     def has_record(self, kind: str) -> bool:
-        """True if a record of this kind was written down, sent or not."""
+        """True if a record of this kind exists, sent or not."""
         return bool(self._rows("select 1 from records where run = ? and kind = ? limit 1", [self.run, kind]))
 
     def forget_sending(self) -> None:
-        """Everything is to be sent again: to another store."""
+        """Mark everything as unsent: it will go to another store."""
         with self._transaction() as connection:
             connection.execute("update numbers set sent = 0, refused = null")
             connection.execute("update records set sent = 0, refused = null")
@@ -261,21 +261,21 @@ class Journal:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise JournalError(_told(self.path, error)) from error
+            raise JournalError(_describe(self.path, error)) from error
         except OSError as error:
             raise JournalError(f"{self.path} cannot be written: {error.strerror}; {_FULL}") from error
-        except UnicodeEncodeError as error:  # a plugin's name for a metric, say
-            raise JournalError(f"{self.path}: {error.object!r:.80} is no text") from error
+        except UnicodeEncodeError as error:  # e.g. a plugin's name for a metric
+            raise JournalError(f"{self.path}: {error.object!r:.80} is not text") from error
 
 
 _FULL = "free some space, or set WB_HOME to a folder on another disk"
 
 
-def _told(path: Path, error: sqlite3.DatabaseError) -> str:
+def _describe(path: Path, error: sqlite3.DatabaseError) -> str:
     if error.sqlite_errorname in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
-        return f"{path} is damaged ({error}): move it away to go on without the numbers that were written so far"
+        return f"{path} is damaged ({error}): move it away to continue without the numbers recorded so far"
     if error.sqlite_errorname == "SQLITE_BUSY":
-        return f"{path} has been held by another process for {BUSY_SECONDS:g} seconds"
+        return f"{path} has been locked by another process for {BUSY_SECONDS:g} seconds"
     return f"{path} cannot be written ({error}): {_FULL}"
 
 

@@ -2,7 +2,7 @@
 
 Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3") maps a 128-bit counter and a
 64-bit key to 128 random bits. The key is a hash of seed and domain, the counter holds the coordinates, so nothing is streamed:
-value (a, b) is the same whatever was drawn before it, whatever the batch, and resuming is a seek.
+value (a, b) does not depend on earlier draws or on the batch, and resuming is a seek.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _WORD = 0xFFFFFFFF
 
 
 class NoiseSource(Protocol):
-    """Where a sampler gets its z from."""
+    """The source of a sampler's noise z."""
 
     def normal(self, x: Tensor) -> Tensor:
-        """Fresh standard normal noise of the shape, dtype and device of `x` [b, ...]; each call of a step differs."""
+        """Fresh standard normal noise of the shape, dtype and device of `x` [b, ...]; each call within a step differs."""
         ...
 
 
@@ -34,8 +34,8 @@ class NoiseSource(Protocol):
 class Stream:
     """The random values of one domain under one root seed.
 
-    `at` is the coordinate shared by a batch (a step), `index` [b] the one that tells its members apart (a global sample or
-    image index); both below 2^32. `draw` tells several draws at the same coordinates apart.
+    `at` is the coordinate shared by a batch (a step), `index` [b] that of each member (a global sample or image
+    index); both below 2^32. `draw` distinguishes several draws at the same coordinates.
     """
 
     seed: int
@@ -107,7 +107,7 @@ def philox(counter: list[Tensor], key: tuple[int, int]) -> list[Tensor]:
 
 
 class KeyedNoise:
-    """The noise of one sampler step: image `index[i]` gets the same values whatever batch it is in."""
+    """The noise of one sampler step: image `index[i]` gets the same values in any batch."""
 
     def __init__(self, stream: Stream, step: int, index: Tensor) -> None:
         self._stream, self._step, self._index = stream, step, index

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-_ESCAPED = "%?#{}"  # `?` begins a query, `%` a code, and Optuna formats URLs with their braces
+_ESCAPED = "%?#{}"  # `?` starts a query, `%` an escape, and Optuna passes URLs to str.format
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a database file, whatever its name holds."""
+    """The URL of a database file; any name is allowed."""
     text = str(path)
-    if not any(sign in text for sign in _ESCAPED):
+    if not any(character in text for character in _ESCAPED):
         return f"sqlite:///{text}"
     # With the driver named, MLflow does not create the parent folder a second time under its escaped name.
-    return "sqlite+pysqlite:///" + "".join(quote(sign) if sign in _ESCAPED else sign for sign in text)
+    return "sqlite+pysqlite:///" + "".join(quote(character) if character in _ESCAPED else character for character in text)
 
 
 def sqlite_path(url: str) -> Path | None:

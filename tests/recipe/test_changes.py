@@ -49,7 +49,7 @@ def test_options_name_only_what_differs(recipes):
     assert words[8:] == ["--set", "sampler.rho=5.0", "--set", "sampler.sigma_min=0.01"]
 
 
-def test_without_options_the_sampler_is_the_recipes(recipes):
+def test_without_options_the_sampler_is_that_of_the_recipe(recipes):
     assert all(sampler_from_options(recipe, {}, []) == recipe.sampler for recipe in recipes)
 
 
@@ -78,7 +78,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("options", "settings", "words"), MISTAKES, ids=[words[:50] for *_, words in MISTAKES])
-def test_what_cannot_be_is_refused_with_its_option(recipes, options, settings, words):
+def test_an_invalid_change_is_refused_with_its_option(recipes, options, settings, words):
     with pytest.raises(RecipeError) as caught:
         sampler_from_options(recipes[0], options, settings)
     assert words in str(caught.value)

@@ -44,20 +44,20 @@ def test_another_spacing_drops_what_belonged_to_the_recipes(repository):
     ]
 
 
-def test_what_is_said_of_one_sampler_comes_before_what_is_said_of_all(recipe):
+def test_a_value_for_one_sampler_precedes_a_value_for_all(recipe):
     found = sampler_combinations(recipe, ["ddim", "ddpm"], axes(**{"ddim.steps": "3"}, steps="5,6"))
     assert [(slot.use, slot.steps) for slot in found] == [("ddim", 3), ("ddpm", 5), ("ddpm", 6)]
 
 
-def test_what_is_asked_for_twice_is_there_once(recipe):
+def test_a_repeated_combination_is_kept_once(recipe):
     assert len(sampler_combinations(recipe, ["ddim", "ddim"], axes(eta="0,0.0", steps="5,5"))) == 1
 
 
-def test_without_wishes_there_is_the_recipes_evaluation_sampler(recipe):
+def test_without_options_the_evaluation_sampler_of_the_recipe_is_used(recipe):
     assert sampler_combinations(recipe, [], []) == [recipe.evaluation_sampler]
 
 
-def test_what_is_not_varied_is_as_in_the_recipe(repository):
+def test_fields_that_are_not_varied_are_those_of_the_recipe(repository):
     own = "evaluate.sampler={use='ddim', eta=0.3, steps=7, clamp=false, spacing='quadratic'}"
     recipe = load(repository / "recipes" / "cars_linear.toml", [own])
     ddim, ddpm = sampler_combinations(recipe, ["ddim", "ddpm"], [])
@@ -70,7 +70,7 @@ def test_a_list_in_brackets_is_one_value():
     assert AxisSettings.of("x", ["[1, 0.5, 0],[1,0]", "3, word"], "--vary").values == ([1, 0.5, 0], [1, 0], 3, "word")
 
 
-def test_a_variant_tells_what_is_varied_and_what_is_unusual(recipe):
+def test_a_variant_names_varied_fields_and_those_not_at_their_defaults(recipe):
     (slot,) = sampler_combinations(recipe, ["ddim"], axes(eta="1", spacing="quadratic"))
     assert variant(slot) == "ddim eta=1 spacing=quadratic"
     (slot,) = sampler_combinations(recipe, ["ddim"], [])
@@ -91,8 +91,8 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("samplers", "texts", "told"), MISTAKES, ids=[told[:60] for *_, told in MISTAKES])
-def test_what_cannot_be_is_refused_with_option_value_and_alternatives(recipe, samplers, texts, told):
+@pytest.mark.parametrize(("samplers", "texts", "message"), MISTAKES, ids=[message[:60] for *_, message in MISTAKES])
+def test_an_invalid_combination_is_refused_with_option_value_and_alternatives(recipe, samplers, texts, message):
     with pytest.raises(RecipeError) as caught:
         sampler_combinations(recipe, samplers, axes(**texts))
-    assert told in str(caught.value)
+    assert message in str(caught.value)

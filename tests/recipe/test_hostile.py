@@ -1,4 +1,4 @@
-"""Recipes by somebody careless or malicious: right, or refused with a place, in time, and nothing is written or allocated for them."""
+"""Careless and malicious recipes are valid, or refused quickly with a place; nothing is written or allocated for them."""
 
 import re
 import sys
@@ -30,40 +30,40 @@ def checked(project, recipe, verb=("validate",)):
     (project / "recipes" / "mutated.toml").write_bytes(recipe if isinstance(recipe, bytes) else recipe.encode())
     before = listing(project)
     with working_in(project, project):
-        told = called([*verb, "recipes/mutated.toml"])
-    return told, changes(before, listing(project))
+        outcome = called([*verb, "recipes/mutated.toml"])
+    return outcome, changes(before, listing(project))
 
 
 def refused(project, recipe):
-    told, written = checked(project, recipe)
-    assert (told.code, told.traceback, written) == (2, "", [])
-    assert told.cpu < 1.0
-    assert told.grown < 200 * MIB
-    return " ".join(told.errors.split())
+    outcome, written = checked(project, recipe)
+    assert (outcome.code, outcome.traceback, written) == (2, "", [])
+    assert outcome.cpu < 1.0
+    assert outcome.grown < 200 * MIB
+    return " ".join(outcome.errors.split())
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(RECIPES)), mutations=MUTATIONS)
-def test_a_mutated_recipe_is_right_or_refused_with_its_place(project, name, mutations):
-    told, written = checked(project, apply(RECIPES[name], mutations))
-    assert told.traceback == ""
-    assert told.code in (0, 2)
-    assert told.code == 0 or (told.located and not told.errors.startswith("error:")), told.errors[:300]
-    assert len(told.errors) < 100_000
-    assert told.cpu < 1.0
-    assert told.grown < 200 * MIB
+def test_a_mutated_recipe_is_valid_or_refused_with_its_place(project, name, mutations):
+    outcome, written = checked(project, apply(RECIPES[name], mutations))
+    assert outcome.traceback == ""
+    assert outcome.code in (0, 2)
+    assert outcome.code == 0 or (outcome.located and not outcome.errors.startswith("error:")), outcome.errors[:300]
+    assert len(outcome.errors) < 100_000
+    assert outcome.cpu < 1.0
+    assert outcome.grown < 200 * MIB
     assert written == []
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["demand", "number", "value", "use", "extends"]), at=PLACE, what=PLACE)
-def test_what_wb_validate_refuses_wb_run_refuses_in_the_same_words(project, kind, at, what):
+def test_wb_run_refuses_what_wb_validate_refuses_with_the_same_message(project, kind, at, what):
     recipe = apply(RECIPES["cars_linear.toml"], [Mutation(kind, at, 1, what)])
-    told, _ = checked(project, recipe)
-    if told.code == 2:
+    outcome, _ = checked(project, recipe)
+    if outcome.code == 2:
         run, written = checked(project, recipe, ("run", "--no-track"))
         assert (run.code, run.traceback, written) == (2, "", [])
-        assert run.errors.splitlines()[0] == told.errors.splitlines()[0]
+        assert run.errors.splitlines()[0] == outcome.errors.splitlines()[0]
 
 
 DEEP = ".".join(["a"] * 20_000)
@@ -116,7 +116,7 @@ ABSURD = {
 
 
 @pytest.mark.parametrize("name", ABSURD)
-def test_what_is_absurd_is_refused_before_anything_is_made_of_it(project, name):
+def test_an_absurd_recipe_is_refused_before_anything_is_built(project, name):
     recipe, words = ABSURD[name]
     assert re.search(words, refused(project, recipe))
 
@@ -133,14 +133,14 @@ def test_a_chain_of_long_recipes_is_as_long_as_one(project):
 
 
 def test_keys_cannot_change_the_terminal(project):
-    told, _ = checked(project, '"\\u001b[2J\\u202e\\u0007" = 1\n' + LINEAR)
-    assert "\x1b" not in told.errors
-    assert "\\x1b[2J\\u202e\\x07: no such field of a recipe" in " ".join(told.errors.split())
+    outcome, _ = checked(project, '"\\u001b[2J\\u202e\\u0007" = 1\n' + LINEAR)
+    assert "\x1b" not in outcome.errors
+    assert "\\x1b[2J\\u202e\\x07: no such field of a recipe" in " ".join(outcome.errors.split())
 
 
-def test_a_byte_order_mark_does_no_harm(project):
-    told, _ = checked(project, b"\xef\xbb\xbf" + LINEAR.encode())
-    assert (told.code, told.errors) == (0, "")
+def test_a_byte_order_mark_is_ignored(project):
+    outcome, _ = checked(project, b"\xef\xbb\xbf" + LINEAR.encode())
+    assert (outcome.code, outcome.errors) == (0, "")
 
 
 @pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85"])
@@ -152,6 +152,6 @@ def test_a_schedule_that_hardly_destroys_anything_is_warned_about(project):
     tiny = LINEAR.replace(
         "steps = 300\n\n[denoiser]", "steps = 2\nscale_to_steps = false\nbeta_start = 1e-320\nbeta_end = 1e-320\n\n[denoiser]"
     )
-    told, _ = checked(project, tiny)
-    assert told.traceback == ""
-    assert "x_T keeps 100.0% of the image" in told.errors
+    outcome, _ = checked(project, tiny)
+    assert outcome.traceback == ""
+    assert "x_T keeps 100.0% of the image" in outcome.errors

@@ -106,7 +106,7 @@ def test_a_run_that_stored_a_relative_path_follows_the_working_directory_and_tha
     )
 
 
-def test_what_is_missing_is_named_by_its_absolute_path_and_the_line_that_names_it(project):
+def test_a_missing_folder_is_named_by_its_absolute_path_and_the_line_that_names_it(project):
     recipe = write(project / "recipes" / "lost.toml", 'extends = "base.toml"\n[dataset]\nroot = "lost"\n')
     with pytest.raises(RecipeError) as raised:
         load(recipe)

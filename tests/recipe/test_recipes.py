@@ -69,36 +69,38 @@ def test_a_saved_recipe_is_equal_when_loaded_again(repository, tmp_path):
             assert load(tmp_path / "saved.toml") == recipe
 
 
-def test_extends_lays_one_recipe_on_another(write):
+def test_extends_merges_one_recipe_over_another(write):
     write(GOOD, "base.toml")
     recipe = load(write('extends = "base.toml"\nname = "second"\nseed = 7\n[schedule]\nsteps = 50\n', "second.toml"))
     assert (recipe.name, recipe.seed, recipe.schedule.component.steps, recipe.sampler.component.eta) == ("second", 7, 50, 0.5)
 
 
-def test_another_component_starts_afresh_but_keeps_the_cores_keys(write):
+def test_another_component_clears_its_table_but_keeps_the_keys_of_the_core(write):
     write(GOOD.replace("eta = 0.5", "eta = 0.5\nsteps = 33\nclamp = false"), "base.toml")
     recipe = load(write('extends = "base.toml"\n[sampler]\nuse = "ddpm"\n', "second.toml"))
     assert (recipe.sampler.use, recipe.sampler.steps, recipe.sampler.clamp) == ("ddpm", 33, False)
 
 
-def test_what_is_tracked_is_what_was_chosen(write):
+def test_the_tracked_settings_are_those_that_were_chosen(write):
     recipe = load(write(GOOD), ["train.steps=7", "evaluate.sampler={use='ddpm', steps=3}", "sampler.churn={amount=2.0}"])
-    told = decisive_settings(recipe)
-    assert {"dataset.use", "schedule.use", "denoiser.use", "sampler.use", "seed", "parameterization"} <= told.keys()
-    assert {key: told[key] for key in ("schedule.steps", "sampler.eta", "train.steps", "evaluate.sampler.steps")} == {
+    settings = decisive_settings(recipe)
+    assert {"dataset.use", "schedule.use", "denoiser.use", "sampler.use", "seed", "parameterization"} <= settings.keys()
+    assert {key: settings[key] for key in ("schedule.steps", "sampler.eta", "train.steps", "evaluate.sampler.steps")} == {
         "schedule.steps": 300,
         "sampler.eta": 0.5,
         "train.steps": 7,
         "evaluate.sampler.steps": 3,
     }
-    assert told["sampler.churn.amount"] == 2.0
-    assert not {"name", "description", "train.ema", "denoiser.channels", "sampler.steps", "evaluate.sampler.clamp"} & told.keys()
+    assert settings["sampler.churn.amount"] == 2.0
+    assert (
+        not {"name", "description", "train.ema", "denoiser.channels", "sampler.steps", "evaluate.sampler.clamp"} & settings.keys()
+    )
 
 
-def test_what_a_sweep_would_search_is_not_told_of_a_run(repository):
-    told = decisive_settings(load(repository / "recipes" / "sweep.toml"))
-    assert told["schedule.use"] == "linear"
-    assert not [key for key in told if key.startswith("sweep")]
+def test_the_space_of_a_sweep_is_not_among_the_settings_of_a_run(repository):
+    settings = decisive_settings(load(repository / "recipes" / "sweep.toml"))
+    assert settings["schedule.use"] == "linear"
+    assert not [key for key in settings if key.startswith("sweep")]
 
 
 def test_fields_set_before_their_component_is_chosen_are_kept(write):
@@ -154,7 +156,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("old", "new", "line", "key", "message"), CASES, ids=[case[3] + "/" + case[1][:20] for case in CASES])
-def test_a_mistake_is_told_with_its_line_its_key_and_what_would_be_right(write, old, new, line, key, message):
+def test_a_mistake_is_reported_with_its_line_its_key_and_a_remedy(write, old, new, line, key, message):
     import re
 
     path = write(GOOD.replace(old, new))
@@ -165,7 +167,7 @@ def test_a_mistake_is_told_with_its_line_its_key_and_what_would_be_right(write, 
     assert re.search(message, place[0].message), place[0].message
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(write):
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(write):
     found = problems(
         write(GOOD.replace("eta", "etta").replace("steps = 300", "steps = -1") + "[train]\nsteps = 0\nclip = 'x'\n"),
         "train.flip=3",
@@ -174,7 +176,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(write):
     assert found[-1].where == "--set"
 
 
-def test_what_is_missing_is_reported_at_once_whichever_check_finds_it(write):
+def test_everything_missing_is_reported_at_once(write):
     text = GOOD.replace('name = "mine"', "").replace("eta = 0.5", 'spacing = "explicit"\nguidance = 3.0')
     keys = {problem.key for problem in problems(write(text), "dataset={use='folder'}")}
     assert keys == {"name", "dataset.root"}
@@ -221,18 +223,18 @@ def test_conditioning_needs_at_least_two_classes(write, tmp_path):
 
 
 def test_the_t300_trap_is_warned_about(write):
-    told = warnings(load(write(GOOD), ["schedule.scale_to_steps=false"]))
-    assert len(told) == 1
-    assert "keeps 21.9% of the image" in told[0]
-    assert "scale_to_steps" in told[0]
+    lines = warnings(load(write(GOOD), ["schedule.scale_to_steps=false"]))
+    assert len(lines) == 1
+    assert "keeps 21.9% of the image" in lines[0]
+    assert "scale_to_steps" in lines[0]
     assert warnings(load(write(GOOD))) == []
 
 
 def test_exploding_noise_without_scaled_inputs_is_warned_about(write):
-    told = warnings(load(write(GOOD), ["schedule={use='edm'}", "parameterization=v"]))
-    assert len(told) == 1
-    assert "inputs of up to 80" in told[0]
-    assert "parameterization = 'edm'" in told[0]
+    lines = warnings(load(write(GOOD), ["schedule={use='edm'}", "parameterization=v"]))
+    assert len(lines) == 1
+    assert "inputs of up to 80" in lines[0]
+    assert "parameterization = 'edm'" in lines[0]
     assert warnings(load(write(GOOD), ["schedule={use='edm'}", "parameterization=edm"])) == []
 
 
@@ -289,7 +291,7 @@ LOCATED = {
 
 
 @pytest.mark.parametrize("name", LOCATED)
-def test_what_is_no_toml_has_a_line_and_says_what_to_write(write, name):
+def test_invalid_toml_is_reported_with_its_line_and_a_remedy(write, name):
     line, message = LOCATED[name]
     # Digits and brackets in comments and strings before it are not the ones that are meant.
     before = f'# {"9" * 5000} {"[" * 40}\nb = """\n{"9" * 5000}"""\n'
@@ -308,7 +310,7 @@ def test_a_windows_path_in_single_quotes_or_with_slashes_is_one(write):
         assert problem.message.endswith(f"{root.strip(chr(34))}'")
 
 
-def test_locating_a_mistake_takes_no_longer_than_the_file_is(write):
+def test_the_time_to_locate_a_mistake_is_linear_in_the_file(write):
     deep = "a = " + "[" * 2000 + "\n"
     for garbage in ('"""\n' + '\\"""\n' * 45_000, '"\\' * 120_000, "'''" * 80_000, ("1" * 4000 + " ") * 60):
         path = write(deep + garbage)
@@ -317,11 +319,11 @@ def test_locating_a_mistake_takes_no_longer_than_the_file_is(write):
         assert time.process_time() - started < 1.0
 
 
-def test_a_long_comment_does_no_harm(write):
+def test_a_long_comment_is_read_quickly(write):
     assert load(write(HOSTILE["100 KB of comment"])).name == "mine"
 
 
-def test_folders_and_missing_files_are_told(tmp_path):
+def test_folders_and_missing_files_are_reported(tmp_path):
     assert "is a folder" in problems(tmp_path)[0].message
     assert "no such file" in problems(tmp_path / "no.toml")[0].message
     assert problems(tmp_path / "a\0b")[0].message
@@ -329,7 +331,7 @@ def test_folders_and_missing_files_are_told(tmp_path):
 
 @settings(max_examples=150, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_mutated_recipe_is_either_right_or_a_recipe_error(tmp_path, data):
+def test_a_mutated_recipe_is_valid_or_a_recipe_error(tmp_path, data):
     text = list(GOOD + "[train]\nsteps = 5\nema = 0.9\n[evaluate]\nfeatures = ['efficientnet_lite0']\n")
     for _ in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(0, len(text) - 1))

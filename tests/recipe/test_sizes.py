@@ -25,14 +25,14 @@ def folder(repository, tmp_path):
     return make
 
 
-def told(recipe):
+def warnings_of(recipe):
     return size_warnings(recipe, count_images(recipe))
 
 
 def test_enough_images_are_not_warned_about(folder):
     recipe = folder(300)
     assert 250 < count_images(recipe) < 300
-    assert told(recipe) == []
+    assert warnings_of(recipe) == []
 
 
 @pytest.mark.parametrize(
@@ -45,27 +45,27 @@ def test_enough_images_are_not_warned_about(folder):
         ("evaluate.real=100", "evaluate: 100 images (the smaller of evaluate.samples and real images) are far fewer than the dimensions (1,280 of"),
     ],
 )  # fmt: skip
-def test_what_is_rarely_meant_is_one_line(folder, override, words):
-    (line,) = told(folder(300, override))
+def test_a_setting_that_is_rarely_intended_is_one_line(folder, override, words):
+    (line,) = warnings_of(folder(300, override))
     assert words in line
 
 
-def test_all_that_exceeds_the_images_stands_in_one_line(folder):
-    (line, _) = told(folder(20, "train.batch_size=64"))
+def test_all_settings_that_exceed_the_images_are_in_one_line(folder):
+    (line, _) = warnings_of(folder(20, "train.batch_size=64"))
     assert "train.batch_size = 64" in line
     assert "evaluate.real = 200" in line
     assert "evaluate.samples = 200" in line
 
 
 def test_one_image_is_trained_on_and_not_measured(folder):
-    assert told(folder(1)) == [
+    assert warnings_of(folder(1)) == [
         "dataset: 1 training image, fewer than train.batch_size = 4 (a batch repeats images)",
         "evaluate: distances need 2 real images and there is 1, so none is measured",
     ]
 
 
 def test_without_distances_their_sizes_do_not_matter(folder):
-    assert told(folder(5, "evaluate.features=[]", "evaluate.samples=900")) == []
+    assert warnings_of(folder(5, "evaluate.features=[]", "evaluate.samples=900")) == []
 
 
 def test_a_number_that_is_not_known_is_not_compared(folder):
@@ -73,7 +73,7 @@ def test_a_number_that_is_not_known_is_not_compared(folder):
     assert size_warnings(recipe, None) == []
 
 
-def test_a_count_that_is_no_number_is_the_datasets_fault(folder, monkeypatch):
+def test_a_count_that_is_not_a_number_is_a_fault_of_the_dataset(folder, monkeypatch):
     recipe = folder(5)
     monkeypatch.setattr(type(recipe.dataset.component), "count_examples", lambda self, split: "many")
     with pytest.raises(BrokenComponent, match=r"'folder': count_examples\(\) returned str, not a number or None"):
@@ -90,7 +90,7 @@ def test_attention_at_a_resolution_that_never_occurs_is_warned_about(folder):
     assert line == "denoiser: attention = [7, 8]: 7 never occurs, the resolutions are 16, 8, 4"
 
 
-def test_wb_validate_shows_them(repository, tmp_path):
+def test_wb_validate_prints_the_warnings(repository, tmp_path):
     (tmp_path / "0.png").touch()
     words = ["dataset={use='folder'}", f"dataset.root={tmp_path}", "dataset.image_size=16", "denoiser.attention=[7]"]
     recipe = repository / "recipes" / "cars_linear.toml"

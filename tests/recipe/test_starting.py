@@ -11,7 +11,7 @@ from workbench.recipe import load
 from workbench.recipe.starting import CORE_TABLES, write_new_recipe
 
 
-def test_the_shipped_recipe_for_a_folder_is_the_one_that_is_written(repository):
+def test_the_shipped_recipe_for_a_folder_is_up_to_date(repository):
     path = repository / "recipes" / "folder.toml"
     assert path.read_text() == write_new_recipe("folder", path)
 
@@ -31,7 +31,7 @@ def test_a_new_recipe_is_valid_for_a_folder_of_images(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cars_linear", "cars_cosine", "cars_small_cnn", "sweep"])
-def test_a_recipe_from_another_means_the_same_and_extends_nothing(repository, tmp_path, name):
+def test_a_recipe_from_another_is_equal_to_it_and_extends_nothing(repository, tmp_path, name):
     source = repository / "recipes" / f"{name}.toml"
     path = tmp_path / "mine.toml"
     path.write_text(write_new_recipe("mine", path, source))
@@ -56,7 +56,7 @@ def test_values_of_every_kind_are_kept(repository, tmp_path):
     assert 'root = "base/photos"' in path.read_text()
 
 
-def test_every_line_says_what_it_means_and_no_field_is_left_unnamed(tmp_path):
+def test_every_line_has_a_meaning_and_every_field_is_named(tmp_path):
     text = write_new_recipe("mine", tmp_path / "mine.toml")
     plain = [line for line in text.splitlines() if " = " in line and "#" not in line]
     assert [line for line in plain if not line.startswith("description")] == []

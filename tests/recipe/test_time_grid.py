@@ -32,7 +32,7 @@ def recipe(tmp_path):
         ([], {"steps": 50, "spacing": "uniform"}),
     ],
 )
-def test_a_path_is_written_into_the_resolved_recipe_and_read_again(recipe, tmp_path, overrides, expected):
+def test_a_time_grid_is_written_into_the_resolved_recipe_and_read_again(recipe, tmp_path, overrides, expected):
     resolved = load(recipe, [f"sampler.{each}" for each in overrides])
     assert expected.items() <= resolved.sampler.table().items()
     save(resolved, tmp_path / "again.toml")
@@ -41,7 +41,7 @@ def test_a_path_is_written_into_the_resolved_recipe_and_read_again(recipe, tmp_p
     assert (path.times[0], path.times[-1]) == (1.0, 0.0)
 
 
-def test_what_is_not_set_is_not_in_the_table(recipe):
+def test_fields_that_are_not_set_are_not_in_the_table(recipe):
     assert set(load(recipe).sampler.table()) == {"use", "eta", "steps", "spacing", "clamp", "guidance"}
 
 
@@ -61,14 +61,14 @@ def test_what_is_not_set_is_not_in_the_table(recipe):
         (["churn={}"], "churn.amount", "missing"),
     ],
 )
-def test_a_path_that_cannot_be_is_told_with_its_field(recipe, overrides, key, message):
+def test_an_invalid_time_grid_is_reported_with_its_field(recipe, overrides, key, message):
     with pytest.raises(RecipeError) as caught:
         load(recipe, [f"sampler.{each}" for each in overrides])
     assert [problem.key for problem in caught.value.problems] == [f"sampler.{key}"]
     assert message in caught.value.problems[0].message
 
 
-def test_evaluations_may_take_another_path(recipe):
+def test_evaluations_may_use_another_time_grid(recipe):
     resolved = load(recipe, ["evaluate.sampler={use='heun', steps=9, spacing='karras'}"])
     grid = time_grid_of(resolved.evaluation_sampler, resolved.schedule.component)
     assert (grid.moves_down, len(grid.times)) == (9, 10)
