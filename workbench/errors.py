@@ -137,7 +137,7 @@ class LauncherError(WorkbenchError):
 
 
 class SweepError(WorkbenchError):
-    """A sweep cannot be begun, gone on with or read."""
+    """A sweep cannot be started, resumed or read."""
 
 
 class TrackingError(WorkbenchError):

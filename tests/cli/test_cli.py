@@ -239,7 +239,7 @@ MISTAKES = [
     (["sample", "nowhere"], "no run 'nowhere'"),
     (["show", "ddimm"], "no component is called 'ddimm' (did you mean 'ddim'?)"),
     (["weights", "add", "inception", "nowhere.safetensors"], "No such file"),
-    (["weights", "get", "nowhere"], "no feature extractor with weights of its own"),
+    (["weights", "get", "nowhere"], "no feature extractor with its own weights"),
     (["ui"], "no runs are recorded"),
     (["validate", "."], "is a folder"),
 ]

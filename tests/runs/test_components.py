@@ -2,8 +2,7 @@
 
 import pytest
 
-from workbench.recipe import load
-from workbench.recipe.origins import origins_of
+from workbench.recipe import load, origins_of
 from workbench.runs.components import changed_origins, record_origins
 from workbench.runs.folder import create_run
 

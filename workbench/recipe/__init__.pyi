@@ -20,8 +20,8 @@ from .model import (
     Slot as Slot,
     Tracking as Tracking,
     Train as Train,
+    origins_of as origins_of,
 )
-from .origins import origins_of as origins_of
 from .sampler_checks import check_sampler as check_sampler
 from .search import Space as Space, Sweep as Sweep
 from .sizes import count_images as count_images, size_warnings as size_warnings

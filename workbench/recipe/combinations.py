@@ -44,7 +44,7 @@ class AxisSettings:
 
 
 def sampler_combinations(recipe: Recipe, samplers: Sequence[str], axes: Sequence[AxisSettings]) -> list[SamplerSlot]:
-    """Each sampler with each combination of the axes that it has the fields for, once; the recipe's evaluation sampler if none is named.
+    """Each sampler with each combination of the axes whose fields it has; the recipe's evaluation sampler if none is named.
 
     Fields that no axis varies are those of the recipe's evaluation sampler; fields of another sampler have their defaults. Raises
     ComponentError for unknown samplers, and RecipeError if a combination is not valid or an axis fits none of the samplers.

@@ -13,7 +13,7 @@ from workbench.interfaces import Component, Dataset, Denoiser, FeatureExtractor,
 from workbench.interfaces.paths import RelativeTo
 from workbench.recipe.search import Sweep
 from workbench.recipe.section import Section
-from workbench.registry import Kind
+from workbench.registry import Kind, Origin, component_origins
 from workbench.secrets import has_secret
 from workbench.sqlite import absolute_url
 
@@ -260,6 +260,11 @@ class Recipe(Heading):
     def flat(self) -> dict[str, object]:
         """The resolved recipe with dotted keys, for comparisons."""
         return dict(flatten(self.table()))
+
+
+def origins_of(recipe: Recipe) -> list[Origin]:
+    """Distribution, version and hash of every component that the recipe names."""
+    return component_origins((kind, slot.use) for kind, slot in recipe.components())
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, object]]:
