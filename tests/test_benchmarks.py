@@ -44,7 +44,7 @@ def measured(case="training", title="a", along=None, seconds=None, failed=None, 
         unit="images/s",
         work=16,
         reference="ours: unet",
-        times={name: Times(each, 1) for name, each in seconds.items()},
+        times={name: Times(rounds, 1) for name, rounds in seconds.items()},
         failed=failed or {},
         facts={"ours: unet": "6.47 M parameters"},
         along=along,
@@ -175,7 +175,7 @@ def test_quality_is_reported_with_its_errors(tmp_path):
             "metrics": {"fd_x": 70.0, "kid_x": 0.07654, "kid_x_std_error": 0.0031},
         }
     ]
-    found = {
+    results = {
         "machine": MACHINE,
         "when": "2026-01-02T03:04:05",
         "recipe": "r.toml",
@@ -185,7 +185,7 @@ def test_quality_is_reported_with_its_errors(tmp_path):
         "steps": 50,
         "rows": rows,
     }
-    assert "| ours | 1,234 | 32 | 70 | 0.07654 ± 0.003 |" in quality_report.block(found)
+    assert "| ours | 1,234 | 32 | 70 | 0.07654 ± 0.003 |" in quality_report.block(results)
     quality_report.write(tmp_path / "none.json", tmp_path / "page.md")
     assert "make bench-quality" in (tmp_path / "page.md").read_text()
 
@@ -204,7 +204,7 @@ def test_peers_are_imported_only_where_they_are_compared_with(repository):
         if not place.startswith(allowed):
             for node in ast.walk(ast.parse(path.read_text())):
                 names = (
-                    [each.name for each in node.names]
+                    [alias.name for alias in node.names]
                     if isinstance(node, ast.Import)
                     else [node.module or ""]
                     if isinstance(node, ast.ImportFrom) and node.level == 0
@@ -253,13 +253,13 @@ def test_the_gpu_page_shows_rates_what_failed_and_distances():
         Rate("training", 128, "ours", 2000.0, 1900.0, 2100.0, 5.0, 0.125, 4000.0),
         Rate("compiled", 0, "the next contender", error="ended"),
     ]
-    found = {
+    results = {
         "device": "GPU", "bf16_matrix_tflops": 764.0, "when": "2026-11-29", "tests": "11 passed",
         "machine": {"processor": "P", "cores": 2, "threads": 2, "flags": [], "python": "3.12", "versions": {}, "commit": None},
         "rates": [vars(rate) for rate in rates],
         "learning": [{"step": 1000, "minutes": 1.5, "fd_x": 61.234, "kid_x": 0.01234, "kid_x_std_error": 0.001}],
     }  # fmt: skip
-    text = block(found)
+    text = block(results)
     assert "| training, ours | 128 | 2,000 (1,900 to 2,100) | 12.5 % | 4,000 MiB | 5.0 s |" in text
     assert "compiled, the next contender: ended" in text
     assert "| 1.5 | 1,000 | 61.23 | 0.01234 |" in text

@@ -29,9 +29,9 @@ def module(path):
 
 
 def test_python_in_the_documents_runs(repository):
-    found = [block for path in documents(repository) for block in blocks(path, "python")]
-    assert found
-    for block in found:
+    code = [block for path in documents(repository) for block in blocks(path, "python")]
+    assert code
+    for block in code:
         exec(compile(block, "document", "exec"), {})  # noqa: S102 - our own text
 
 

@@ -15,7 +15,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
         beside.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_nan_is_not_json(tmp_path):
@@ -36,14 +36,14 @@ def test_probing_a_lock_does_not_hold_it(tmp_path):
             is_locked(lock)
 
     lookers = [threading.Thread(target=look) for _ in range(2)]
-    for each in lookers:
-        each.start()
+    for thread in lookers:
+        thread.start()
     try:
         for _ in range(50):
             with exclusive_lock(lock, 5.0):
                 pass
     finally:
         done.set()
-        for each in lookers:
-            each.join()
+        for thread in lookers:
+            thread.join()
     assert not is_locked(lock)

@@ -1,4 +1,4 @@
-"""A run's journal: what is said twice is there once, and what was sent is known."""
+"""A run's journal: repeated numbers are kept once, and sent rows are marked."""
 
 import json
 import math

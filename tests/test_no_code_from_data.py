@@ -44,7 +44,7 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def found(source: str) -> list[tuple[int, str]]:
+def calls_in(source: str) -> list[tuple[int, str]]:
     """Line and name of everything in the source that runs data, or could."""
     tree = ast.parse(source)
     names = _imported_names(tree)
@@ -87,9 +87,9 @@ def _hits(node: ast.AST, names: dict[str, str]):
 
 
 def _unsafe(module: str) -> str | None:
-    for known in MODULES | BETWEEN_OWN_PROCESSES:
-        if module == known or module.startswith(f"{known}."):
-            return known
+    for unsafe in MODULES | BETWEEN_OWN_PROCESSES:
+        if module == unsafe or module.startswith(f"{unsafe}."):
+            return unsafe
     return None
 
 
@@ -116,7 +116,7 @@ def test_no_source_runs_what_it_reads(repository):
     wrong = [
         f"{path.relative_to(repository)}:{line}: {name}"
         for path in sources(repository)
-        for line, name in found(path.read_text())
+        for line, name in calls_in(path.read_text())
         if (str(path.relative_to(repository)), name) not in ALLOWED
     ]
     assert wrong == []
@@ -124,7 +124,7 @@ def test_no_source_runs_what_it_reads(repository):
 
 @pytest.mark.parametrize(("place", "name"), ALLOWED, ids=[f"{place} {name}" for place, name in ALLOWED])
 def test_allowed_calls_exist_and_are_in_their_places_only(place, name, repository):
-    lines = {line for line, each in found((repository / place).read_text()) if each == name}
+    lines = {line for line, call in calls_in((repository / place).read_text()) if call == name}
     assert lines, f"{place} does not use {name} any more: take it off the list"
     assert name in BETWEEN_OWN_PROCESSES | MODULES or len(lines) == 1
 
@@ -173,7 +173,7 @@ SAMPLES = {
 
 @pytest.mark.parametrize(("source", "name"), SAMPLES.items(), ids=list(SAMPLES))
 def test_calls_that_run_data_are_found(source, name):
-    assert name in {each for _, each in found(source)}
+    assert name in {call for _, call in calls_in(source)}
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_calls_that_run_data_are_found(source, name):
     ],
 )
 def test_similar_calls_are_not(source):
-    assert found(source) == []
+    assert calls_in(source) == []

@@ -40,7 +40,7 @@ def test_packages_list_what_they_export_and_modules_do_not(repository):
         listed = getattr(module, "__all__", None)
         if path.name != "__init__.py":
             wrong += [name] if listed is not None else []
-        elif listed is not None and (listed != sorted(listed) or not all(hasattr(module, each) for each in listed)):
+        elif listed is not None and (listed != sorted(listed) or not all(hasattr(module, export) for export in listed)):
             wrong.append(name)
     assert wrong == []
 
@@ -50,7 +50,7 @@ def test_everything_public_is_documented():
         f"{module}.{name}"
         for module in PUBLIC
         for name in PUBLIC[module]
-        if isinstance(found := getattr(importlib.import_module(module), name), type | FunctionType) and not found.__doc__
+        if isinstance(value := getattr(importlib.import_module(module), name), type | FunctionType) and not value.__doc__
     ]
     assert wrong == []
 

@@ -62,9 +62,9 @@ def expected(server, home, tmp_path_factory):
 
 
 def check(run, expected):
-    found = outcome_of(run)
-    assert found.differences(expected) == []
-    assert found.doubled == 0
+    outcome = outcome_of(run)
+    assert outcome.differences(expected) == []
+    assert outcome.doubled == 0
     assert (run.status(), finished_times(run)) == ("FINISHED", 1)
     assert not list(run.path.rglob(".writing_*"))
 

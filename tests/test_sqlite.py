@@ -19,7 +19,7 @@ def test_a_url_opens_the_file_that_it_was_made_from(tmp_path, name):
     with engine.begin() as connection:
         connection.execute(sa.text("create table t (x integer)"))
     engine.dispose()
-    assert [each.name for each in tmp_path.rglob("*")] == [name, "x.db"]
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "x.db"]
     assert sqlite3.connect(path).execute("select name from sqlite_master").fetchall() == [("t",)]
     assert sqlite_path(sqlite_url(path)) == path
 

@@ -237,11 +237,11 @@ def test_every_dtype_and_shape_is_read_bit_for_bit(tmp_path):
             raw = torch.randint(0, 2 if dtype == "bool" else 256, (*shape, getattr(torch, dtype).itemsize), generator=generator)
             tensors[f"{dtype}{list(shape)}"] = raw.to(torch.uint8).view(getattr(torch, dtype)).reshape(shape)
     save_file(tensors, path, metadata={"format": "pt"})
-    found = read_tensors(path)
-    assert set(found) == set(tensors)
+    read = read_tensors(path)
+    assert set(read) == set(tensors)
     for name, value in tensors.items():
-        assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape)
-        assert found[name].contiguous().reshape(-1).view(torch.uint8).equal(value.contiguous().reshape(-1).view(torch.uint8))
+        assert (read[name].dtype, read[name].shape) == (value.dtype, value.shape)
+        assert read[name].contiguous().reshape(-1).view(torch.uint8).equal(value.contiguous().reshape(-1).view(torch.uint8))
 
 
 @pytest.mark.parametrize("length", [640, 896, 1152, 1408])
@@ -274,15 +274,15 @@ def test_a_changed_byte_is_either_refused_or_read_as_safetensors_reads_it(tmp_pa
             )
         path.write_bytes(data)
         try:
-            found = read_tensors(path)
+            read = read_tensors(path)
         except WeightsError:
             refused += 1
             continue
         peer = load(bytes(data))
-        assert set(found) == set(peer)
+        assert set(read) == set(peer)
         for name, value in peer.items():
-            assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape)
-            assert found[name].reshape(-1).view(torch.uint8).equal(value.reshape(-1).view(torch.uint8))
+            assert (read[name].dtype, read[name].shape) == (value.dtype, value.shape)
+            assert read[name].reshape(-1).view(torch.uint8).equal(value.reshape(-1).view(torch.uint8))
     assert 500 < refused < 1500
 
 

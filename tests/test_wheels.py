@@ -23,9 +23,9 @@ def wheels(repository, tmp_path_factory):
             check=True,
             capture_output=True,
         )
-    found = sorted(folder.glob("*.whl"))
-    assert len(found) == 1 + len(PLUGINS)
-    return found
+    wheels = sorted(folder.glob("*.whl"))
+    assert len(wheels) == 1 + len(PLUGINS)
+    return wheels
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def into(folder, *words):
 
 def python(code, *folders, cwd, words=()):
     """What `code` prints where the packages in `folders` are installed, and nothing of the checkout is."""
-    # As for a site: its .pth files, by which editable installs are found, are read too; those of the tests' own site are not.
-    whole = f"import site, sys; [site.addsitedir(each) for each in {[*map(str, folders)]!r}]; sys.path += [{SITE!r}]; {code}"
+    # As for a site: its .pth files, which lead to editable installs, are read too; those of the tests' own site are not.
+    whole = f"import site, sys; [site.addsitedir(folder) for folder in {[*map(str, folders)]!r}]; sys.path += [{SITE!r}]; {code}"
     done = subprocess.run(
         [sys.executable, "-S", "-c", whole, *words],
         cwd=cwd,
@@ -78,7 +78,7 @@ def test_wheels_of_all_distributions_work_outside_the_checkout(repository, core,
     assert "my-denoiser" in wb("plugins", "new", "denoiser", "my-denoiser")  # the templates are in the wheel
     assert (tmp_path / "my-denoiser" / "src" / "my_denoiser" / "network.py").is_file()
     where = python("import workbench, wb_samplers; print(workbench.__file__, wb_samplers.__file__)", core, plugins, cwd=tmp_path)
-    assert [str(core) in each or str(plugins) in each for each in where.split()] == [True, True]
+    assert [str(core) in path or str(plugins) in path for path in where.split()] == [True, True]
 
 
 @pytest.mark.long
@@ -95,7 +95,7 @@ def test_a_wheel_and_an_editable_install_of_the_same_source_have_the_same_hash(r
         return dict(zip(with_components, python(code, core, folder, cwd=tmp_path, words=names).split(), strict=True))
 
     installed, edited = hashes(plugins), hashes(editable)
-    assert all(len(each) == 64 for each in installed.values())
+    assert all(len(sha256) == 64 for sha256 in installed.values())
     assert len(set(installed.values())) == len(with_components)
     assert edited == installed
 

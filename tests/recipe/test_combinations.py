@@ -17,8 +17,8 @@ def axes(**texts):
 
 
 def test_a_field_is_varied_only_where_a_sampler_has_it(recipe):
-    found = sampler_combinations(recipe, ["ddim", "ddpm"], axes(eta="0,0.5,1", steps="5,10"))
-    assert [(slot.use, slot.table().get("eta"), slot.steps) for slot in found] == [
+    slots = sampler_combinations(recipe, ["ddim", "ddpm"], axes(eta="0,0.5,1", steps="5,10"))
+    assert [(slot.use, slot.table().get("eta"), slot.steps) for slot in slots] == [
         *(("ddim", eta, steps) for eta in (0.0, 0.5, 1.0) for steps in (5, 10)),
         ("ddpm", None, 5),
         ("ddpm", None, 10),
@@ -26,13 +26,13 @@ def test_a_field_is_varied_only_where_a_sampler_has_it(recipe):
 
 
 def test_a_field_may_belong_to_one_sampler(recipe):
-    found = sampler_combinations(recipe, ["ddim", "ddpm"], [AxisSettings.of("ddpm.variance", ["beta,beta_tilde"], "--vary")])
-    assert [variant(slot, {"variance"}) for slot in found] == ["ddim", "ddpm variance=beta", "ddpm variance=beta_tilde"]
+    slots = sampler_combinations(recipe, ["ddim", "ddpm"], [AxisSettings.of("ddpm.variance", ["beta,beta_tilde"], "--vary")])
+    assert [variant(slot, {"variance"}) for slot in slots] == ["ddim", "ddpm variance=beta", "ddpm variance=beta_tilde"]
 
 
 def test_a_field_of_one_spacing_is_varied_only_under_it(recipe):
-    found = sampler_combinations(recipe, [], axes(spacing="uniform,karras", rho="3,7"))
-    assert [(slot.spacing, slot.rho) for slot in found] == [("uniform", None), ("karras", 3.0), ("karras", 7.0)]
+    slots = sampler_combinations(recipe, [], axes(spacing="uniform,karras", rho="3,7"))
+    assert [(slot.spacing, slot.rho) for slot in slots] == [("uniform", None), ("karras", 3.0), ("karras", 7.0)]
 
 
 def test_another_spacing_drops_what_belonged_to_the_recipes(repository):
@@ -45,8 +45,8 @@ def test_another_spacing_drops_what_belonged_to_the_recipes(repository):
 
 
 def test_a_value_for_one_sampler_precedes_a_value_for_all(recipe):
-    found = sampler_combinations(recipe, ["ddim", "ddpm"], axes(**{"ddim.steps": "3"}, steps="5,6"))
-    assert [(slot.use, slot.steps) for slot in found] == [("ddim", 3), ("ddpm", 5), ("ddpm", 6)]
+    slots = sampler_combinations(recipe, ["ddim", "ddpm"], axes(**{"ddim.steps": "3"}, steps="5,6"))
+    assert [(slot.use, slot.steps) for slot in slots] == [("ddim", 3), ("ddpm", 5), ("ddpm", 6)]
 
 
 def test_a_repeated_combination_is_kept_once(recipe):

@@ -160,20 +160,20 @@ def test_a_mistake_is_reported_with_its_line_its_key_and_a_remedy(write, old, ne
     import re
 
     path = write(GOOD.replace(old, new))
-    found = problems(path)
-    place = [problem for problem in found if problem.key == key]
-    assert place, found
+    reported = problems(path)
+    place = [problem for problem in reported if problem.key == key]
+    assert place, reported
     assert str(place[0]).startswith(f"{path}:{line}: {key}: ")
     assert re.search(message, place[0].message), place[0].message
 
 
 def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(write):
-    found = problems(
+    reported = problems(
         write(GOOD.replace("eta", "etta").replace("steps = 300", "steps = -1") + "[train]\nsteps = 0\nclip = 'x'\n"),
         "train.flip=3",
     )
-    assert [problem.key for problem in found] == ["schedule.steps", "sampler.etta", "train.steps", "train.clip", "train.flip"]
-    assert found[-1].where == "--set"
+    assert [problem.key for problem in reported] == ["schedule.steps", "sampler.etta", "train.steps", "train.clip", "train.flip"]
+    assert reported[-1].where == "--set"
 
 
 def test_everything_missing_is_reported_at_once(write):
@@ -187,16 +187,16 @@ def test_everything_missing_is_reported_at_once(write):
 
 def test_a_mistake_in_the_extended_file_is_located_there(write):
     base = write(GOOD.replace("steps = 300", "steps = 0"), "base.toml")
-    found = problems(write('extends = "base.toml"\n', "second.toml"))
-    assert (found[0].where, found[0].line) == (str(base), 7)
+    reported = problems(write('extends = "base.toml"\n', "second.toml"))
+    assert (reported[0].where, reported[0].line) == (str(base), 7)
 
 
 def test_noise_prediction_where_no_image_is_left_is_refused_with_its_reason(write):
-    found = problems(write('parameterization = "eps"\n' + GOOD), "schedule.use=flow")
-    assert [problem.key for problem in found] == ["parameterization"]
-    assert found[0].line == 1
-    assert "nothing of the image is left (alpha = 0)" in found[0].message
-    assert "Use 'x0', 'v', 'flow' or 'edm'" in found[0].message
+    reported = problems(write('parameterization = "eps"\n' + GOOD), "schedule.use=flow")
+    assert [problem.key for problem in reported] == ["parameterization"]
+    assert reported[0].line == 1
+    assert "nothing of the image is left (alpha = 0)" in reported[0].message
+    assert "Use 'x0', 'v', 'flow' or 'edm'" in reported[0].message
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_conditioning_needs_at_least_two_classes(write, tmp_path):
 
     (tmp_path / "data" / "only").mkdir(parents=True)
     Image.new("RGB", (40, 40)).save(tmp_path / "data" / "only" / "a.png")
-    found = problems(write(GOOD), "train.condition=true", f"dataset.root={tmp_path / 'data'}")
-    assert "one class only ('only')" in found[0].message
+    reported = problems(write(GOOD), "train.condition=true", f"dataset.root={tmp_path / 'data'}")
+    assert "one class only ('only')" in reported[0].message
 
 
 def test_the_t300_trap_is_warned_about(write):
@@ -240,10 +240,10 @@ def test_exploding_noise_without_scaled_inputs_is_warned_about(write):
 
 def test_cycles_and_missing_files_in_extends_are_located(write):
     write('extends = "b.toml"\n', "a.toml")
-    found = problems(write('extends = "a.toml"\n', "b.toml"))
-    assert "cycle" in found[0].message
-    found = problems(write('# nothing\nextends = "nowhere.toml"\n', "c.toml"))
-    assert (found[0].line, found[0].key) == (2, "extends")
+    reported = problems(write('extends = "a.toml"\n', "b.toml"))
+    assert "cycle" in reported[0].message
+    reported = problems(write('# nothing\nextends = "nowhere.toml"\n', "c.toml"))
+    assert (reported[0].line, reported[0].key) == (2, "extends")
 
 
 HOSTILE = {
@@ -269,9 +269,9 @@ HOSTILE = {
 def test_hostile_files_get_a_located_error_within_a_second(write, name):
     path = write(HOSTILE[name])
     started = time.process_time()
-    found = problems(path)
+    reported = problems(path)
     assert time.process_time() - started < 1.0
-    assert all(problem.where == str(path) and problem.message and "\n\n" not in problem.message for problem in found)
+    assert all(problem.where == str(path) and problem.message and "\n\n" not in problem.message for problem in reported)
 
 
 LOCATED = {
@@ -399,8 +399,8 @@ def test_a_stored_recipe_of_an_older_version_keeps_the_guidance_it_states(reposi
 
 
 def test_inherited_guidance_without_labels_is_reported_once(write):
-    found = problems(write(GOOD), "sampler.guidance=3", "evaluate.sampler={use='ddim', steps=2}")
-    assert [problem.key for problem in found] == ["sampler.guidance"]
+    reported = problems(write(GOOD), "sampler.guidance=3", "evaluate.sampler={use='ddim', steps=2}")
+    assert [problem.key for problem in reported] == ["sampler.guidance"]
 
 
 @pytest.mark.parametrize(("guidance", "nfe"), [(1, 7), (3, 14), (0, 14)])

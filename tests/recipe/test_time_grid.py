@@ -33,7 +33,7 @@ def recipe(tmp_path):
     ],
 )
 def test_a_time_grid_is_written_into_the_resolved_recipe_and_read_again(recipe, tmp_path, overrides, expected):
-    resolved = load(recipe, [f"sampler.{each}" for each in overrides])
+    resolved = load(recipe, [f"sampler.{override}" for override in overrides])
     assert expected.items() <= resolved.sampler.table().items()
     save(resolved, tmp_path / "again.toml")
     assert load(tmp_path / "again.toml") == resolved
@@ -63,7 +63,7 @@ def test_fields_that_are_not_set_are_not_in_the_table(recipe):
 )
 def test_an_invalid_time_grid_is_reported_with_its_field(recipe, overrides, key, message):
     with pytest.raises(RecipeError) as caught:
-        load(recipe, [f"sampler.{each}" for each in overrides])
+        load(recipe, [f"sampler.{override}" for override in overrides])
     assert [problem.key for problem in caught.value.problems] == [f"sampler.{key}"]
     assert message in caught.value.problems[0].message
 
