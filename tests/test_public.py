@@ -8,7 +8,7 @@ import pytest
 PUBLIC = {
     "workbench": ["__version__"],
     "workbench.interfaces": [
-        "CombinationError", "Component", "DataError", "Dataset", "Denoiser", "Example", "Examples", "ExtractorCard", "FeatureExtractor", "HasWeights",
+        "CombinationError", "Component", "DataError", "Dataset", "Denoiser", "DownloadError", "Example", "Examples", "ExtractorCard", "FeatureExtractor", "HasWeights",
         "Launched", "Launcher", "LauncherError", "LocalPath", "NoiseSchedule", "NoiseSource", "NullTracker", "PosteriorMean", "Provenance", "Resources", "RunStatus", "SampleSpec", "Sampler", "Split", "StorageError",
         "Tracker", "WeightsError", "WeightsFile", "read_tensors",
     ],

@@ -9,7 +9,8 @@ WorkbenchError
 ├── CombinationError       parts that are valid alone do not work together
 ├── DataError              a dataset is missing, empty or damaged
 ├── WeightsError           weights are missing, incomplete or not the expected bytes
-├── TrainingError          training cannot continue
+ ├── DownloadError          a file cannot be downloaded, or is not the expected one
+ ├── TrainingError          training cannot continue
 │   └── NonFiniteLoss      the loss became nan or infinite
 ├── OutOfMemory            there is not enough memory for what is computed at once
 ├── DistanceError          a distance between generated and real images cannot be computed
@@ -85,6 +86,10 @@ class DataError(WorkbenchError):
 
 class WeightsError(WorkbenchError):
     """Weights are missing, incomplete or not the expected bytes."""
+
+
+class DownloadError(WorkbenchError):
+    """A file cannot be downloaded, or its bytes are not the expected ones."""
 
 
 class TrainingError(WorkbenchError):

@@ -19,10 +19,13 @@ from workbench.faults import fault_point
 UNFINISHED = ".writing_"  # prefix of the names of incomplete files and folders
 MAX_NAME = 200  # bytes, of the 255 that systems allow: a prefix is added while the file is written
 _POLL_SECONDS = 0.1
-_REMEDIES = {
+SPACE_REMEDIES = {
     errno.ENOSPC: "free some space, or set WB_HOME to a folder on another disk",
     errno.EDQUOT: "your quota is used up: free some space, or set WB_HOME to a folder on another disk",
     errno.EFBIG: "the size of files is limited (ulimit -f)",
+}
+_REMEDIES = {
+    **SPACE_REMEDIES,
     errno.EROFS: "set WB_HOME to a folder that can be written",
     errno.EACCES: "set WB_HOME to a folder that can be written",
     errno.EPERM: "set WB_HOME to a folder that can be written",
@@ -40,20 +43,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     The data are on the disk before the rename, so that `path` is never an incomplete file. Raises StorageError if it cannot be written.
     """
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{UNFINISHED}{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+    with storage_errors(path), replace_file(path) as temporary:
+        yield temporary
+        fault_point("file written")
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """`atomic_write` without its error messages: for callers that explain an OSError themselves.
+
+    The temporary file is locked until it is renamed or removed, so `clear_debris` of another process leaves it alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = _locked_temporary(path)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp creates files that only their owner can read
+        _sync_file(temporary)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
         os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o644)  # mkstemp creates files that only their owner can read
-            _sync_file(temporary)
-            fault_point("file written")
-            temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -79,13 +90,32 @@ def sync_folder(folder: Path) -> None:
 
 
 def clear_debris(folder: Path) -> None:
-    """Remove incomplete files of processes that were killed. No other process may be writing in the folder."""
+    """Remove the unfinished files and folders of processes that were killed; a file that a process is still writing stays.
+
+    Unfinished folders carry no lock: call it only where no other process writes one.
+    """
     for path in folder.rglob(f"{UNFINISHED}*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-        else:
+        elif not is_in_use(path):
             with suppress(OSError):
                 path.unlink()
+
+
+def is_in_use(path: Path) -> bool:
+    """True if a process has locked the file itself (it is being written, or mapped into memory), or another user owns it."""
+    try:
+        handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    try:
+        return not lock_handle(handle, wait=False)
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -104,7 +134,7 @@ def exclusive_lock(lock: Path, seconds: float | None = None) -> Iterator[None]:
             yield
             return
         until = None if seconds is None else time.monotonic() + seconds
-        while not _lock(file.fileno(), wait=until is None):
+        while not lock_handle(file.fileno(), wait=until is None):
             if until is not None and time.monotonic() >= until:
                 file.seek(0)
                 raise TimeoutError(file.read(100).strip() or "another process")
@@ -175,11 +205,28 @@ def _sync_file(path: Path) -> None:
         os.close(handle)
 
 
-def _lock(handle: int, *, wait: bool) -> bool:
-    import fcntl
+def _locked_temporary(path: Path) -> tuple[int, Path]:
+    """A new file next to `path`, and the handle whose lock keeps `clear_debris` away from it."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f"{UNFINISHED}{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+        with suppress(OSError):  # a file system without locks
+            lock_handle(handle, wait=True)
+        if os.path.exists(name):  # noqa: PTH110 - else another process removed it before it was locked
+            return handle, Path(name)
+        os.close(handle)
 
+
+def lock_handle(handle: int, *, wait: bool, shared: bool = False) -> bool:
+    """Lock an open file; False if another process holds a lock on it and `wait` is not set. Without effect on Windows.
+
+    The system releases the lock when the handle is closed.
+    """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        import fcntl
+    except ImportError:  # Windows, where an open file cannot be removed anyway
+        return True
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True

@@ -33,7 +33,7 @@ SECTIONS = {
         "NoiseSource", "PosteriorMean", "SampleSpec", "Split", "Example", "Examples", "Provenance", "Resources", "ExtractorCard", "HasWeights",
         "WeightsFile", "LocalPath", "Launched", "read_tensors",
     ],
-    "What it raises": ["CombinationError", "DataError", "WeightsError", "StorageError", "LauncherError"],
+    "What it raises": ["CombinationError", "DataError", "DownloadError", "WeightsError", "StorageError", "LauncherError"],
     "What records runs": ["Tracker", "NullTracker", "RunStatus"],
 }  # fmt: skip
 

@@ -1,12 +1,13 @@
 """What a plugin implements and what the core consumes. Importing it does not import torch."""
 
-from workbench.errors import CombinationError, DataError, LauncherError, StorageError, WeightsError
+from workbench.errors import CombinationError, DataError, DownloadError, LauncherError, StorageError, WeightsError
 from workbench.interfaces.component import Component
-from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance, Resources, SampleSpec, Split
+from workbench.interfaces.dataset import Dataset, Example, Examples, Provenance, SampleSpec, Split
 from workbench.interfaces.denoiser import Denoiser
 from workbench.interfaces.features import ExtractorCard, FeatureExtractor, HasWeights, WeightsFile
 from workbench.interfaces.launcher import Launched, Launcher
 from workbench.interfaces.paths import LocalPath
+from workbench.interfaces.resources import Resources
 from workbench.interfaces.sampler import PosteriorMean, Sampler
 from workbench.interfaces.schedule import NoiseSchedule
 from workbench.interfaces.tracker import NullTracker, RunStatus, Tracker
@@ -19,6 +20,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Denoiser",
+    "DownloadError",
     "Example",
     "Examples",
     "ExtractorCard",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.interfaces.component import Component
+from workbench.interfaces.resources import Resources
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,14 +50,6 @@ class Example:
     image: Tensor
     label: int | None = None
     caption: str | None = None
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What the engine lends a dataset while it loads."""
-
-    cache: Path  # derived data may be kept here
-    progress: Callable[[str, int, int], None] = field(default=lambda what, done, total: None)
 
 
 class Examples(ABC):
@@ -104,4 +96,7 @@ class Dataset(Component, ABC):
 
     @abstractmethod
     def load(self, split: Split, resources: Resources) -> Examples:
-        """The examples of a split; raises DataError naming the file or folder that is missing, empty or damaged."""
+        """The examples of a split; raises DataError naming the file or folder that is missing, empty or damaged.
+
+        What is slow to decode or download is stored with `resources.array` and `resources.fetch`.
+        """

@@ -1,8 +1,6 @@
 """Feature extractors against other implementations."""
 
 import hashlib
-import http.server
-import threading
 import warnings
 
 import pytest
@@ -180,71 +178,8 @@ def test_foreign_tensors_are_refused(tmp_path):
         Inception.add_weights(tmp_path / "a.safetensors")
 
 
-@pytest.fixture
-def server(tmp_path):
-    """A file server on the loopback interface that breaks off its first answer and knows ranges."""
-    content = torch.randint(0, 256, (3_000_000,), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy().tobytes()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        asked: list[str | None] = []  # noqa: RUF012
-
-        def do_GET(self):
-            wanted = self.headers.get("Range")
-            Handler.asked.append(wanted)
-            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-            if start >= len(content):
-                self.send_error(416)
-                return
-            self.send_response(206 if wanted else 200)
-            self.send_header("Content-Length", str(len(content) - start))
-            self.end_headers()
-            self.wfile.write(content[start : start + 1_200_000] if len(Handler.asked) == 1 else content[start:])
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}/file", content, Handler.asked
-        running.shutdown()
-        thread.join()
-
-
-def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path):
-    url, content, asked = server
-    digest, path, seen = hashlib.sha256(content).hexdigest(), tmp_path / "w" / "file", []
-    with pytest.raises(WeightsError, match="download failed"):
-        files.download(url, path, digest, lambda done, total: seen.append((done, total)))
-    assert not path.exists()
-    files.download(url, path, digest, lambda done, total: seen.append((done, total)))
-    assert path.read_bytes() == content
-    assert asked == [None, "bytes=1200000-"]
-    assert seen[-1] == (3_000_000, 3_000_000)
-    assert [each.name for each in path.parent.iterdir()] == ["file"]
-
-
-def test_wrong_bytes_are_deleted(server, tmp_path):
-    url, *_ = server
-    for _ in range(2):
-        with pytest.raises(WeightsError, match="download failed|expected " + "0" * 64):
-            files.download(url, tmp_path / "file", "0" * 64, lambda *_: None)
-    assert list(tmp_path.glob("file*")) == []
-
-
 def test_the_official_file_is_converted_only_if_its_bytes_are_the_official_ones(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "fake.pth")
     with pytest.raises(WeightsError, match="expected 6726825d"):
         Inception.fetch_weights(lambda *_: None, url=(tmp_path / "fake.pth").as_uri())
     assert Inception.weights_files() == []
-
-
-def test_proxies_of_the_environment_are_followed(server, tmp_path, monkeypatch):
-    url, content, asked = server
-    asked.append("the first answer is the broken one")
-    monkeypatch.setenv("http_proxy", url.removesuffix("/file"))
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    # The name does not exist: only the proxy can have answered.
-    files.download("http://weights.invalid/file", tmp_path / "file", hashlib.sha256(content).hexdigest(), lambda *_: None)
-    assert (tmp_path / "file").read_bytes() == content

@@ -61,7 +61,7 @@ def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
         {"drawn cars": VERSION, "seed": cars.seed, "size": cars.image_size, "first": indices.start, "count": len(indices)}
     )
 
-    def make(add: store.Add) -> dict[str, Any]:
+    def fill(add: store.AddImage) -> dict[str, Any]:
         from wb_datasets.painting import paint
 
         for row, index in enumerate(indices):
@@ -70,7 +70,8 @@ def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
                 resources.progress(f"drawing cars ({split})", row + 1, len(indices))
         return {}
 
-    pixels, _ = store.load_or_create(resources.cache / "images", key, len(indices), cars.image_size, make)
+    size = cars.image_size
+    pixels, _ = resources.array(key, (len(indices), size, size, 3), "uint8", fill, folder=store.FOLDER)
     labels = [BODIES.index(design(cars.seed, index).body) for index in indices]
     captions = partial(_caption, cars.seed, indices.start)
     return store.StoredExamples(pixels, labels, captions, Provenance("drawn cars", "built in", key))

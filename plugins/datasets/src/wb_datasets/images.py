@@ -30,10 +30,10 @@ def load(listing: Listing, size: int, on_bad_image: OnBadImage, source: str, res
         }
     )
 
-    def make(add: store.Add) -> dict[str, Any]:
+    def fill(add: store.AddImage) -> dict[str, Any]:
         return _decode_all(listing, names, size, on_bad_image, add, resources)
 
-    pixels, notes = store.load_or_create(resources.cache / "images", key, len(names), size, make)
+    pixels, notes = resources.array(key, (len(names), size, size, 3), "uint8", fill, folder=store.FOLDER)
     labels = [listing.labels[i] for i in notes["kept"]] if listing.labels else None
     told = (*_empty_classes(listing.classes, labels or ()), *notes["skipped"], *listing.notes)
     return store.StoredExamples(pixels, labels, None, Provenance(source, printable(str(listing.root.absolute())), key, told))
@@ -64,7 +64,7 @@ def _digests(listing: Listing, resources: Resources) -> list[str]:
 
 
 def _decode_all(
-    listing: Listing, names: Sequence[str], size: int, on_bad_image: OnBadImage, add: store.Add, resources: Resources
+    listing: Listing, names: Sequence[str], size: int, on_bad_image: OnBadImage, add: store.AddImage, resources: Resources
 ) -> dict[str, Any]:
     kept: list[int] = []
     bad: list[str] = list(listing.refused)

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Literal, final
 from pydantic import Field
 
 from wb_features import files
-from workbench.interfaces import ExtractorCard, FeatureExtractor, LocalPath, WeightsError, WeightsFile, read_tensors
+from workbench.interfaces import (
+    DownloadError,
+    ExtractorCard,
+    FeatureExtractor,
+    LocalPath,
+    WeightsError,
+    WeightsFile,
+    read_tensors,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +95,7 @@ class Inception(FeatureExtractor):
                     if path.is_file():
                         return path
                 raise WeightsError(f"inception: no file {path!s:.200} (named by {source}). {HOW_TO_GET}")
-        kept = files.folder() / NAME
+        kept = files.stored_path(NAME)
         if not kept.is_file():
             raise WeightsError(f"inception: its weights are not here. {HOW_TO_GET}")
         return kept
@@ -95,17 +103,17 @@ class Inception(FeatureExtractor):
     @classmethod
     def weights_files(cls) -> list[WeightsFile]:
         """The kept file, and the one the environment names."""
-        found = [files.folder() / NAME, *filter(None, [_named_by_environment()])]
+        found = [files.stored_path(NAME), *filter(None, [_named_by_environment()])]
         return [WeightsFile(path, files.sha256(path), _note(path)) for path in found if path.is_file()]
 
     @classmethod
     def add_weights(cls, path: Path) -> WeightsFile:
         """Keep a copy of a safetensors file whose tensors fit."""
         note = _note(path)
-        kept = files.folder() / NAME
-        with files.replacing(kept) as beside:
-            beside.write_bytes(path.read_bytes())
-            _note(beside)  # what is kept, should the file have become another one meanwhile
+        kept = files.stored_path(NAME)
+        with files.resources().write(NAME, folder=files.FOLDER) as temporary:
+            temporary.write_bytes(path.read_bytes())
+            _note(temporary)  # check the copy: the file may have changed meanwhile
         return WeightsFile(kept, files.sha256(kept), note)
 
     @classmethod
@@ -113,12 +121,15 @@ class Inception(FeatureExtractor):
         """Download pytorch-fid's file, check it, and keep its tensors as safetensors."""
         from safetensors.torch import save_file
 
-        official = files.folder() / Path(URL).name
-        files.download(url or URL, official, URL_SHA256, progress)
-        tensors = files.read_weights(official, URL_SHA256, "fetch it again")
-        kept = files.folder() / NAME
-        with files.replacing(kept) as beside:
-            save_file({name: value.contiguous() for name, value in tensors.items() if not name.startswith("fc.")}, beside)
+        resources = files.resources(lambda what, done, total: progress(done, total))
+        try:
+            official = resources.fetch(url or URL, URL_SHA256, name=Path(URL).name, folder=files.FOLDER)
+        except DownloadError as error:
+            raise WeightsError(f"{error}. To use a file from another source: wb weights add inception FILE") from error
+        tensors = files.read_weights(official, URL_SHA256, "download it again")
+        kept = files.stored_path(NAME)
+        with resources.write(NAME, folder=files.FOLDER) as temporary:
+            save_file({name: value.contiguous() for name, value in tensors.items() if not name.startswith("fc.")}, temporary)
         official.unlink()
         return WeightsFile(kept, files.sha256(kept), _note(kept))
 
