@@ -19,6 +19,7 @@ ARROWS = {
     "journal": {"errors", "faults"},
     "tensors": {"errors"},
     "storage": {"errors", "files"},
+    "cache": {"errors", "files"},
     "interfaces": {"errors", "files", "random", "storage", "tensors"},
     "diffusion": {"errors", "random", "interfaces"},
     "registry": {"errors", "files", "nearest", "interfaces"},

@@ -9,8 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from workbench import storage
-from workbench.files import UNFINISHED, is_in_use
+from workbench.files import UNFINISHED, format_bytes, is_in_use
 from workbench.interfaces import DownloadError, Resources, StorageError
 from workbench.registry import load
 
@@ -268,4 +267,4 @@ def test_a_plugin_of_a_third_party_downloads_and_stores(site, tmp_path):
 
 
 def test_sizes_are_printed_in_binary_units():
-    assert [storage.format_bytes(count) for count in (0, 2**20, 3 * 2**29)] == ["0.0 MiB", "1.0 MiB", "1.5 GiB"]
+    assert [format_bytes(count) for count in (0, 2**20, 3 * 2**29)] == ["0.0 MiB", "1.0 MiB", "1.5 GiB"]

@@ -197,6 +197,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n")
 
 
+def format_bytes(count: int) -> str:
+    """ "12.3 MiB", "1.5 GiB"."""
+    return f"{count / 2**20:,.1f} MiB" if count < 2**30 else f"{count / 2**30:,.1f} GiB"
+
+
 def _sync_file(path: Path) -> None:
     handle = os.open(path, os.O_RDWR)
     try:

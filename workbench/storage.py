@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from workbench.errors import DownloadError, StorageError
-from workbench.files import SPACE_REMEDIES, clear_debris, lock_handle, replace_file
+from workbench.files import SPACE_REMEDIES, clear_debris, format_bytes, lock_handle, replace_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -182,11 +182,6 @@ def _free_space(folder: Path) -> str:
         return f" and {format_bytes(shutil.disk_usage(folder).free)} are free"
     except OSError:
         return ""
-
-
-def format_bytes(count: int) -> str:
-    """ "12.3 MiB", "1.5 GiB"."""
-    return f"{count / 2**20:,.1f} MiB" if count < 2**30 else f"{count / 2**30:,.1f} GiB"
 
 
 def fetch(url: str, path: Path, sha256: str, progress: Callable[[int, int], None]) -> None:

@@ -26,6 +26,7 @@ VERBS = [
     "list",
     "show",
     "weights",
+    "cache",
     "ui",
     "doctor",
 ]

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import workbench as wb
+from workbench.cli.cache import cache
 from workbench.cli.compare import compare
 from workbench.cli.doctor import doctor
 from workbench.cli.eval import evaluate
@@ -55,6 +56,7 @@ VERBS: list[tuple[str, str, Callable[..., None] | typer.Typer]] = [
     ("show", COMPONENTS, show),
     ("plugins", MAINTENANCE, plugins),
     ("weights", MAINTENANCE, weights),
+    ("cache", MAINTENANCE, cache),
     ("doctor", MAINTENANCE, doctor),
 ]
 
