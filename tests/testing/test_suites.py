@@ -38,7 +38,7 @@ def test_a_class_with_a_field_without_default_is_a_sentence_when_the_test_runs()
     class Suite(ScheduleConformance):
         component = Needs
 
-    words = r"Needs cannot be made with its default fields \(needed: Field required\): give the test an instance"
+    words = r"Needs cannot be created with its default fields \(needed: Field required\): use an instance"
     with pytest.raises(AssertionError, match=words):
         Suite().test_conforms(checks("schedules")[0])
 
@@ -101,11 +101,11 @@ def test_what_a_component_raises_is_told_as_a_failure():
     assert "ZeroDivisionError: by design" in outcomes["limits"].message
 
 
-def test_what_is_no_component_is_refused():
+def test_an_object_that_is_not_a_component_is_refused():
     class Nothing(Component):
         pass
 
-    with pytest.raises(TypeError, match="no component"):
+    with pytest.raises(TypeError, match="not a component"):
         kind_of(Nothing())
     assert kind_of(GlobalGenerator()) == "samplers"
 

@@ -1,4 +1,4 @@
-"""The mathematics between the four nouns, in pure torch."""
+"""The mathematics that connects schedule, network, objective and sampler, in pure torch."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Attention among the pixels of each image. While a run computes, it goes the way that is fastest where it runs."""
+"""Attention among the pixels of each image; dispatches to faster kernels during a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 
 
 def attend(qkv: Tensor, heads: int) -> Tensor:
-    """Softmax attention among the n tokens of each image: queries, keys and values [b, n, 3 c] side by side -> [b, n, c].
+    """Softmax attention among the n tokens of each image: queries, keys and values [b, n, 3 c], concatenated -> [b, n, c].
 
     Vaswani et al. 2017 (arXiv:1706.03762), equation 1, in every head. `heads` must divide c.
     """
@@ -21,7 +21,7 @@ def attend(qkv: Tensor, heads: int) -> Tensor:
 
 
 def reference_attention(attention: Callable[[Tensor, Tensor, Tensor], Tensor], qkv: Tensor, heads: int) -> Tensor:
-    """`attend` by an attention of one's own, called with queries, keys and values [b, heads, n, c/heads]."""
+    """`attend` with the given `attention`, called with queries, keys and values [b, heads, n, c/heads]."""
     b, n, width = qkv.shape
     q, k, v = qkv.reshape(b, n, 3, heads, width // 3 // heads).permute(2, 0, 3, 1, 4)
     return attention(q, k, v).transpose(1, 2).reshape(b, n, width // 3)

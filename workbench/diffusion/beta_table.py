@@ -12,7 +12,7 @@ from torch import Tensor
 class BetaTable:
     """The coefficients of T betas, and between t = i/T those of the variance preserving SDE with piecewise constant beta.
 
-    A schedule that is a table makes one from its fields and answers `alpha_sigma`, `time` and `grid` from it.
+    A schedule that is a table creates one from its fields and computes `alpha_sigma`, `time` and `grid` with it.
     """
 
     log_alpha_bar: Tensor  # [T + 1], float64: ln(alpha_bar) at t = i/T, from 0 at t = 0
@@ -20,7 +20,7 @@ class BetaTable:
 
     @classmethod
     def of(cls, betas: Tensor, *, zero_terminal_snr: bool = False) -> BetaTable:
-        """The table of `betas` [T], each below 1; with `zero_terminal_snr`, alpha is shifted to 0 at t = 1 (Lin et al. 2023)."""
+        """Create the table of `betas` [T], each below 1; with `zero_terminal_snr`, alpha is shifted to 0 at t = 1 (Lin et al. 2023)."""
         log_alpha_bar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-betas.double()).cumsum(0)])
         return cls(log_alpha_bar, zero_terminal_snr)
 
@@ -34,7 +34,7 @@ class BetaTable:
         table = self.log_alpha_bar.to(t.device)
         log_alpha_bar = _interpolate(t.double() * self.steps, table)
         alpha = (0.5 * log_alpha_bar).exp()
-        # expm1 keeps the digits of sigma where alpha_bar is close to 1.
+        # expm1 keeps the digits of sigma if alpha_bar is close to 1.
         sigma = log_alpha_bar.expm1().abs().sqrt()
         if self.zero_terminal_snr:
             alpha, sigma = _shifted(table, alpha, sigma)
@@ -69,16 +69,16 @@ def _ends(table: Tensor) -> tuple[float, float]:
 def _shifted(table: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     """Lin et al. 2023 (arXiv:2305.08891), algorithm 1: alpha shifted to 0 at t = 1 and stretched to keep its value at t = 1/T.
 
-    Their table starts at 1/T; before it nothing is changed, so that alpha(0) stays 1.
+    Their table starts at 1/T; smaller t are not changed, so that alpha(0) stays 1.
     """
     first, last = _ends(table)
     shifted = ((alpha - last) * (first / (first - last))).clamp(min=0.0)
-    kept = alpha >= first
-    return torch.where(kept, alpha, shifted), torch.where(kept, sigma, ((1.0 - shifted) * (1.0 + shifted)).sqrt())
+    unchanged = alpha >= first
+    return torch.where(unchanged, alpha, shifted), torch.where(unchanged, sigma, ((1.0 - shifted) * (1.0 + shifted)).sqrt())
 
 
 def _unshifted(table: Tensor, wanted: Tensor) -> Tensor:
-    """ln alpha_bar before the shift, from that after it."""
+    """ln alpha_bar before the shift, from ln alpha_bar after it."""
     first, last = _ends(table)
     alpha = (0.5 * wanted).exp()
     return torch.where(alpha >= first, wanted, 2.0 * (alpha * ((first - last) / first) + last).log())

@@ -8,7 +8,7 @@ from workbench.interfaces import PosteriorMean
 
 
 class Guided:
-    """`guide + scale (inner - guide)`: scale 1 is the inner posterior, more is stronger guidance.
+    """`guide + scale (inner - guide)`: scale 1 is the inner posterior, a larger scale is stronger guidance.
 
     With the same network without its condition as guide: classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598, in x0).
     With a smaller or less trained network: autoguidance (Karras et al. 2024, arXiv:2406.02507).

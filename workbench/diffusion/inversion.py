@@ -1,4 +1,4 @@
-"""Inverting a schedule that has no closed inverse."""
+"""Inverse of schedules without a closed form for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbench.interfaces import NoiseSchedule
 
 
 def bisected_time(schedule: NoiseSchedule, logsnr: Tensor, iterations: int = 60) -> Tensor:
-    """`schedule.time` for schedules without a closed inverse: bisection on t in [0, 1], float64 accuracy in 60 halvings."""
+    """`schedule.time` for schedules without a closed inverse: bisection on t in [0, 1], float64 accuracy after 60 iterations."""
     low = torch.zeros_like(logsnr)
     high = torch.ones_like(logsnr)
     for _ in range(iterations):

@@ -1,4 +1,4 @@
-"""What most of a denoiser's blocks begin with. While a run computes, it goes the way that is fastest where it runs."""
+"""Group norm + SiLU with optional AdaGN modulation; dispatches to faster kernels during a run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def group_norm_silu(
 ) -> Tensor:
     """silu((1 + scale) group_norm(x + added) + shift) of x [b, c, h, w], in the type of x.
 
-    Group norm by Wu & He 2018 (arXiv:1803.08494) with `weight` and `bias` [c]. `added`, `scale` and `shift`, [b, c] each, are how a residual block
-    is told the noise level: by a sum as in DDPM, or by the last two, both or neither, which is AdaGN of Dhariwal & Nichol 2021
-    (arXiv:2105.05233), section 3.1.
+    Group norm by Wu & He 2018 (arXiv:1803.08494) with `weight` and `bias` [c]. `added`, `scale` and `shift`, [b, c] each, condition a
+    residual block on the noise level: `added` as a sum, as in DDPM, or `scale` and `shift` (both or neither), which is AdaGN of
+    Dhariwal & Nichol 2021 (arXiv:2105.05233), section 3.1.
     """
     if has_torch_function_unary(x):
         out: Tensor = handle_torch_function(group_norm_silu, (x,), x, groups, weight, bias, eps, added, scale, shift)
@@ -40,9 +40,9 @@ def fork_group_norm_silu(
     bias: Tensor,
     eps: float = 1e-5,
 ) -> tuple[Tensor, Tensor]:
-    """`group_norm_silu` of x [b, c, h, w], and x for the residual branch beside it, of the same shape.
+    """`group_norm_silu` of x [b, c, h, w], and x for the parallel residual branch, of the same shape.
 
-    A network that goes on with the x that is returned has the gradients of both branches added where that of the norm is computed.
+    If a network continues with the returned x, the gradients of both branches are added in the backward kernel of the norm.
     """
     if has_torch_function_unary(x):
         out: tuple[Tensor, Tensor] = handle_torch_function(fork_group_norm_silu, (x,), x, groups, weight, bias, eps)
@@ -50,9 +50,9 @@ def fork_group_norm_silu(
     return reference_fork(group_norm_silu, x, groups, weight, bias, eps)
 
 
-def reference_fork(norm: Callable[..., Tensor], x: Tensor, *told: Any, **named: Any) -> tuple[Tensor, Tensor]:
-    """`fork_group_norm_silu` by a norm of one's own."""
-    return norm(x, *told, **named), x
+def reference_fork(norm: Callable[..., Tensor], x: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """`fork_group_norm_silu` with the given `norm`."""
+    return norm(x, *args, **kwargs), x
 
 
 def reference_group_norm_silu(
@@ -66,10 +66,10 @@ def reference_group_norm_silu(
     scale: Tensor | None = None,
     shift: Tensor | None = None,
 ) -> Tensor:
-    """`group_norm_silu` in steps, with a group norm of one's own."""
+    """`group_norm_silu` in steps, with the given group norm `norm`."""
     x = x if added is None else x + added[:, :, None, None]
     if x.is_cuda and x.dtype != torch.float32:
-        # Autocast would make float32 of it, which takes twice the traffic. Means and variances are float32 either way.
+        # Autocast would convert to float32, which doubles the memory traffic. Means and variances are float32 in both cases.
         with torch.autocast("cuda", enabled=False):
             normal = norm(x, groups, weight.to(x.dtype), bias.to(x.dtype), eps)
     else:

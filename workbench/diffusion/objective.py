@@ -1,4 +1,4 @@
-"""The objective: which times are trained on, and how the squared error is weighed."""
+"""The training objective: the distribution of times and the weight on the squared error."""
 
 from __future__ import annotations
 
@@ -61,22 +61,22 @@ class Objective:
 
     def loss(self, network: Network, x0: Tensor, eps: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         """The loss of each example [b], averaged over its elements; x0 and eps [b, ...], t [b] float64 on the host."""
-        # Coefficients are float64 until here: in float32 sigma near t = 0 would be made of rounding errors.
+        # Coefficients are float64 until here: in float32, sigma near t = 0 would consist of rounding errors.
         return self.loss_at(network, x0, eps, self.coefficients(t).to(device=x0.device, dtype=x0.dtype), cond)
 
     def coefficients(self, t: Tensor) -> Tensor:
-        """All that the loss at times t [b] depends on them by, float64 [5, b]: alpha, sigma, input scale, level, weight.
+        """The coefficients of the loss at times t [b], float64 [5, b]: alpha, sigma, input scale, level, weight.
 
-        One tensor, so that it is one transfer to a GPU.
+        One tensor, and so one transfer to a GPU.
         """
         alpha, sigma = self.schedule.alpha_sigma(t)
         level = level_of(2.0 * (alpha.log() - sigma.log()))
         return torch.stack([alpha, sigma, self.parameterization.input_scale(alpha, sigma), level, self.omega(alpha, sigma)])
 
     def loss_at(self, network: Network, x0: Tensor, eps: Tensor, coefficients: Tensor, cond: Tensor | None = None) -> Tensor:
-        """`loss`, with the coefficients [5, b] of its times where and as x0 is: nothing here waits for a GPU."""
-        each = (5, len(x0)) + (1,) * (x0.dim() - 1)
-        alpha, sigma, scale, _, _ = coefficients.reshape(each)
+        """`loss` from the coefficients [5, b], with the device and dtype of x0: nothing here synchronises a GPU."""
+        broadcast = (5, len(x0)) + (1,) * (x0.dim() - 1)
+        alpha, sigma, scale, _, _ = coefficients.reshape(broadcast)
         _, _, _, level, omega = coefficients
         x = diffuse(x0, eps, alpha, sigma)
         prediction = network(x * scale if self.parameterization.scales_input else x, level, cond)

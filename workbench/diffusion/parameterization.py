@@ -1,4 +1,4 @@
-"""What the network regresses: F* = a x0 + b eps, and the one formula that gives the data back."""
+"""The regression target of the network, F* = a x0 + b eps, and the formula that recovers the data."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Parameterization:
         return a * x0 + b * eps
 
     def x0(self, x: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-        """The data [b, ...] behind x_t = `x`, given the network's output."""
+        """The data [b, ...] for x_t = `x`, given the network's output."""
         a, b = self.pair(alpha, sigma)
         return (b * x - sigma * prediction) / (alpha * b - sigma * a)
 
     def input_scale(self, alpha: Tensor, sigma: Tensor) -> Tensor:
-        """What x_t is multiplied by before the network sees it (Karras' c_in)."""
+        """The factor on x_t before the network (Karras' c_in)."""
         return 1.0 / _r(alpha, sigma) if self.scales_input else alpha * 0.0 + 1.0
 
     def loss_weight(self, alpha: Tensor, sigma: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Parameterization:
         return (a - b * alpha / sigma) ** -2
 
     def determines_data(self, alpha: float, sigma: float) -> bool:
-        """Whether F and x_t determine x0 here; not so for eps where alpha = 0."""
+        """True if F and x_t determine x0; not so for eps if alpha = 0."""
         import torch
 
         a, b = self.pair(torch.tensor(alpha, dtype=torch.float64), torch.tensor(sigma, dtype=torch.float64))
@@ -61,8 +61,8 @@ class Parameterization:
 
 
 PARAMETERIZATIONS: dict[str, Parameterization] = {
-    each.name: each
-    for each in (
+    parameterization.name: parameterization
+    for parameterization in (
         Parameterization("x0", lambda alpha, sigma: (1.0, 0.0)),
         Parameterization("eps", lambda alpha, sigma: (0.0, 1.0)),
         Parameterization("v", lambda alpha, sigma: (-sigma, alpha)),
@@ -77,7 +77,7 @@ PARAMETERIZATIONS: dict[str, Parameterization] = {
 
 
 def check_combination(parameterization: Parameterization, schedule: NoiseSchedule, schedule_name: str) -> None:
-    """Raise CombinationError where the network's output would not determine the data at t = 1."""
+    """Raise CombinationError if the network's output does not determine the data at t = 1."""
     if parameterization.determines_data(*schedule.at(1.0)):
         return
     possible = [name for name, other in PARAMETERIZATIONS.items() if other.determines_data(*schedule.at(1.0))]

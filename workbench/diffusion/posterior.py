@@ -1,4 +1,4 @@
-"""The posterior mean D(x, t) = E[x0 | x_t = x]: a network's view of it, and wrappers that are posterior means themselves."""
+"""The posterior mean D(x, t) = E[x0 | x_t = x]: computed by a network, and wrappers that are posterior means themselves."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch import Tensor
 from workbench.diffusion.parameterization import Parameterization
 from workbench.interfaces import NoiseSchedule, PosteriorMean
 
-# F(x [b, c, h, w], level [b], cond [b] or None) -> [b, c, h, w]: a module, or one bound to how it is computed.
+# F(x [b, c, h, w], level [b], cond [b] or None) -> [b, c, h, w]: a module, or a module bound to its precision and kernels.
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 LEVEL_LIMIT = 20.0
 
 
 def level_of(logsnr: Tensor) -> Tensor:
-    """The level a network sees: log-SNR in [-20, 20], so that alpha = 0 and sigma = 0 are finite."""
+    """The level that a network is given: log-SNR clamped to [-20, 20], finite also for alpha = 0 and sigma = 0."""
     return logsnr.clamp(-LEVEL_LIMIT, LEVEL_LIMIT)
 
 
 class ConditionalPosteriorMean(Protocol):
-    """A posterior mean that can also be asked under a condition."""
+    """A posterior mean that takes a condition."""
 
     @property
     def schedule(self) -> NoiseSchedule:
-        """The schedule that gave `x_t` its meaning."""
+        """The schedule that defines `x_t`."""
         ...
 
     def __call__(self, x: Tensor, t: float, cond: Tensor | None = None) -> Tensor:
@@ -36,7 +36,7 @@ class ConditionalPosteriorMean(Protocol):
 
 
 class NetworkPosterior:
-    """The posterior mean that a network, trained under a parameterization on a schedule, stands for."""
+    """The posterior mean of a network that is trained with a parameterization on a schedule."""
 
     def __init__(self, network: Network, schedule: NoiseSchedule, parameterization: Parameterization) -> None:
         self.network = network
@@ -81,7 +81,7 @@ class Counted:
 
 
 class Conditioned:
-    """Fixes the condition, so that samplers never see one."""
+    """Fixes the condition, so that samplers need not pass one."""
 
     def __init__(self, inner: ConditionalPosteriorMean, cond: Tensor | None) -> None:
         self.inner, self.cond = inner, cond

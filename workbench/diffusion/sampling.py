@@ -1,4 +1,4 @@
-"""The core loop: walks a path, lets the sampler move down and makes the moves up."""
+"""The core loop: follows a path of times; the sampler makes the moves down, the forward kernel the moves up."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def sample(
 ) -> Tensor:
     """Draw images [n, *shape] along `path`.
 
-    `images` is how many, or which: image i under `seed` is the same in every batch. `start` [n, *shape] replaces the pure noise
-    at the path's first time, e.g. a noised photograph (SDEdit). Nothing synchronises a GPU.
+    `images` is a number of images or a list of indices: image i under `seed` is the same in every batch. `start` [n, *shape] replaces the
+    pure noise at the path's first time, e.g. a noised photograph (SDEdit). Nothing synchronises a GPU.
     """
     drawn = None
-    for _, drawn in trajectory(  # noqa: B007 - the last one is wanted
+    for _, drawn in trajectory(  # noqa: B007 - keep the last one
         posterior, sampler, path, images=images, shape=shape, seed=seed, dtype=dtype, device=device, start=start
     ):
         pass
@@ -55,7 +55,7 @@ def trajectory(
 ) -> Iterator[tuple[float, Tensor]]:
     """The states of `sample`: (t, x_t [n, *shape]) at every time of the path, the first one included."""
     index = torch.arange(images) if isinstance(images, int) else torch.as_tensor(list(images))
-    index = index.to(device)  # once: every transfer waits for a GPU
+    index = index.to(device)  # once: every transfer synchronises a GPU
     stream = Stream(seed, "sample")
     t = path.times[0]
     if start is None:
@@ -79,6 +79,6 @@ def renoise(schedule: NoiseSchedule, x: Tensor, t: float, s: float, noise: Noise
     """The forward kernel q(x_s | x_t) for s > t: `alpha_s/alpha_t x + sqrt(sigma_s^2 - (alpha_s/alpha_t)^2 sigma_t^2) z`."""
     alpha_t, sigma_t = schedule.at(t)
     alpha_s, sigma_s = schedule.at(s)
-    kept = alpha_s / alpha_t
-    added = max(sigma_s**2 - (kept * sigma_t) ** 2, 0.0) ** 0.5
-    return kept * x + added * noise.normal(x)
+    scale = alpha_s / alpha_t
+    added = max(sigma_s**2 - (scale * sigma_t) ** 2, 0.0) ** 0.5
+    return scale * x + added * noise.normal(x)

@@ -1,4 +1,4 @@
-"""What a plugin implements and what the core consumes. Importing it does not import torch."""
+"""The plugin API: what a plugin implements, and what it is given. Importing it does not import torch."""
 
 from workbench.errors import CombinationError, DataError, DownloadError, LauncherError, StorageError, WeightsError
 from workbench.interfaces.component import Component

@@ -1,4 +1,4 @@
-"""Datasets: examples in [-1, 1], with labels or captions where they have them."""
+"""Datasets: examples in [-1, 1], with labels or captions if there are any."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class SampleSpec:
-    """The shape of one sample and what is known about it."""
+    """The shape of one sample, its classes, and if there are captions."""
 
     channels: int
     height: int
     width: int
     classes: tuple[str, ...] = ()
     captions: bool = False
-    why_no_classes: str = field(default="", compare=False)  # completes "no classes: ", where a user may expect some
+    why_no_classes: str = field(
+        default="", compare=False
+    )  # completes the message "no classes: ", for data in which a user may expect some
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -35,17 +37,17 @@ class SampleSpec:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the examples come from, for logs, tags and cards."""
+    """The origin of examples, for logs, tags and cards."""
 
     source: str  # a few words: "drawn cars", "photographs"
     location: str  # a folder, or "built in"
     fingerprint: str  # hash of content and settings: equal fingerprints mean equal examples
-    notes: tuple[str, ...] = ()  # what a reader should know, e.g. which images were skipped
+    notes: tuple[str, ...] = ()  # remarks for the user, e.g. which images were skipped
 
 
 @dataclass(frozen=True)
 class Example:
-    """One image in [-1, 1] [c, h, w], float32, with its label and caption where there are any."""
+    """One image in [-1, 1] [c, h, w], float32, with its label and caption if there are any."""
 
     image: Tensor
     label: int | None = None
@@ -58,7 +60,7 @@ class Examples(ABC):
     @property
     @abstractmethod
     def provenance(self) -> Provenance:
-        """Where these examples come from."""
+        """The origin of these examples."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -73,7 +75,7 @@ class Examples(ABC):
         return torch.stack([self[int(i)].image for i in indices])
 
     def labels(self, indices: Sequence[int]) -> Tensor | None:
-        """Labels int64 [b], or None where there are none."""
+        """Labels int64 [b], or None if the examples have none."""
         import torch
 
         labels = [self[int(i)].label for i in indices]
@@ -81,14 +83,14 @@ class Examples(ABC):
 
 
 class Dataset(Component, ABC):
-    """Names a set of examples. It knows nothing of schedules, networks or samplers."""
+    """A set of examples, independent of schedules, networks and samplers."""
 
     @abstractmethod
     def describe(self) -> SampleSpec:
-        """Shape and classes; cheap. Raises DataError where a needed folder is missing."""
+        """Return shape and classes without reading the data. Raises DataError if a folder is missing."""
 
     def count_examples(self, split: Split) -> int | None:
-        """The number of examples that `load` returns at most, or None if only loading shows it; cheap, for `wb validate`.
+        """Return the largest number of examples that `load` may return, or None if only loading can show it; fast, for `wb validate`.
 
         Raises DataError as `load` does.
         """
@@ -96,7 +98,7 @@ class Dataset(Component, ABC):
 
     @abstractmethod
     def load(self, split: Split, resources: Resources) -> Examples:
-        """The examples of a split; raises DataError naming the file or folder that is missing, empty or damaged.
+        """Load the examples of a split. Raises DataError that names the missing, empty or damaged file or folder.
 
-        What is slow to decode or download is stored with `resources.array` and `resources.fetch`.
+        Store what is slow to decode or download with `resources.array` and `resources.fetch`.
         """

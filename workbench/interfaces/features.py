@@ -17,65 +17,65 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExtractorCard:
-    """What a number computed on these features must be told with."""
+    """The provenance that is reported with every number computed on these features."""
 
     extractor: str
     weights_sha256: str
     resize: str
     dims: int
-    precision: str = "fp32"  # what its network computes in: "fp32", "bf16", or "auto" before `on` has settled it
+    precision: str = "fp32"  # of its network: "fp32", "bf16", or "auto" until `on` decides
 
 
 class FeatureExtractor(Component, ABC):
-    """Maps images to feature vectors. Only Inception pool3 (2048-d) may be called `fid` and `kid`; others carry their name."""
+    """Maps images to feature vectors. Only Inception pool3 (2048-d) may be called `fid` and `kid`; others have the extractor in their name."""
 
     @abstractmethod
     def metric(self, family: Literal["fd", "kid"]) -> str:
-        """What the Fréchet ("fd") or kernel distance on these features is called, e.g. `fd_efficientnet_lite0`."""
+        """The name of the Fréchet ("fd") or kernel ("kid") distance on these features, e.g. `fd_efficientnet_lite0`."""
 
     def on(self, device: torch.device) -> FeatureExtractor:
-        """This extractor with everything settled that depends on the device, e.g. its precision; itself where nothing does.
+        """Return this extractor with every choice made that depends on the device, e.g. its precision; itself if there is none.
 
-        The engine calls it first, and `card` and `build` of what it returns.
+        The core calls it first, then `card` and `build` of the result.
         """
         return self
 
     @abstractmethod
     def card(self) -> ExtractorCard:
-        """Name, hash of the weights, resize rule and dimension. Raises WeightsError where the weights are missing or wrong."""
+        """Return name, hash of the weights, resize rule and dimension. Raises WeightsError if the weights are missing or wrong."""
 
     @abstractmethod
     def build(self, device: torch.device) -> Callable[[Tensor], Tensor]:
-        """A function from uint8 images [b, 3, h, w] to float32 features [b, dims], independent of the batch they come in.
+        """Return a function from uint8 images [b, 3, h, w] to float32 features [b, dims]; an image's features do not depend on its batch.
 
-        Raises WeightsError where the weights are missing, incomplete or not the expected bytes.
+        Raises WeightsError if the weights are missing, incomplete or not the expected bytes.
         """
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights an extractor can use."""
+    """A weights file that an extractor can use."""
 
     path: Path
     sha256: str
-    note: str  # what it is good for
+    note: str  # which settings it serves
 
 
 @runtime_checkable
 class HasWeights(Protocol):
-    """What an extractor class offers if its weights do not come with its package; `wb weights` talks to it."""
+    """The interface of an extractor class whose weights do not come with its package; `wb weights` calls it."""
 
     @classmethod
     def weights_files(cls) -> list[WeightsFile]:
-        """The files that are in place."""
+        """List the files that are installed."""
         ...
 
     @classmethod
     def add_weights(cls, path: Path) -> WeightsFile:
-        """Check a file and keep a copy; WeightsError where it does not fit."""
+        """Check a file and store a copy. Raises WeightsError if it does not fit."""
         ...
 
     @classmethod
     def fetch_weights(cls, progress: Callable[[int, int], None], url: str | None = None) -> WeightsFile:
-        """Download, check and keep the official file; `progress` gets bytes done and in total. WeightsError on any failure."""
+        """Download, check and store the official file; `progress` gets bytes done and in total. Raises WeightsError on any failure."""
         ...

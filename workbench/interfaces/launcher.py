@@ -11,34 +11,34 @@ from workbench.interfaces.component import Component
 
 
 class Launched(Protocol):
-    """A command that has been handed to a scheduler."""
+    """A command that was submitted to a scheduler."""
 
     @property
     def name(self) -> str:
-        """What the scheduler calls it."""
+        """Its name in the scheduler."""
         ...
 
     def ended(self) -> bool:
-        """Whether it has ended, however; False while it waits for a place."""
+        """Return True if it has ended, successfully or not; False while it is queued."""
         ...
 
     def stop(self) -> None:
-        """Ask the scheduler to end it; nothing happens where it has ended."""
+        """Cancel it; without effect if it has ended."""
         ...
 
 
 class Launcher(Component, ABC):
-    """Hands commands to a scheduler of somebody else's; entry-point group `workbench.launchers`.
+    """Submits commands to a scheduler such as Slurm or Ray; entry-point group `workbench.launchers`.
 
-    `wb sweep --launcher NAME --launcher-set FIELD=VALUE` makes one from its fields and calls `launch` once. The commands are
-    `wb sweep-worker`: they find their trials in the database by themselves, so a launcher only has to start them. The coordinator asks each
-    `Launched` now and then whether it has ended, and calls `stop` on all when it is interrupted.
+    `wb sweep --launcher NAME --launcher-set FIELD=VALUE` creates one from its fields and calls `launch` once. The commands are
+    `wb sweep-worker`: they read their trials from the database, so a launcher only has to start them. The coordinator polls `ended`
+    of each `Launched`, and calls `stop` on all of them when it is interrupted.
     """
 
     @abstractmethod
     def launch(self, command: Sequence[str], environment: Mapping[str, str], count: int, folder: Path) -> list[Launched]:
         """Start `command` `count` times, with `environment` added to its own; logs belong into `folder`.
 
-        `environment` holds the database's password: it must not be printed or written down. Raises LauncherError where the scheduler
-        is not there or refuses.
+        `environment` holds the database's password: it must not be printed or written to a file. Raises LauncherError if the scheduler
+        is missing or refuses.
         """

@@ -14,21 +14,21 @@ from typing_extensions import Doc
 
 @dataclass(frozen=True)
 class RelativeTo:
-    """Marks a field whose text may be relative to a folder; `join` makes it absolute and leaves any other text as it is."""
+    """Marks a field whose text may be relative to a folder; `join` makes it absolute and leaves an absolute path unchanged."""
 
     join: Callable[[str, Path], str]
 
 
 def absolute_path(text: str, folder: Path) -> str:
-    """`text` as an absolute path: `~` is expanded, a relative path is laid on `folder`, `..` is followed as the system does.
+    """`text` as an absolute path: `~` is expanded, a relative path is joined to `folder`, `..` is resolved as the system does.
 
     Raises ValueError for the home of an unknown user.
     """
     try:
         path = folder / Path(text).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"{text!r:.80} names the home of a user who is not known here") from error
-    # Not only its text: the folder above a link is that of what it points to.
+        raise ValueError(f"{text!r:.80} names the home of a user that does not exist on this machine") from error
+    # Not by its text alone: the parent of a link is the parent of its target.
     return os.path.realpath(path) if ".." in path.parts else str(path)
 
 
@@ -43,8 +43,8 @@ LocalPath = Annotated[
     Doc(
         """The type of a field that names a file or a folder: `root: LocalPath = Field(description="the folder of the images")`.
 
-        A component always holds an absolute path. In a recipe, a relative path is relative to the file in which the key stands; from
-        `--set` and in Python, to the working directory. A default is not resolved: let it be None, or absolute.
+        A component always holds an absolute path. In a recipe, a relative path is relative to the file that contains the key; from
+        `--set` and in Python, to the working directory. A default is not resolved: use None, or an absolute path.
         """
     ),
 ]

@@ -1,4 +1,4 @@
-"""The sampler: the rule for one move down."""
+"""The sampler: the rule for one step towards the data."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ State = TypeVar("State")
 
 
 class PosteriorMean(Protocol):
-    """`D(x, t) = E[x0 | x_t = x]`, on the schedule it carries. Networks, wrappers and closed forms all look like this."""
+    """`D(x, t) = E[x0 | x_t = x]`, on its schedule. Networks, wrappers and closed forms all have this interface."""
 
     @property
     def schedule(self) -> NoiseSchedule:
-        """The schedule that gave `x_t` its meaning."""
+        """The schedule that defines `x_t`."""
         ...
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        """The posterior mean [b, ...] of the data behind `x` [b, ...] at time `t` in (0, 1]."""
+        """Return the posterior mean [b, ...] of the data given `x` [b, ...] at time `t` in (0, 1]."""
         ...
 
 
 class Sampler(Component, ABC, Generic[State]):
-    """The rule for one move t -> s with s < t. It does not know which network or schedule it runs on.
+    """The rule for one move t -> s with s < t, independent of network and schedule.
 
     The core loop walks a path of times, calls `step` for each move down, and passes the returned state to the next call; the
     first call, and the first after a move up, get None. Laws:
@@ -43,11 +43,11 @@ class Sampler(Component, ABC, Generic[State]):
     def step(
         self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: State | None, noise: NoiseSource
     ) -> tuple[Tensor, State | None]:
-        """One move from `x` [b, ...] at time t down to time s, 0 <= s < t <= 1: the new sample and the new state."""
+        """Move `x` [b, ...] from time t down to time s, 0 <= s < t <= 1; return the new sample and the new state."""
 
     def convergence_order(self) -> int | None:
-        """The power of the step length by which the error vanishes, counted over the whole path; measured by `workbench.testing`.
+        """Return the power of the step length with which the global error vanishes; `workbench.testing` measures it.
 
-        None where the result is random (its moments are tested instead) or nothing is claimed.
+        None if the result is random (its moments are tested instead) or no order is claimed.
         """
         return None

@@ -17,19 +17,19 @@ class NoiseSchedule(Component, ABC):
     """`x_t = alpha_t x0 + sigma_t eps` for t in [0, 1], 0 = data, 1 = noise.
 
     Laws: sigma(0) = 0; logsnr = 2 ln(alpha / sigma) decreases strictly; `time(logsnr(t)) == t`; results keep the dtype and
-    device of what is passed.
+    device of the argument.
     """
 
     @abstractmethod
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Signal and noise coefficients at times `t` [*b] in [0, 1]: two tensors [*b]."""
+        """Return the signal and noise coefficients at times `t` [*b] in [0, 1]: two tensors [*b]."""
 
     @abstractmethod
     def time(self, logsnr: Tensor) -> Tensor:
-        """The inverse: the times [*b] at which log-SNR has the values `logsnr` [*b], clamped to [0, 1]."""
+        """Return the times [*b] at which log-SNR has the values `logsnr` [*b], clamped to [0, 1]."""
 
     def logsnr(self, t: Tensor) -> Tensor:
-        """2 ln(alpha / sigma) at `t` [*b]: +inf at 0, -inf where alpha is 0."""
+        """2 ln(alpha / sigma) at `t` [*b]: +inf at 0, -inf if alpha is 0."""
         alpha, sigma = self.alpha_sigma(t)
         return 2.0 * (alpha.log() - sigma.log())
 
@@ -38,7 +38,7 @@ class NoiseSchedule(Component, ABC):
         return _at(self, t)
 
     def grid(self) -> int | None:
-        """The number of steps T of a schedule that is a table at t = i/T; None where time is continuous."""
+        """Return the number of steps T of a schedule that is a table at t = i/T; None if time is continuous."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""The narrow port through which a run is recorded."""
+"""The interface through which a run is recorded."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Tracker(Protocol):
-    """Receives what a run produces. One tracker records one run."""
+    """Receives the results of a run. One tracker records one run."""
 
     def params(self, params: Mapping[str, object]) -> None:
-        """The resolved recipe, flattened to dotted keys."""
+        """Record the resolved recipe, flattened to dotted keys."""
         ...
 
     def tags(self, tags: Mapping[str, str]) -> None:
-        """Facts to search by: plugin versions, git commit, device."""
+        """Record facts to search by: plugin versions, git commit, device."""
         ...
 
     def dataset(self, name: str, source: str, digest: str, context: str) -> None:
-        """Which data the run used; `context` is "training" or "evaluation"."""
+        """Record which data the run used; `context` is "training" or "evaluation"."""
         ...
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Numbers at a step; may be buffered until `finish`."""
+        """Record numbers at a step; may be buffered until `finish`."""
         ...
 
     def image(self, key: str, image: Image, step: int) -> None:
-        """A picture at a step, comparable between runs under the same key."""
+        """Record an image at a step; images of the same key are comparable between runs."""
         ...
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        """A file or a folder to keep."""
+        """Store a file or a folder."""
         ...
 
     def finish(self, status: RunStatus) -> None:
-        """How the run ended; nothing is recorded afterwards."""
+        """Record how the run ended; nothing is recorded afterwards."""
         ...
 
 
 class NullTracker:
-    """Keeps nothing: for runs whose record nobody wants."""
+    """Discards everything (untracked runs)."""
 
     def params(self, params: Mapping[str, object]) -> None: ...
     def tags(self, tags: Mapping[str, str]) -> None: ...

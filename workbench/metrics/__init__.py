@@ -1,4 +1,4 @@
-"""Distances between sets of features, and the cards they are told with."""
+"""Distances between sets of features, and the cards that are reported with them."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Cards: what a number must be told with."""
+"""Metric cards: the provenance reported with every number."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from workbench.interfaces import ExtractorCard
 
-# How it was measured. The rest of a card says what was measured: sampler, steps, NFE, weights.
+# How it was measured. The rest of a card describes what was measured: sampler, steps, NFE, weights.
 MEASURE = ("extractor", "n_real", "n_generated", "dataset", "split")
 
 
 @dataclass(frozen=True)
 class MetricCard:
-    """How a distance was measured, and of what."""
+    """How a distance was measured, and what was measured."""
 
     extractor: ExtractorCard
     n_real: int
@@ -26,7 +26,7 @@ class MetricCard:
     steps: int
     nfe: int  # network evaluations per image
     guidance: float
-    clamp: bool  # whether the predicted data were kept in [-1, 1]; absent from cards of earlier versions
+    clamp: bool  # the predicted data were clamped to [-1, 1]; absent from cards of earlier versions
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,10 +35,10 @@ class MetricCard:
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Where two cards (as dictionaries) differ."""
+    """The keys in which two cards (as dictionaries) differ, with both values."""
     return {key: (a.get(key), b.get(key)) for key in (*a, *(key for key in b if key not in a)) if a.get(key) != b.get(key)}
 
 
 def rankable(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two numbers were measured alike. FID falls with the number of images, so it must be equal."""
+    """True if two numbers were measured in the same way. FID falls with the number of images, so that must be equal."""
     return not any(key in MEASURE for key in differences(a, b))

@@ -1,4 +1,4 @@
-"""Which of several distances is the least, and whether the difference is more than chance."""
+"""The smallest of several distances, and if the difference is significant."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ class DistanceWithError:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`best` holds the indices of the least value and of all that cannot be distinguished from it; it is empty if no value stands out."""
+    """`best` holds the indices of the least value and of all that cannot be distinguished from it; empty if no value is the best."""
 
     best: frozenset[int] = frozenset()
-    verdict: str = ""  # what limits the comparison, in a few words
+    verdict: str = ""  # what limits the comparison
 
 
 def difference_holds_zero(a: DistanceWithError, b: DistanceWithError) -> bool | None:
     """True if the 95 % interval of a - b holds 0; None if an error is not known.
 
-    The errors are added as if they were independent. Two distances to the same real images share a part of their errors, so that the
-    interval is rather too wide: it may miss a small difference, and does not invent one.
+    The errors are added as if they were independent. Two distances to the same real images share a part of their errors, so the
+    interval is too wide: a small difference may be missed, but none is reported that is not there.
     """
-    if not all(each.error is not None and math.isfinite(each.error) for each in (a, b)):
+    if not all(distance.error is not None and math.isfinite(distance.error) for distance in (a, b)):
         return None
     return abs(a.value - b.value) <= NORMAL_95 * math.hypot(a.error or 0.0, b.error or 0.0)
 
 
 def compare_distances(distances: Sequence[DistanceWithError | None]) -> Comparison:
-    """Compare distances of one name, of which the least is the best; None stands for one that was not measured.
+    """Compare distances of one name, of which the smallest is the best; None is a distance that was not measured.
 
-    Those without cards are not ranked, nor are those whose cards show that they were measured in different ways.
+    Distances without cards are not ranked, nor are distances whose cards show that they were measured in different ways.
     """
-    present = {i: each for i, each in enumerate(distances) if each is not None and math.isfinite(each.value)}
-    cards = [each.card for each in present.values()]
+    present = {i: distance for i, distance in enumerate(distances) if distance is not None and math.isfinite(distance.value)}
+    cards = [distance.card for distance in present.values()]
     if len(present) < 2 or all(card is None for card in cards):
         return Comparison()
-    known = [card for card in cards if card is not None]
-    if len(known) < len(cards):
+    given = [card for card in cards if card is not None]
+    if len(given) < len(cards):
         return Comparison(verdict="not ranked: measured without a card")
-    if unlike := sorted({key for card in known for key in differences(known[0], card) if key in MEASURE}):
+    if unlike := sorted({key for card in given for key in differences(given[0], card) if key in MEASURE}):
         return Comparison(verdict=f"not ranked: different {', '.join(unlike)}")
-    least = min(present.values(), key=lambda each: each.value)
-    zero = {i: difference_holds_zero(least, each) for i, each in present.items()}
-    best = frozenset(i for i, each in present.items() if zero[i] or each.value == least.value)
+    least = min(present.values(), key=lambda distance: distance.value)
+    zero = {i: difference_holds_zero(least, distance) for i, distance in present.items()}
+    best = frozenset(i for i, distance in present.items() if zero[i] or distance.value == least.value)
     if len(best) == len(present):
         return Comparison(verdict="not significant")
     return Comparison(best, "error not known" if None in zero.values() else "")

@@ -7,17 +7,17 @@ from torch import Tensor
 
 BLOCK = 256  # columns of a symmetric matrix that are computed at once
 EPSILON = torch.finfo(torch.float64).eps
-# Bound on the error of the trace, as a share of the covariances' own traces. What features of images have is far below it.
+# Bound on the error of the trace, relative to the traces of the covariances. Features of images are far below it.
 TOLERATED = 1e-9
 
 
 def frechet_distance(real: Tensor, generated: Tensor) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features [n, d] and [m, d], in float64, never negative.
 
-    Heusel et al. 2017 (arXiv:1706.08500), equation 6, with unbiased covariances as everyone's implementation has them. No matrix
-    square root is taken. With C1 = L L^T the trace of (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of L^T C2 L. Where
-    a covariance is singular or nearly so, roots of eigenvalues that should be 0 would add up; there, with C1 = A^T A and C2 = B^T B, it
-    is the sum of the singular values of A B^T, slower and without that error.
+    Heusel et al. 2017 (arXiv:1706.08500), equation 6, with unbiased covariances, as in all other implementations. No matrix
+    square root is computed. With C1 = L L^T the trace of (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of L^T C2 L. If
+    a covariance is singular or nearly so, roots of eigenvalues that should be 0 would add up; then, with C1 = A^T A and C2 = B^T B, it
+    is the sum of the singular values of A B^T, which is slower and does not have that error.
     Biased upwards by about d / n: compare only numbers with equal n and m. ValueError for fewer than 2 samples.
     """
     if len(real) < 2 or len(generated) < 2:
@@ -44,12 +44,12 @@ def _trace_of_root(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _by_cholesky(c1: Tensor, c2: Tensor) -> Tensor | None:
-    """tr((C1 C2)^(1/2)) of symmetric [d, d]; None where rounding would tell in it."""
+    """tr((C1 C2)^(1/2)) of symmetric [d, d]; None if rounding errors would be noticeable."""
     lower, failed = torch.linalg.cholesky_ex(c1)
     if failed:
         return None
     values = torch.linalg.eigvalsh(_congruent(lower, c2))
-    # Each eigenvalue is known to about `floor`, so its root to floor / (2 root): nothing, or much for the smallest ones.
+    # Each eigenvalue is known to about `floor`, so its root to floor / (2 root): large for the smallest ones only.
     floor = EPSILON * values[-1]
     error = (floor / (2.0 * values.clamp(min=floor).sqrt())).norm()
     return None if error > TOLERATED * (c1.trace() + c2.trace()) else values.clamp(min=0.0).sqrt().sum()
@@ -57,16 +57,16 @@ def _by_cholesky(c1: Tensor, c2: Tensor) -> Tensor | None:
 
 def _gram(a: Tensor) -> Tensor:
     """A^T A [d, d]."""
-    # numpy sees that both are one matrix and computes half of it; torch computes all.
+    # numpy recognises that both are the same matrix and computes half of the product; torch computes all of it.
     rows = a.numpy(force=True)
     return torch.from_numpy(rows.T @ rows).to(a.device)
 
 
 def _congruent(lower: Tensor, c: Tensor) -> Tensor:
-    """L^T C L [d, d] for L lower triangular and C symmetric; only its lower half is filled, which is what eigvalsh reads."""
+    """L^T C L [d, d] for L lower triangular and C symmetric; only its lower half is computed, the part that eigvalsh reads."""
     out = c.new_zeros(c.shape)
     for start in range(0, len(c), BLOCK):
-        # Rows of L above its diagonal are zero: a third of the work of full products.
+        # Entries of L above its diagonal are zero: this takes a third of the work of full products.
         columns = slice(start, start + BLOCK)
         torch.mm(lower[start:, start:].T, c[start:, start:] @ lower[start:, columns], out=out[start:, columns])
     return out

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-ROWS = 256  # of the kernel matrix at once: a block that stays in a processor's cache
+ROWS = 256  # of the kernel matrix at once: a block that stays in the CPU cache
 
 
 def kernel_distance(real: Tensor, generated: Tensor) -> tuple[float, float]:
     """KID of features [n, d] and [m, d], and its standard error.
 
     The unbiased estimate of MMD^2 with the kernel (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv:1801.01401, section 4), over all pairs
-    instead of random subsets: nothing is drawn, so nothing varies. It may be negative where the sets are alike. The standard error is
-    that of its first-order terms (Hoeffding 1948); it is too large by little where the distance is near 0. ValueError for fewer than 2.
+    instead of random subsets, so the result is not random. It may be negative if the sets are alike. The standard error is
+    that of its first-order terms (Hoeffding 1948), slightly too large for a distance near 0. ValueError for fewer than 2 samples.
     """
     n, m = len(real), len(generated)
     if n < 2 or m < 2:

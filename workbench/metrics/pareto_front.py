@@ -1,4 +1,4 @@
-"""Which of several trade-offs are worth having."""
+"""The Pareto front of cost and distance."""
 
 from __future__ import annotations
 

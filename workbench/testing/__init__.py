@@ -1,4 +1,4 @@
-"""Oracles, matrices and the conformance kit: what components are tested with against the truth. Shipped, for plugins to use."""
+"""Oracles, lists of installed components and the conformance kit: tests of components against exact results, for plugins too."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Checks: what a conforming component does, each a statement that can be shown false."""
+"""Checks: statements about conforming components, each of which can fail."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ State = Literal["passed", "failed", "expected", "unexpected", "skipped"]
 
 
 class NotConforming(AssertionError):
-    """A component does not do what its interface says; the message tells what was seen."""
+    """A component does not do what its interface says; the message describes what was measured."""
 
 
 class NotApplicable(Exception):
-    """A check has nothing to say about a component, and why."""
+    """A check does not apply to a component; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check came to.
+    """The result of a check.
 
     "expected" is a declared deviation that fails as declared, "unexpected" a declared one that passes.
     """
@@ -45,7 +45,7 @@ class CheckResult:
 
     @property
     def conforms(self) -> bool:
-        """Whether there is nothing to mend."""
+        """True if there is nothing to fix."""
         return self.state not in ("failed", "unexpected")
 
 
@@ -56,22 +56,22 @@ def require(holds: bool, message: str) -> None:
 
 
 def check_of(kind: Kind) -> Callable[[Callable[[Any], None]], Check]:
-    """Make a function into a check named after it, its statement the first line of its docstring."""
+    """Turn a function into a check with its name; the statement is the first line of its docstring."""
 
-    def made(function: Callable[[Any], None]) -> Check:
+    def decorate(function: Callable[[Any], None]) -> Check:
         statement = (function.__doc__ or "").strip().splitlines()[0]
         return Check(function.__name__, kind, statement, function)
 
-    return made
+    return decorate
 
 
 def kind_of(component: Component) -> Kind:
-    """The kind a component belongs to; TypeError where it is none of the workbench's."""
+    """The kind of a component; TypeError if it derives from none of the base classes."""
     for kind, base in BASES.items():
         if isinstance(component, base):
             return kind
     names = ", ".join(base.__name__ for base in BASES.values())
-    raise TypeError(f"{type(component).__name__} is no component: it derives from none of {names}")
+    raise TypeError(f"{type(component).__name__} is not a component: it derives from none of {names}")
 
 
 def examine(component: Component, expected_failures: Mapping[str, str] | None = None) -> Iterator[CheckResult]:
@@ -81,29 +81,29 @@ def examine(component: Component, expected_failures: Mapping[str, str] | None = 
     """
     from workbench.testing.conformance import checks
 
-    declared, every = dict(expected_failures or {}), checks(kind_of(component))
-    if unknown := sorted(declared.keys() - {check.name for check in every}):
-        raise ValueError(f"no check is called {unknown[0]!r}; there are: {', '.join(check.name for check in every)}")
-    for check in every:
-        yield outcome(component, check, declared.get(check.name))
+    declared, applicable = dict(expected_failures or {}), checks(kind_of(component))
+    if unknown := sorted(declared.keys() - {check.name for check in applicable}):
+        raise ValueError(f"no check is called {unknown[0]!r}; there are: {', '.join(check.name for check in applicable)}")
+    for check in applicable:
+        yield run_check(component, check, declared.get(check.name))
 
 
-def outcome(component: Component, check: Check, declared: str | None = None) -> CheckResult:
+def run_check(component: Component, check: Check, declared: str | None = None) -> CheckResult:
     """Run one check; `declared` is the reason why it is expected to fail."""
     started = time.perf_counter()
 
-    def ended(state: State, message: str) -> CheckResult:
+    def result(state: State, message: str) -> CheckResult:
         return CheckResult(check, state, message, time.perf_counter() - started)
 
     try:
         check.run(component)
     except NotApplicable as reason:
-        return ended("skipped", str(reason))
+        return result("skipped", str(reason))
     except NotConforming as error:
-        return ended("failed", str(error)) if declared is None else ended("expected", f"{declared} ({error})")
-    except (Exception, SystemExit) as error:  # a stranger's component may raise anything
-        seen = f"raises {type(error).__name__}: {error}"
-        return ended("failed", seen) if declared is None else ended("expected", f"{declared} ({seen})")
+        return result("failed", str(error)) if declared is None else result("expected", f"{declared} ({error})")
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
+        raised = f"raises {type(error).__name__}: {error}"
+        return result("failed", raised) if declared is None else result("expected", f"{declared} ({raised})")
     if declared is not None:
-        return ended("unexpected", f"was declared to fail ({declared}), and passes: remove it from expected_failures")
-    return ended("passed", "")
+        return result("unexpected", f"was declared to fail ({declared}), and passes: remove it from expected_failures")
+    return result("passed", "")

@@ -1,4 +1,4 @@
-"""Every check there is, by kind of component."""
+"""All checks, by kind of component."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ CHECKS: dict[Kind, tuple[Check, ...]] = {
 
 
 def checks(kind: Kind) -> tuple[Check, ...]:
-    """The checks for components of a kind, in the order they are best read."""
+    """The checks for components of a kind; the basic ones first."""
     return (*CHECKS[kind], recipe_round_trip(kind))

@@ -1,4 +1,4 @@
-"""What a dataset has to do."""
+"""The checks for datasets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from workbench.interfaces import Dataset, Examples, Resources, Split
 from workbench.testing.checking import NotConforming, check_of, require
 
-LOOKED_AT = 12
+INSPECTED = 12
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 
@@ -31,13 +31,13 @@ def _load(dataset: Dataset) -> dict[Split, Examples]:
 
 
 def _indices(examples: Examples) -> list[int]:
-    count = min(LOOKED_AT, len(examples))
+    count = min(INSPECTED, len(examples))
     return [i * (len(examples) - 1) // max(count - 1, 1) for i in range(count)]
 
 
 @check_of("datasets")
 def description(dataset: Dataset) -> None:
-    """What it describes is what it loads: shape, classes, captions, in both splits; and never more than it counts."""
+    """In both splits, the examples have the shape, classes and captions of describe(), and at most the number of count_examples()."""
     spec = dataset.describe()
     for split, examples in _loaded(dataset).items():
         require(len(examples) > 0, f"the {split} split is empty")
@@ -48,13 +48,13 @@ def description(dataset: Dataset) -> None:
         )
         for i in _indices(examples):
             example, which = examples[i], f"{split}[{i}]"
-            seen = tuple(example.image.shape)
-            require(seen == spec.shape, f"{which} is {list(seen)} and described as {list(spec.shape)}")
+            size = tuple(example.image.shape)
+            require(size == spec.shape, f"{which} is {list(size)}, and describe() gives {list(spec.shape)}")
             require(example.image.dtype == torch.float32, f"{which} is {example.image.dtype} and must be float32")
-            known = example.label in range(len(spec.classes)) if spec.classes else example.label is None
-            require(known, f"{which} has label {example.label!r}, and {len(spec.classes)} classes are described")
-            told = (example.caption is not None) == spec.captions
-            require(told, f"{which} has caption {example.caption!r}, and describe() says captions = {spec.captions}")
+            valid = example.label in range(len(spec.classes)) if spec.classes else example.label is None
+            require(valid, f"{which} has label {example.label!r}, and describe() gives {len(spec.classes)} classes")
+            agrees = (example.caption is not None) == spec.captions
+            require(agrees, f"{which} has caption {example.caption!r}, and describe() gives captions = {spec.captions}")
 
 
 @check_of("datasets")
@@ -65,14 +65,14 @@ def value_range(dataset: Dataset) -> None:
         images = examples.images(chosen)
         low, high = float(images.min()), float(images.max())
         require(low >= -1.0 and high <= 1.0, f"{split} has values from {low:g} to {high:g}")
-        require(low < -0.02, f"no value of {split} is below {low:g}: [0, 1] has to be stretched to [-1, 1]")
+        require(low < -0.02, f"no value of {split} is below {low:g}: scale [0, 1] to [-1, 1]")
         single = torch.stack([examples[i].image for i in chosen])
-        require(torch.equal(images, single), f"images({chosen}) of {split} are not its examples")
+        require(torch.equal(images, single), f"images({chosen}) of {split} differ from the single examples")
 
 
 @check_of("datasets")
 def determinism(dataset: Dataset) -> None:
-    """Loaded again it is the same, fingerprint included; the two splits differ."""
+    """Loading twice gives the same images and fingerprints; the two splits differ."""
     first, second = _loaded(dataset), _load(dataset)
     for split in SPLITS:
         a, b = first[split], second[split]
@@ -84,13 +84,13 @@ def determinism(dataset: Dataset) -> None:
 
 @check_of("datasets")
 def pickles(dataset: Dataset) -> None:
-    """Loaded examples travel to data workers."""
+    """Loaded examples can be pickled, as data workers require."""
     examples = _loaded(dataset)["train"]
     try:
-        again: Examples = pickle.loads(pickle.dumps(examples))  # noqa: S301 - of what was pickled a moment ago
-    except Exception as error:  # pickle raises whatever an object's own methods do
+        again: Examples = pickle.loads(pickle.dumps(examples))  # noqa: S301 - bytes that this line pickled
+    except Exception as error:  # pickle passes on any exception of an object's methods
         raise NotConforming(f"loaded examples cannot be pickled: {error}") from error
-    require(len(again) == len(examples) and torch.equal(again[0].image, examples[0].image), "unpickled, the examples differ")
+    require(len(again) == len(examples) and torch.equal(again[0].image, examples[0].image), "the examples differ after pickling")
 
 
 DATASET_CHECKS = (description, value_range, determinism, pickles)

@@ -1,4 +1,4 @@
-"""What several checks draw: Gaussian data, the same noise."""
+"""Samples of Gaussian data that several checks use."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def sample_with(
     images: int | Sequence[int],
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
-    """Images [n, 2, 3] of Gaussian data."""
+    """Sample images [n, 2, 3] of Gaussian data, always with the same noise."""
     return sample(GaussianOracle(MEAN, STD, schedule), sampler, path, images=images, shape=(2, 3), seed=4, dtype=dtype)

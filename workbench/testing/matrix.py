@@ -1,4 +1,4 @@
-"""What is registered is tested: lists to parametrize tests with, read from the registry."""
+"""Lists of the registered components, to parametrize tests with: what is registered is tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exact moments that a sampler reaches, without Monte-Carlo error."""
+"""The exact moments of what a sampler draws, without Monte-Carlo error."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from workbench.testing.oracles import GaussianOracle
 from workbench.testing.walking import walk
 
 FINE = 1e-8
-# How far superposition may be off by rounding alone. Two hundred moves that add one unit in the last place each, all in one direction: 200 x 6.0e-8
-# in float32, and 200 x 1.1e-16 in float64, there times 4096, the sigma / alpha at which those begin that know no alpha = 0.
+# Tolerance of superposition for rounding errors alone. Two hundred moves that add one unit in the last place each, all in one direction: 200 x
+# 6.0e-8 in float32, and 200 x 1.1e-16 in float64, there times 4096, the sigma / alpha at which samplers start that do not support alpha = 0.
 SINGLE, DOUBLE = 2e-5, 1e-10
 
 
 class _Probe:
-    """Noise of which each draw is 1 in an image of its own and 0 in the others."""
+    """Noise whose k-th draw is 1 in one image and 0 in the others."""
 
     def __init__(self, images: int) -> None:
         self.images, self.draws = images, 0
@@ -33,11 +33,11 @@ class _Probe:
 
 
 def reached_moments(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGrid) -> tuple[float, float]:
-    """Mean and standard deviation of what `sampler` makes of x_T ~ q(x_T), exact to rounding.
+    """Mean and standard deviation of the samples that `sampler` draws from x_T ~ q(x_T), exact to rounding.
 
-    With a Gaussian's posterior mean every sampler that is linear in x makes `c + a x_T + sum_k b_k z_k` of the starting noise and its draws
-    z_k; running it on unit vectors gives the coefficients. ValueError where superposition does not hold to rounding: to 1e-10, or to 2e-5 where the
-    sampler computes in float32 whatever it is given.
+    With a Gaussian's posterior mean every sampler that is linear in x returns `c + a x_T + sum_k b_k z_k` of the starting noise and its draws
+    z_k; running it on unit vectors gives the coefficients. ValueError if superposition does not hold to rounding: to 1e-10, or to 2e-5 if the
+    sampler always computes in float32.
     """
     mean_t, std_t = oracle.marginal(path.times[0])
     counting = _Probe(0)
@@ -54,13 +54,13 @@ def reached_moments(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGri
     expected = torch.stack([centre + 2.0 * (out[1] - centre), centre - 3.0 * (out[1] - centre)])
     rounding = SINGLE if _is_single_precision(sampler, oracle) else DOUBLE
     if not torch.allclose(out[-2:], expected, rtol=rounding, atol=rounding * float(scale)):
-        raise ValueError("the sampler is not linear in x, so that its moments cannot be superposed")
+        raise ValueError("the sampler is not linear in x, so its moments cannot be superposed")
     return float(centre), float(scale)
 
 
 def _is_single_precision(sampler: Sampler[Any], oracle: GaussianOracle) -> bool:
-    """Whether it computes in float32 whatever it is given: then a move does not tell 1 from 1 + 1e-8, nor does its result."""
+    """True if it computes in float32 for float64 arguments too: then a move cannot distinguish 1 from 1 + 1e-8."""
     x = torch.tensor([1.0, 1.0 + FINE, 2.0], dtype=torch.float64)[:, None]
     moved, _ = sampler.step(oracle, x, 0.6, 0.5, state=None, noise=_Probe(0))
-    slope, seen = moved[2] - moved[0], (moved[1] - moved[0]) / FINE
-    return bool((seen - slope).abs() > 0.01 * slope.abs())
+    slope, measured = moved[2] - moved[0], (moved[1] - moved[0]) / FINE
+    return bool((measured - slope).abs() > 0.01 * slope.abs())

@@ -1,4 +1,4 @@
-"""Posterior means in closed form: the truth that samplers are held against."""
+"""Posterior means in closed form: exact results to test samplers with."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GaussianOracle:
         return alpha * self.mean, (alpha**2 * self.std**2 + sigma**2) ** 0.5
 
     def flow(self, x: Tensor, t: float, s: float) -> Tensor:
-        """Where the probability flow (Song et al. 2021, arXiv:2011.13456, equation 13) takes `x` from time t to s."""
+        """Move `x` from time t to s along the probability flow (Song et al. 2021, arXiv:2011.13456, equation 13)."""
         (mean_t, std_t), (mean_s, std_s) = self.marginal(t), self.marginal(s)
         return mean_s + std_s / std_t * (x - mean_t)
 
@@ -37,7 +37,7 @@ class GaussianOracle:
 class MixtureOracle:
     """E[x0 | x_t] for a mixture of isotropic Gaussians: not linear in x, exact for any schedule.
 
-    `means` [k, d...] hold a point of the data space each, `stds` [k] the components' standard deviations, `weights` [k] their shares.
+    `means` [k, d...] are points of the data space, `stds` [k] the standard deviations of the components, `weights` [k] their shares.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class MixtureOracle:
         return mean.to(x.dtype).reshape(x.shape)
 
     def flow(self, x: Tensor, t: float, s: float) -> Tensor:
-        """Where the probability flow takes `x` [b, 1] from t to s, for data in one dimension: it keeps the order of points, so quantiles.
+        """Move `x` [b, 1] from t to s along the probability flow, for data in one dimension: it keeps the order of points, and so quantiles.
 
         By bisection of the distribution function in float64: to 1e-12 within three standard deviations, less far above the data.
         """
@@ -82,13 +82,13 @@ class MixtureOracle:
         """P(x_t < x) of a mixture in one dimension."""
         alpha, sigma = self.schedule.at(t)
         spread = (alpha**2 * self.variances + sigma**2).sqrt()
-        # erfc keeps its digits in the lower tail, where torch.special.ndtr has none.
+        # erfc is precise in the lower tail, torch.special.ndtr is not.
         below = 0.5 * torch.special.erfc((alpha * self.means[:, 0] - x.reshape(-1, 1)) / (2.0**0.5 * spread))
         return (self.weights * below).sum(1).reshape(x.shape)
 
 
 class Constant:
-    """All data at one point: the posterior mean is that point."""
+    """Data at a single point: the posterior mean is that point."""
 
     def __init__(self, x0: Tensor, schedule: NoiseSchedule) -> None:
         self.x0, self.schedule = x0, schedule
@@ -99,7 +99,7 @@ class Constant:
 
 
 class ForbiddenNoise:
-    """A noise source of zeros, which leaves the mean of a step."""
+    """A noise source of zeros, so that a step returns its mean."""
 
     def normal(self, x: Tensor) -> Tensor:
         """Zeros like `x`."""
@@ -107,9 +107,9 @@ class ForbiddenNoise:
 
 
 class OracleNetwork(nn.Module):
-    """The network a perfectly trained F would be: an oracle seen through a parameterization.
+    """A perfectly trained network F: an oracle under a parameterization.
 
-    It is given what every network is given, the scaled x [b, ...] and the level [b], and finds the time by `schedule.time`.
+    Like every network it is called with the scaled x [b, ...] and the level [b]; it computes the time with `schedule.time`.
     """
 
     def __init__(self, oracle: PosteriorMean, parameterization: Parameterization) -> None:

@@ -12,13 +12,13 @@ from workbench.interfaces import NoiseSchedule, Sampler
 from workbench.testing.oracles import ForbiddenNoise, MixtureOracle
 from workbench.testing.walking import walk
 
-# Between these values of log-SNR the mixture below takes shape; further out all solvers are exact, which would hide their order.
+# The components of the mixture below separate between these values of log-SNR; outside, all solvers are exact, which would hide their order.
 FROM, TO = -2.0, 4.0
 # Steps of h = 3 / N in ln(sigma / alpha). An error c h^p (1 + k h) has, by least squares over N, 2 N and 4 N, a slope that is off by 0.54 k h. The
 # posterior mean of the mixture changes within about 0.3, so that k is about 3, and the slope is off by 0.04 from N = 128, by 0.3 from N = 16. At
-# N = 512 the error of a method of fourth order, 5e-10, is still far above the rounding of float64, and that of second order, 2e-6, above float32's.
+# N = 512 the error of a fourth-order method, 5e-10, is still far above the rounding of float64, and that of second order, 2e-6, above float32.
 STEPS = (128, 256, 512)
-# Twice what is expected of a right claim; a term of the order below may make up a tenth of the error.
+# Twice the expected deviation of a correct claim; a term of the next lower order may be a tenth of the error.
 TOLERANCE = 0.1
 
 

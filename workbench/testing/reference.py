@@ -1,4 +1,4 @@
-"""A schedule in closed form, so that checks need no plugin; and the schedules they run on."""
+"""A schedule in closed form, so that checks need no plugin; and the schedules that checks run on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class QuarterCircle(NoiseSchedule):
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Coefficients [*b] at `t` [*b]."""
         angle = t * (0.5 * math.pi)
-        # cos(pi / 2) is 6e-17 in floating point, and alpha has to be 0.
+        # cos(pi / 2) is 6e-17 in floating point, but alpha must be 0.
         return torch.where(t == 1.0, torch.zeros_like(t), angle.cos()), angle.sin()
 
     def time(self, logsnr: Tensor) -> Tensor:
@@ -30,10 +30,10 @@ class QuarterCircle(NoiseSchedule):
 
 def schedules_to_test_on() -> dict[str, NoiseSchedule]:
     """The quarter circle, and every installed schedule that loads, with its defaults."""
-    found: dict[str, NoiseSchedule] = {"quarter circle": QuarterCircle()}
+    schedules: dict[str, NoiseSchedule] = {"quarter circle": QuarterCircle()}
     for entry in installed("schedules"):
         try:
-            found[entry.name] = load("schedules", entry.qualified)()
+            schedules[entry.name] = load("schedules", entry.qualified)()
         except (ComponentError, ValueError):
-            continue  # a broken or unfinished schedule is not this component's fault
-    return found
+            continue  # a broken schedule says nothing about the component under test
+    return schedules

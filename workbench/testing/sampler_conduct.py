@@ -1,4 +1,4 @@
-"""How a sampler has to behave: what it declares, what it may touch."""
+"""The checks for samplers: declarations, determinism, and no side effects."""
 
 from __future__ import annotations
 
@@ -46,25 +46,27 @@ def determinism(sampler: Sampler[Any]) -> None:
 
 @check_of("samplers")
 def batch_invariance(sampler: Sampler[Any]) -> None:
-    """An image is the same, bit for bit, whatever batch it is sampled in."""
+    """An image is the same, bit for bit, in any batch."""
     for dtype in (torch.float32, torch.float64):
         whole = sample_with(sampler, QuarterCircle(), TimeGrid.uniform(7), 9, dtype)
         for chosen in ([0], [8], [2, 5, 6]):
             part = sample_with(sampler, QuarterCircle(), TimeGrid.uniform(7), chosen, dtype)
-            require(torch.equal(part, whole[chosen]), f"images {chosen} alone differ from the same in a batch of 9 ({dtype})")
+            require(
+                torch.equal(part, whole[chosen]), f"images {chosen} alone differ from the same images in a batch of 9 ({dtype})"
+            )
 
 
 @check_of("samplers")
 def given_noise_only(sampler: Sampler[Any]) -> None:
-    """Randomness comes from the given source: no global generator is used or moved."""
+    """Randomness comes from the given source: no global generator is used."""
     with torch.random.fork_rng(devices=[]):
         results, before = [], _global_states()
         for seed in (1, 2):
             torch.manual_seed(seed)
             state = torch.random.get_rng_state()
             results.append(sample_with(sampler, QuarterCircle(), TimeGrid.uniform(5), 3))
-            unmoved = torch.equal(state, torch.random.get_rng_state())
-            require(unmoved, "torch's global generator was used: take noise from `noise.normal(x)`")
+            unused = torch.equal(state, torch.random.get_rng_state())
+            require(unused, "torch's global generator was used: take noise from `noise.normal(x)`")
         require(torch.equal(*results), "the result depends on torch.manual_seed: take noise from `noise.normal(x)`")
         require(_global_states() == before, "Python's or numpy's global generator was used: take noise from `noise.normal(x)`")
 
@@ -77,53 +79,53 @@ def _global_states() -> bytes:
 
 @check_of("samplers")
 def input_unchanged(sampler: Sampler[Any]) -> None:
-    """Neither x, nor the posterior's answer, nor the passed state is changed in place, and nothing is kept on the sampler."""
+    """x, the posterior mean and the passed state are not changed in place, and nothing is stored on the sampler."""
     schedule, times = QuarterCircle(), TimeGrid.uniform(6).times
-    kept: list[tuple[Tensor, Tensor]] = []
+    results: list[tuple[Tensor, Tensor]] = []
 
-    class Keeping(GaussianOracle):
+    class RecordingOracle(GaussianOracle):
         def __call__(self, x: Tensor, t: float) -> Tensor:
-            answer = super().__call__(x, t)
-            kept.append((answer, answer.clone()))
-            return answer
+            mean = super().__call__(x, t)
+            results.append((mean, mean.clone()))
+            return mean
 
     x = torch.linspace(-2.0, 2.0, 6, dtype=torch.float64).reshape(3, 2)
     attributes, state = repr(vars(sampler)), None
     for t, s in itertools.pairwise(times):
         before, state_before = x.clone(), copy.deepcopy(state)
-        after, new = sampler.step(Keeping(MEAN, STD, schedule), x, t, s, state=state, noise=_keyed(3))
+        after, new = sampler.step(RecordingOracle(MEAN, STD, schedule), x, t, s, state=state, noise=_keyed(3))
         require(torch.equal(x, before), f"x was changed in place in the step from t = {t:.2f} to {s:.2f}")
-        require(_alike(state, state_before), f"the passed state was changed in place in the step from t = {t:.2f} to {s:.2f}")
+        require(_is_equal(state, state_before), f"the passed state was changed in place in the step from t = {t:.2f} to {s:.2f}")
         x, state = after, new
-    require(all(torch.equal(answer, copied) for answer, copied in kept), "an answer of the posterior mean was changed in place")
+    require(all(torch.equal(mean, copied) for mean, copied in results), "a result of the posterior mean was changed in place")
     require(repr(vars(sampler)) == attributes, "an attribute of the sampler changed: pass state and return it instead")
 
 
-def _alike(a: Any, b: Any) -> bool:
-    """Whether two states hold equal tensors and values; objects that cannot be looked into count as alike."""
+def _is_equal(a: Any, b: Any) -> bool:
+    """True if two states hold equal tensors and values; opaque objects count as equal."""
     if isinstance(a, Tensor):
         return isinstance(b, Tensor) and torch.equal(a, b)
     if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(_alike, a, b))
+        return len(a) == len(b) and all(map(_is_equal, a, b))
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(_is_equal(a[key], b[key]) for key in a)
     if isinstance(a, (int, float, str, bool, type(None))):
         return bool(a == b)
-    return _alike(vars(a), vars(b)) if hasattr(a, "__dict__") else True
+    return _is_equal(vars(a), vars(b)) if hasattr(a, "__dict__") else True
 
 
 @check_of("samplers")
 def state_is_passed(sampler: Sampler[Any]) -> None:
-    """With state None it begins anew, whatever it did before: two paths can be walked at once, and a move up forgets."""
+    """With state None it starts anew: two paths can be sampled at the same time, and a move up discards the state."""
     schedule = QuarterCircle()
     oracle, x = GaussianOracle(MEAN, STD, schedule), torch.linspace(-2.0, 2.0, 4, dtype=torch.float64)[:, None]
     fresh = copy.deepcopy(sampler)
     path = TimeGrid.of([0.9, 0.6, 0.4, 0.2])
     expected = walk(fresh, oracle, path, x, _keyed(4))
-    walk(sampler, oracle, TimeGrid.of([1.0, 0.7, 0.3, 0.1]), 2.0 * x + 1.0, _keyed(4, seed=1))  # something else in between
+    walk(sampler, oracle, TimeGrid.of([1.0, 0.7, 0.3, 0.1]), 2.0 * x + 1.0, _keyed(4, seed=1))  # another path in between
     require(
         torch.equal(walk(sampler, oracle, path, x, _keyed(4)), expected),
-        "a path walked before changes the result: keep nothing on self",
+        "a path sampled before changes the result: store nothing on self",
     )
 
 

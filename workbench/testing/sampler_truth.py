@@ -23,7 +23,7 @@ DRAWN = 20_000
 
 @check_of("samplers")
 def reaches_a_point(sampler: Sampler[Any]) -> None:
-    """Where all data are one point, a path to t = 0 ends at exactly that point: no noise, no step left out."""
+    """If the data are a single point, a path to t = 0 ends at exactly that point: no noise is added, no step is left out."""
     point = torch.tensor([0.25], dtype=torch.float64)
     for name, schedule in schedules_to_test_on().items():
         for steps in (1, 2, 7):
@@ -31,7 +31,7 @@ def reaches_a_point(sampler: Sampler[Any]) -> None:
                 Constant(point, schedule), sampler, TimeGrid.uniform(steps), images=4, shape=(1,), seed=0, dtype=torch.float64
             )
             off = float((drawn - point).abs().max().nan_to_num(nan=math.inf))
-            require(off < 1e-9, f"after {steps} steps on {name} it is {off:.3g} away from the only point there is")
+            require(off < 1e-9, f"after {steps} steps on {name} it is {off:.3g} away from the only data point")
 
 
 @check_of("samplers")
@@ -52,14 +52,14 @@ def moments(sampler: Sampler[Any]) -> None:
 
 class _MomentError(NamedTuple):
     off: float  # of mean or standard deviation, the larger one
-    scatter: float  # what of it may be chance
+    scatter: float  # the part of it that may be sampling error
 
 
 def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGrid) -> _MomentError:
     scatter = 0.0
     try:
         mean, std = reached_moments(sampler, oracle, path)
-    except ValueError:  # not linear in x: by drawing
+    except ValueError:  # not linear in x: estimate by sampling
         scatter = 4.0 * STD / DRAWN**0.5  # four standard errors of the mean
         mean_t, std_t = oracle.marginal(path.times[0])
         start = mean_t + std_t * Stream(0, "moments").normal(0, torch.arange(DRAWN), (1,), torch.float64)
@@ -71,7 +71,7 @@ def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGrid)
 
 @check_of("samplers")
 def any_step_count(sampler: Sampler[Any]) -> None:
-    """It goes where it is told: irregular times and numbers of steps that divide nothing reach the same data."""
+    """It visits the times it is given: irregular times and prime numbers of steps give the same data."""
     generator = torch.Generator().manual_seed(0)
     for name, schedule in schedules_to_test_on().items():
         for steps in (97, 211):
@@ -88,13 +88,13 @@ def convergence_order(sampler: Sampler[Any]) -> None:
     if claimed is None:
         raise NotApplicable("no order is claimed (convergence_order() is None)")
     for name, schedule in schedules_to_test_on().items():
-        found = measured_order(sampler, schedule)
-        require(abs(found - claimed) <= TOLERANCE, f"on {name}, order {found:.2f} is measured and {claimed} is claimed")
+        order = measured_order(sampler, schedule)
+        require(abs(order - claimed) <= TOLERANCE, f"on {name}, order {order:.2f} is measured and {claimed} is claimed")
 
 
 @check_of("samplers")
 def finite_ends(sampler: Sampler[Any]) -> None:
-    """It is finite from t = 1, also where alpha = 0 there, and to t = 0, where sigma = 0, in one step and in many."""
+    """Results are finite from t = 1, also with alpha = 0, to t = 0, where sigma = 0, in one step and in many."""
     for name, schedule in schedules_to_test_on().items():
         for times in ([1.0, 0.0], [1.0, 1e-4, 0.0], [1.0, 0.999, 0.5, 0.0]):
             for dtype in (torch.float32, torch.float64):
@@ -104,7 +104,7 @@ def finite_ends(sampler: Sampler[Any]) -> None:
 
 @check_of("samplers")
 def dtypes(sampler: Sampler[Any]) -> None:
-    """float32 and float64 are kept, and agree with one another."""
+    """float32 and float64 are kept, and their results agree."""
     for name, schedule in schedules_to_test_on().items():
         single, double = (
             sample_with(sampler, schedule, TimeGrid.uniform(10), 4, dtype) for dtype in (torch.float32, torch.float64)

@@ -1,4 +1,4 @@
-"""What a noise schedule has to do."""
+"""The checks for noise schedules."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def inverse(schedule: NoiseSchedule) -> None:
 
 @check_of("schedules")
 def dtype_and_shape(schedule: NoiseSchedule) -> None:
-    """Coefficients and times keep the shape and dtype of what is passed, and float32 agrees with float64."""
+    """Coefficients and times have the shape and dtype of the argument, and float32 agrees with float64."""
     for shape in ((), (4,), (2, 3)):
         exact = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.98 + 0.01
         for dtype in (torch.float32, torch.float64):
@@ -74,13 +74,13 @@ def double_precision(schedule: NoiseSchedule) -> None:
     """Coefficients are computed in float64: tables in float32 leave steps of 1e-7 in log-SNR."""
     count = schedule.grid() or 1000
     if count < 200:
-        raise NotApplicable("a table of fewer than 200 times is too coarse to tell steps from curvature")
+        raise NotApplicable("a table of fewer than 200 times is too coarse to distinguish steps from curvature")
     logsnr = schedule.logsnr(torch.arange(count // 10, 9 * count // 10, dtype=torch.float64) / count)
-    # Sixth differences of a smooth curve vanish as h^6; those of rounding errors do not. The median forgives single kinks.
+    # Sixth differences of a smooth curve vanish as h^6; those of rounding errors do not. The median ignores single kinks.
     rough = float(logsnr.diff(n=6).abs().median())
     require(
         rough < 1e-7,
-        f"log-SNR has steps of about {rough / 30.0:.1g}: compute in float64, sums of log(1 - beta) rather than products",
+        f"log-SNR has steps of about {rough / 30.0:.1g}: compute in float64, with sums of log(1 - beta) instead of products",
     )
 
 

@@ -1,4 +1,4 @@
-"""The checks as pytest tests: classes to inherit and a decorator. pytest itself is imported only where it runs."""
+"""The checks as pytest tests: classes to inherit from, and a decorator. pytest is imported only when they run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from workbench.interfaces import Component
 from workbench.registry import Kind
-from workbench.testing.checking import Check, kind_of, outcome
+from workbench.testing.checking import Check, kind_of, run_check
 from workbench.testing.conformance import checks
 
 
 class _Conformance:
     """Inherit one of the classes below, set `component`, and pytest runs every check of its kind.
 
-    `component` is an instance, or a class, which stands for the instance with the default fields and is made when a test runs.
+    `component` is an instance, or a class: then a test creates the instance with the default fields.
     `expected_failures` declares deviations by check name, each with its reason; a declared check that passes is a failure too.
     """
 
@@ -28,45 +28,45 @@ class _Conformance:
     def pytest_generate_tests(self, metafunc: Any) -> None:
         """One test for each check."""
         if "check" in metafunc.fixturenames:
-            every = checks(self.kind)
-            metafunc.parametrize("check", every, ids=[check.name for check in every])
+            applicable = checks(self.kind)
+            metafunc.parametrize("check", applicable, ids=[check.name for check in applicable])
 
     def test_conforms(self, check: Check) -> None:
-        """The statement of the check holds."""
-        settle(_instance(self.component), check, self.expected_failures)
+        """Run one check."""
+        run_as_test(_instance(self.component), check, self.expected_failures)
 
     def test_declared_deviations_exist(self) -> None:
-        """Every name in `expected_failures` is that of a check."""
+        """Every name in `expected_failures` is the name of a check."""
         unknown = sorted(set(self.expected_failures) - {check.name for check in checks(self.kind)})
-        assert not unknown, f"no checks are called {unknown}"  # noqa: S101 - a test
+        assert not unknown, f"there are no checks with the names {unknown}"  # noqa: S101 - a test
 
 
 class ScheduleConformance(_Conformance):
-    """What a noise schedule has to do."""
+    """The checks for a noise schedule."""
 
     kind = "schedules"
 
 
 class DenoiserConformance(_Conformance):
-    """What a denoiser has to do; give it small settings."""
+    """The checks for a denoiser; use small settings."""
 
     kind = "denoisers"
 
 
 class SamplerConformance(_Conformance):
-    """What a sampler has to do."""
+    """The checks for a sampler."""
 
     kind = "samplers"
 
 
 class DatasetConformance(_Conformance):
-    """What a dataset has to do."""
+    """The checks for a dataset."""
 
     kind = "datasets"
 
 
 class FeatureExtractorConformance(_Conformance):
-    """What a feature extractor has to do."""
+    """The checks for a feature extractor."""
 
     kind = "features"
 
@@ -80,7 +80,7 @@ class LauncherConformance(_Conformance):
 def parametrize_with_checks(
     components: Sequence[Component], expected_failures: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate `def test_conforms(component, check)`: it is run for every check of every component.
+    """Decorate `def test_conforms(component, check)` so that it runs for every check of every component.
 
     The body calls `check.run(component)`. Declared deviations become strict expected failures.
     """
@@ -97,7 +97,7 @@ def parametrize_with_checks(
 
 
 def _instance(component: Component | type[Component]) -> Component:
-    """AssertionError, in a sentence, where a class has a field without a default."""
+    """Create the component; AssertionError, in one sentence, if a class has a field without a default."""
     if isinstance(component, Component):
         return component
     try:
@@ -106,13 +106,13 @@ def _instance(component: Component | type[Component]) -> Component:
         first, name = error.errors()[0], component.__name__
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
         raise AssertionError(
-            f"{name} cannot be made with its default fields ({reason}): give the test an instance, component = {name}(...)"
+            f"{name} cannot be created with its default fields ({reason}): use an instance, component = {name}(...)"
         ) from None
 
 
-def settle(component: Component, check: Check, expected_failures: Mapping[str, str]) -> None:
-    """Run a check as the body of a test: AssertionError where it fails, SkipTest where it does not apply."""
-    result = outcome(component, check, expected_failures.get(check.name))
+def run_as_test(component: Component, check: Check, expected_failures: Mapping[str, str]) -> None:
+    """Run a check as the body of a test: AssertionError if it fails, SkipTest if it does not apply."""
+    result = run_check(component, check, expected_failures.get(check.name))
     if result.state == "skipped":
         raise unittest.SkipTest(result.message)
     if not result.conforms:

@@ -1,4 +1,4 @@
-"""Walking a path without keys: from a given start with a given noise source."""
+"""Following a path from a given start with a given noise source, without keyed noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.testing.reference import QuarterCircle
 
 
 def walk(sampler: Sampler[Any], posterior: PosteriorMean, path: TimeGrid, x: Tensor, noise: NoiseSource) -> Tensor:
-    """Where `path` leads from `x` [b, ...]: moves down by the sampler, moves up by the forward kernel."""
+    """Move `x` [b, ...] along `path`: moves down by the sampler, moves up by the forward kernel."""
     state: Any = None
     for t, s in path.moves():
         if s < t:
@@ -25,7 +25,7 @@ def walk(sampler: Sampler[Any], posterior: PosteriorMean, path: TimeGrid, x: Ten
 
 
 def count_nfe(sampler: Sampler[Any], moves: int, oracle: GaussianOracle | None = None) -> int:
-    """Network evaluations (NFE) of a uniform time grid of `moves` moves; the oracle's values should not matter."""
+    """Network evaluations (NFE) of a uniform time grid of `moves` moves; the values of the oracle should not matter."""
     counted = Counted(oracle or GaussianOracle(0.0, 1.0, QuarterCircle()))
     sample(counted, sampler, TimeGrid.uniform(moves), images=2, shape=(3,), seed=0, dtype=torch.float64)
     return counted.nfe
