@@ -122,7 +122,7 @@ def test_labels_for_a_network_without_classes_are_an_error(denoiser):
 
 def test_sides_that_patches_do_not_tile_are_refused_with_the_field_to_change():
     for shape in ((3, 18, 16), (3, 16, 18)):
-        with pytest.raises(CombinationError, match=r"multiples of 4, and the images are 1[68] x 1[68]") as caught:
+        with pytest.raises(CombinationError, match=r"multiples of 4, but the images are 1[68] x 1[68]") as caught:
             DiT(patch=4).build(SampleSpec(*shape))
         assert caught.value.key == "denoiser.patch"
 

@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from wb_denoisers.dit import DiT
-from wb_denoisers.layers import groups, sinusoids
+from wb_denoisers.layers import group_count, sinusoids
 from wb_denoisers.small_cnn import SmallCNN
 from wb_denoisers.unet import UNet
-from wb_denoisers.unet_blocks import Attention, Downsample, ResidualBlock, Upsample, doubled, halved
+from wb_denoisers.unet_blocks import Attention, Downsample, ResidualBlock, Upsample, double_resolution, halve_resolution
 from workbench.interfaces import SampleSpec
 
 SPEC = SampleSpec(3, 16, 16)
@@ -29,7 +29,7 @@ def test_levels_do_not_repeat_themselves():
 
 @pytest.mark.parametrize(("channels", "expected"), [(512, 32), (128, 32), (64, 16), (48, 12), (8, 2), (37, 1)])
 def test_groups_are_32_or_as_many_as_leave_four_channels_to_each(channels, expected):
-    assert groups(channels) == expected
+    assert group_count(channels) == expected
 
 
 def test_fresh_attention_and_fresh_residual_blocks_are_the_identity():
@@ -41,19 +41,19 @@ def test_fresh_attention_and_fresh_residual_blocks_are_the_identity():
 
 def test_fresh_residual_blocks_that_resample_do_nothing_else():
     x = torch.randn(2, 16, 4, 6, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=halved)(x, torch.zeros(2, 8)), halved(x))
-    assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=doubled)(x, torch.zeros(2, 8)), doubled(x))
+    assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=halve_resolution)(x, torch.zeros(2, 8)), halve_resolution(x))
+    assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=double_resolution)(x, torch.zeros(2, 8)), double_resolution(x))
 
 
 def test_halving_takes_means_and_doubling_repeats():
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert halved(x)[0, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
-    assert doubled(x)[0, 0, :2, :4].tolist() == [[0.0, 0.0, 1.0, 1.0]] * 2
-    assert torch.equal(halved(doubled(x)), x)
+    assert halve_resolution(x)[0, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert double_resolution(x)[0, 0, :2, :4].tolist() == [[0.0, 0.0, 1.0, 1.0]] * 2
+    assert torch.equal(halve_resolution(double_resolution(x)), x)
 
 
 @pytest.mark.parametrize("scale_shift", [False, True])
-@pytest.mark.parametrize("resample", [None, halved, doubled])
+@pytest.mark.parametrize("resample", [None, halve_resolution, double_resolution])
 def test_residual_blocks_are_the_papers_formula(scale_shift, resample):
     # Ho et al. 2020, appendix B; Dhariwal & Nichol 2021, section 3.1: AdaGN(h, y) = y_s GroupNorm(h) + y_b, y_s written as 1 + scale.
     torch.manual_seed(0)
@@ -89,7 +89,7 @@ def test_residual_blocks_change_every_resolution_where_they_are_asked_to():
     ] * 2
     assert not any(isinstance(each, Downsample | Upsample) for each in residual.modules())
     changes = [each.resample for each in residual.modules() if isinstance(each, ResidualBlock) and each.resample]
-    assert changes == [halved] * 2 + [doubled] * 2
+    assert changes == [halve_resolution] * 2 + [double_resolution] * 2
 
 
 def test_attention_is_the_papers_softmax():

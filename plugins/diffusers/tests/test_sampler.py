@@ -8,7 +8,7 @@ import torch
 pytest.importorskip("wb_diffusers", reason="diffusion-workbench-diffusers is not installed (make peers)")
 
 from wb_diffusers.catalogue import BRIDGED
-from wb_diffusers.drawing import Brownian
+from wb_diffusers.noise import Brownian
 from wb_diffusers.sampler import DiffusersSampler
 from wb_schedules import Cosine, Flow, Linear
 from workbench.diffusion import Counted, TimeGrid, sample

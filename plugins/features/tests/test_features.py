@@ -141,7 +141,7 @@ def test_weights_that_end_early_are_good_for_the_early_features_only(shared):
     assert Inception(dims=768, weights=weights).card().weights_sha256.startswith("2cafb301")
     with pytest.raises(
         WeightsError,
-        match=r"2048-d features need layers this file lacks: Mixed_7b.branch3x3dbl_2, Mixed_7c.branch3x3dbl_2.*complete for dims = 768",
+        match=r"2048-d features need layers that this file lacks: Mixed_7b.branch3x3dbl_2, Mixed_7c.branch3x3dbl_2.*complete for dims = 768",
     ):
         Inception(weights=weights).build(CPU)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from wb_features.efficientnet_lite0 import EfficientNetLite0, _folded, _network
-from wb_features.folded import freeze
+from wb_features.efficientnet_lite0 import EfficientNetLite0, _fold_norms, _network
+from wb_features.folded import choose_precision
 from wb_features.inception import Inception
 from wb_features.inception_network import InceptionNetwork
 
@@ -29,7 +29,7 @@ def off(found, truth):
 @torch.inference_mode()
 def test_folded_batch_norms_change_nothing_but_rounding():
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    assert off(_folded(_network()).extract_features(x), _network().extract_features(x)) < 1e-4
+    assert off(_fold_norms(_network()).extract_features(x), _network().extract_features(x)) < 1e-4
 
 
 @pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-4), (torch.bfloat16, 0.02)])
@@ -43,7 +43,7 @@ def test_a_fused_network_gives_the_features_of_a_plain_one(images, dtype, allowe
         elif name.endswith(("running_mean", "bn.bias")):
             value.normal_(0.0, 0.1, generator=generator)
     truth = plain(images)
-    fast = copy.deepcopy(plain).folded().to(dtype, memory_format=torch.channels_last)
+    fast = copy.deepcopy(plain).fold_norms().to(dtype, memory_format=torch.channels_last)
     assert off(fast(images), truth) < allowed
     assert torch.equal(fast(images[:2]), fast(images)[:2])  # weights that were laid out for six images are right for two
 
@@ -60,7 +60,7 @@ def test_defaults_keep_distances_and_auto_is_settled_before_it_is_told():
     # Measured on 2 x 5,000 photographs: bf16 moves Inception's distance by 0.1 %, and EfficientNet's by 5 %.
     assert (EfficientNetLite0().precision, Inception().precision) == ("fp32", "auto")
     chosen = EfficientNetLite0(precision="auto").on(CPU)
-    assert chosen.precision == freeze("auto", CPU)
+    assert chosen.precision == choose_precision("auto", CPU)
     assert chosen.card().precision == chosen.precision in ("fp32", "bf16")
 
 

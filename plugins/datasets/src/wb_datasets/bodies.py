@@ -12,7 +12,7 @@ Outline = tuple[Point, ...]
 class Body:
     """One body type."""
 
-    outline: Outline  # from the rear's foot over the roof to the front's foot
+    outline: Outline  # from the bottom of the rear over the roof to the bottom of the front
     windows: tuple[Outline, ...]
     wheels: tuple[float, float]  # x of the rear and the front wheel
     radius: float

@@ -1,4 +1,4 @@
-"""Cars: drawn, or photographs from a folder."""
+"""Images of cars: drawn, or photographs from a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DRAWN = {"train": range(8_000), "test": range(8_000, 9_000)}
 
 @final
 class Cars(Dataset):
-    """Pictures of cars. Without `root`: drawn cars, 8,000 to train on and 1,000 to test with, labelled and captioned.
+    """Images of cars. Without `root`: drawn cars, 8,000 training and 1,000 test images with labels and captions.
 
     A drawn car is a function of (seed, index): body type (the label), colour, viewpoint, wheels, time of day and surroundings. With `root`:
     photographs, as torchvision lays out Stanford Cars (Krause et al. 2013), in class folders or in one flat folder.
@@ -25,39 +25,39 @@ class Cars(Dataset):
 
     root: LocalPath | None = Field(None, description="a folder of photographs; drawn cars if absent")
     image_size: int = Field(32, ge=16, le=256, description="side of the square images, in pixels")
-    seed: int = Field(0, ge=0, lt=2**32, description="which drawn cars")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the drawn cars")
     on_bad_image: images.OnBadImage = Field(
-        "error", description="damaged photographs: name them and stop, or skip them and say so"
+        "error", description="damaged photographs: stop with an error that names them, or skip them with a warning"
     )
 
     def describe(self) -> SampleSpec:
-        """Shape and classes; DataError where no photograph is found."""
+        """Shape and classes; DataError if there is no photograph."""
         size = self.image_size
         if self.root is None:
             return SampleSpec(3, size, size, BODIES, captions=True)
-        root = listing.existing(self.root)
-        # The 196 class names of Stanford Cars are in a file that only `load` opens.
-        return SampleSpec(3, size, size) if _stanford(root) else listing.describe(root, size)
+        root = listing.existing_folder(self.root)
+        # The 196 class names of Stanford Cars are in a file that only `load` reads.
+        return SampleSpec(3, size, size) if _stanford_base(root) else listing.describe(root, size)
 
     def count_examples(self, split: Split) -> int | None:
-        """The drawn cars or the files of photographs; None for Stanford Cars, whose lists only `load` opens."""
+        """The number of drawn cars or of image files; None for Stanford Cars, whose lists only `load` reads."""
         if self.root is None:
             return len(DRAWN[split])
-        root = listing.existing(self.root)
-        return None if _stanford(root) else len(listing.list_images(root, split).files)
+        root = listing.existing_folder(self.root)
+        return None if _stanford_base(root) else len(listing.list_images(root, split).files)
 
     def load(self, split: Split, resources: Resources) -> Examples:
-        """Draw or decode once, then serve from the cache."""
+        """Load a split; images are drawn or decoded once and then read from the cache."""
         if self.root is None:
-            return _drawn(self, split, resources)
-        root = listing.existing(self.root)
-        found = _stanford_listing(root, split) if _stanford(root) else listing.list_images(root, split)
-        return images.load(found, self.image_size, self.on_bad_image, "photographs", resources)
+            return _draw_cars(self, split, resources)
+        root = listing.existing_folder(self.root)
+        files = _stanford_listing(root, split) if _stanford_base(root) else listing.list_images(root, split)
+        return images.load(files, self.image_size, self.on_bad_image, "photographs", resources)
 
 
-def _drawn(cars: Cars, split: Split, resources: Resources) -> Examples:
+def _draw_cars(cars: Cars, split: Split, resources: Resources) -> Examples:
     indices = DRAWN[split]
-    key = store.key_of(
+    key = store.hash_settings(
         {"drawn cars": VERSION, "seed": cars.seed, "size": cars.image_size, "first": indices.start, "count": len(indices)}
     )
 
@@ -81,8 +81,8 @@ def _caption(seed: int, first: int, row: int) -> str:
     return caption(design(seed, first + row))
 
 
-def _stanford(root: Path) -> Path | None:
-    """The folder above stanford_cars, where torchvision's layout is there."""
+def _stanford_base(root: Path) -> Path | None:
+    """The folder that contains stanford_cars in torchvision's layout; None if there is none."""
     for base in (root, root.parent):
         if (base / "stanford_cars" / "devkit").is_dir() and root in (base, base / "stanford_cars"):
             return base
@@ -92,7 +92,7 @@ def _stanford(root: Path) -> Path | None:
 def _stanford_listing(root: Path, split: Split) -> listing.Listing:
     from torchvision.datasets import StanfordCars
 
-    base = _stanford(root) or root
+    base = _stanford_base(root) or root
     try:
         data = StanfordCars(base, split=split, download=False)
     except (RuntimeError, OSError, KeyError, ValueError) as error:

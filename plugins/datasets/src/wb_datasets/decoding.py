@@ -14,7 +14,7 @@ MAX_PIXELS = 100_000_000
 SUFFIXES = frozenset(
     {".apng", ".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-# What the files in folders of photographs are named by mistake, or by a download that failed.
+# Files that end up in folders of photographs under an image's name, by mistake or by a failed download.
 _OTHER_KINDS = {
     b"<svg": "an SVG drawing",
     b"<?xml": "XML or an SVG drawing",
@@ -24,7 +24,7 @@ _OTHER_KINDS = {
     b"%!ps": "PostScript",
     b"pk\x03\x04": "a zip archive",
     b"version https://git-lfs": "a pointer of Git LFS: run git lfs pull",
-    b"\x00\x05\x16\x07": "what macOS keeps beside a file, not the file",
+    b"\x00\x05\x16\x07": "metadata that macOS stores next to a file, not the file",
 }
 _HEIF = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 _ORIENTATION = 0x0112
@@ -40,32 +40,32 @@ _TURNS = {
 
 
 class BadImage(Exception):
-    """Why a file cannot be used, in a few words."""
+    """The reason why a file cannot be used."""
 
 
 def decode(data: bytes, size: int) -> Any:
-    """The centre square of an image, upright, RGB, antialiased to `size`: uint8 [size, size, 3]. BadImage where it is damaged."""
+    """Decode the centre square of an image, upright, RGB, antialiased to `size`: uint8 [size, size, 3]. BadImage if it is damaged."""
     from PIL import Image, UnidentifiedImageError
 
     if not data:
         raise BadImage("the file is empty")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on metadata; what matters is checked here
-            return _decoded(data, size)
+            warnings.simplefilter("ignore")  # about metadata; damage is checked here
+            return _decode(data, size)
     except BadImage:
         raise
     except UnidentifiedImageError as error:
-        raise BadImage(f"not an image that can be read{_what_it_is(data)}") from error
+        raise BadImage(f"not an image that can be read{_kind_of_file(data)}") from error
     except Image.DecompressionBombError as error:
         raise BadImage("absurdly large") from error
     except MemoryError as error:
         raise BadImage("does not fit into memory") from error
-    except Exception as error:  # a parser that is given damaged bytes may raise anything
+    except Exception as error:  # parsers of damaged bytes may raise anything
         raise BadImage(f"damaged ({str(error) or type(error).__name__})") from error
 
 
-def _decoded(data: bytes, size: int) -> Any:
+def _decode(data: bytes, size: int) -> Any:
     import numpy as np
     from PIL import Image
 
@@ -75,44 +75,44 @@ def _decoded(data: bytes, size: int) -> Any:
         raise BadImage(f"absurdly large ({width} x {height} pixels)")
     _check_whole(image, data)
     image.load()
-    square = _rgb(_centre(_upright(_eight_bit(image))))
+    square = _to_rgb(_crop_centre(_turn_upright(_to_eight_bit(image))))
     return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """All that Pillow reads but PostScript, which it would hand to another program."""
+    """All formats of Pillow except PostScript, which it passes to another program."""
     from PIL import Image
 
     Image.init()
-    return tuple(each for each in Image.OPEN if each != "EPS")
+    return tuple(name for name in Image.OPEN if name != "EPS")
 
 
 def _check_whole(image: Image, data: bytes) -> None:
-    """BadImage where pixels are missing or changed although they can be decoded: a decoder makes something of anything."""
+    """Raise BadImage if pixels are missing or changed although the file can be decoded: decoders return something for any bytes."""
     from PIL import Image
 
     if image.format == "PNG":
-        # Decoding stops at the last row, before the checksum over it; this looks at those of all chunks.
+        # Decoding stops at the last row, before its checksum; `verify` checks those of all chunks.
         Image.open(io.BytesIO(data), formats=("PNG",)).verify()
-    elif image.format in ("JPEG", "MPO") and not _jpeg_has_its_end(data):
-        # As a download leaves it that reserved the space first: zeros are decoded to grey.
-        raise BadImage("damaged (the end of the picture is missing)")
+    elif image.format in ("JPEG", "MPO") and not _has_jpeg_end(data):
+        # An interrupted download that reserved the space first: zeros are decoded to grey.
+        raise BadImage("damaged (the end of the image is missing)")
 
 
-def _jpeg_has_its_end(data: bytes) -> bool:
-    """Whether an end marker follows the first scan; thumbnails, which have one of their own, lie in the segments before it."""
+def _has_jpeg_end(data: bytes) -> bool:
+    """True if an end marker follows the first scan; thumbnails, which have their own end marker, are in the segments before it."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xDA:
             return data.find(b"\xff\xd9", at) >= 0
-        # Bytes of 0xFF may be put before a marker.
+        # Bytes of 0xFF may precede a marker.
         at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return True  # built in another way: its decoder decides
+    return True  # an unusual structure: the decoder decides
 
 
-def _what_it_is(data: bytes) -> str:
+def _kind_of_file(data: bytes) -> str:
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     kind = next((kind for magic, kind in _OTHER_KINDS.items() if start.startswith(magic)), None)
     if data[4:12] in _HEIF:
@@ -120,8 +120,8 @@ def _what_it_is(data: bytes) -> str:
     return "" if kind is None else f" ({kind})"
 
 
-def _upright(image: Image) -> Image:
-    """As its EXIF says; as it is stored where that cannot be read."""
+def _turn_upright(image: Image) -> Image:
+    """Rotate and flip as the EXIF orientation requires; unchanged if it cannot be read."""
     from PIL.Image import Transpose
 
     try:
@@ -129,22 +129,22 @@ def _upright(image: Image) -> Image:
         turn = _TURNS.get(orientation)
     except MemoryError:
         raise
-    except Exception:  # a parser that is given damaged bytes may raise anything, and the pixels are whole
+    except Exception:  # parsers of damaged bytes may raise anything, and the pixels are intact
         turn = None
     return image if turn is None else image.transpose(Transpose[turn])
 
 
-def _centre(image: Image) -> Image:
-    """The largest square in the middle; cropped before it is resized, so that nothing outside bleeds in."""
+def _crop_centre(image: Image) -> Image:
+    """Crop the largest square in the middle; before resizing, so that no pixel outside contributes."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
 
 
-def _eight_bit(image: Image) -> Image:
-    """Grey levels of more than 8 bits, scaled to 8; other images as they are.
+def _to_eight_bit(image: Image) -> Image:
+    """Scale grey levels of more than 8 bits to 8; return other images unchanged.
 
-    16-bit files count to 65535. Those of 32 bits do not say how far they count: to 1 (floats), 255 or 65535, the least that holds them all.
+    The maximum of 16-bit files is 65535. That of 32-bit files is not stored: 1 (floats), 255 or 65535, the smallest that holds all levels.
     """
     import numpy as np
     from PIL import Image
@@ -167,8 +167,8 @@ def _eight_bit(image: Image) -> Image:
     return small
 
 
-def _rgb(image: Image) -> Image:
-    """RGB; transparency over white. Embedded colour profiles are not applied."""
+def _to_rgb(image: Image) -> Image:
+    """Convert to RGB, transparency over white. Embedded colour profiles are not applied."""
     from PIL import Image
 
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:

@@ -1,4 +1,4 @@
-"""What a drawn car is: a few choices, a function of (seed, index)."""
+"""The design of a drawn car: a few random choices, a function of (seed, index)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from functools import lru_cache
 
-VERSION = 2  # changes whenever a picture changes
+VERSION = 2  # incremented whenever an image changes
 
 RGB = tuple[int, int, int]
 
@@ -30,11 +30,11 @@ SCENES = ("hills", "city", "trees", "sea")
 
 @dataclass(frozen=True)
 class Design:
-    """The choices behind one picture; sizes are shares of the picture's side, or factors near 1."""
+    """The choices for one image; sizes are fractions of the image's side, or factors near 1."""
 
     body: str
     paint: str
-    shade: RGB  # the paint, a little off
+    shade: RGB  # the paint, slightly varied
     faces_left: bool
     time: str
     scene: str
@@ -52,9 +52,9 @@ class Design:
 @lru_cache(maxsize=16_384)
 def design(seed: int, index: int) -> Design:
     """The car with this index under this seed."""
-    # Python's generator promises that random() and what is built on it here stay the same between versions.
+    # Python guarantees that random() gives the same values in all versions; everything here is computed from it.
     digest = hashlib.blake2b(f"drawn car\0{seed}\0{index}".encode(), digest_size=8).digest()
-    rng = random.Random(int.from_bytes(digest, "little"))  # noqa: S311 - pictures, not secrets
+    rng = random.Random(int.from_bytes(digest, "little"))  # noqa: S311 - images, not secrets
 
     def pick(choices: tuple[str, ...]) -> str:
         return choices[int(rng.random() * len(choices))]

@@ -1,4 +1,4 @@
-"""Folders of image files: which there are, and which split and class they belong to."""
+"""Folders of image files: the files of each split, and their classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wb_datasets.decoding import SUFFIXES
-from wb_datasets.walking import FOREIGN, Seen, is_foreign, is_loop, leads_nowhere, walk
+from wb_datasets.walking import FOREIGN, Item, is_dangling_link, is_foreign, is_loop, walk
 from workbench.interfaces import DataError, SampleSpec, Split
 
 TEST_SHARE = 0.1
@@ -20,7 +20,7 @@ UNREAD = frozenset(
 
 @dataclass(frozen=True)
 class Listing:
-    """The image files of a split, what else bears the name of one, and what a reader should know about the rest."""
+    """The image files of a split, other files with the name of an image, and remarks on the rest."""
 
     root: Path
     files: tuple[Path, ...]
@@ -30,12 +30,12 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
-def existing(root: Path) -> Path:
-    """The folder `root`; DataError where there is none."""
+def existing_folder(root: Path) -> Path:
+    """Return the folder `root`; DataError if it is missing or cannot be read."""
     name = f"'{printable(str(root)):.200}'"
     try:
         if root.is_dir():
-            next(root.iterdir(), None)  # it may be seen and not looked into
+            next(root.iterdir(), None)  # the folder may exist and not be readable
             return root
         is_file = root.is_file()
     except OSError as error:
@@ -46,62 +46,65 @@ def existing(root: Path) -> Path:
 
 
 def describe(root: Path, size: int) -> SampleSpec:
-    """Shape and classes of the images under `root`; DataError if there is not a single one to train on."""
-    base, _ = _base(root, "train")
-    if not any(_is_named_like_one(path) and left_out != FOREIGN for path, left_out in walk(base, root)):
-        list_images(root, "train")  # raises, and names what was left out
+    """Shape and classes of the images under `root`; DataError if there is no image to train on."""
+    base, _ = _split_folder(root, "train")
+    if not any(_has_image_suffix(path) and left_out != FOREIGN for path, left_out in walk(base, root)):
+        list_images(root, "train")  # raises an error that names the files left out
     classes, why = _classes(root)
     return SampleSpec(3, size, size, classes, why_no_classes=why)
 
 
 def list_images(root: Path, split: Split) -> Listing:
-    """The images of a split: root/train and root/test where they exist, else a fixed tenth by file name is the test split."""
+    """The images of a split: root/train and root/test if they exist, else a fixed tenth, chosen by file name, is the test split."""
     classes, _ = _classes(root)
-    base, given = _base(root, split)
+    base, given = _split_folder(root, split)
     below = sorted(walk(base, root))
-    own = [path for path, left_out in below if left_out != FOREIGN]
-    named = [path for path in own if _is_named_like_one(path) and not _holds_files(path)]
-    why = {path: reason for path in named if (reason := _why_not(path)) is not None}
-    notes = (*_unread(base, own), *_left_out(base, [seen for seen in below if seen.left_out and seen.path not in why]))
+    data = [path for path, left_out in below if left_out != FOREIGN]
+    named = [path for path in data if _has_image_suffix(path) and not _holds_files(path)]
+    reasons = {path: reason for path in named if (reason := _refusal_reason(path)) is not None}
+    notes = (
+        *_describe_unread(base, data),
+        *_describe_left_out(base, [item for item in below if item.left_out and item.path not in reasons]),
+    )
     if not named:
         hint = "".join(f"; {note}" for note in notes)
         raise DataError(f"no images under {base.absolute()} (looked for {', '.join(sorted(SUFFIXES))}){hint}")
 
     def of_split(paths: list[Path]) -> list[Path]:
-        return paths if given else [path for path in paths if _held_out(path.relative_to(base)) == (split == "test")]
+        return paths if given else [path for path in paths if _is_held_out(path.relative_to(base)) == (split == "test")]
 
-    found = [path for path in named if path not in why]
-    files = of_split(found) or found  # too few for a tenth
-    refused = tuple(f"{printable(path.relative_to(base).as_posix())}: {why[path]}" for path in of_split(list(why)))
+    usable = [path for path in named if path not in reasons]
+    files = of_split(usable) or usable  # too few for a tenth
+    refused = tuple(f"{printable(path.relative_to(base).as_posix())}: {reasons[path]}" for path in of_split(list(reasons)))
     labels = tuple(_label(path.relative_to(base), classes, base) for path in files) if classes else None
     return Listing(base, tuple(files), labels, classes, refused, notes)
 
 
 def printable(name: str) -> str:
-    """A file's name in one line that every terminal and file can hold: bytes that are no text, line breaks and the like are escaped."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
+    """A file's name as one printable line: bytes that are not text, line breaks and other control characters are escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
-def _base(root: Path, split: Split) -> tuple[Path, bool]:
-    """The folder that holds the images of a split, and whether it holds those of no other split."""
+def _split_folder(root: Path, split: Split) -> tuple[Path, bool]:
+    """The folder that holds the images of a split, and True if it holds this split only."""
     given = {name: _is_folder(root / name) for name in ("train", "test")}
     if not given["train"]:
         return root, False
-    return (root / split, True) if given[split] else (root / "train", False)  # a train folder alone: its own tenth is held out
+    return (root / split, True) if given[split] else (root / "train", False)  # only a train folder: a tenth of it is held out
 
 
 def _is_folder(path: Path) -> bool:
-    if leads_nowhere(path):
+    if is_dangling_link(path):
         raise DataError(f"{path.absolute()} is a link that leads nowhere")
     return path.is_dir()
 
 
 def _classes(root: Path) -> tuple[tuple[str, ...], str]:
-    """The classes: folders directly under `root`, or under its train folder; where images lie there directly, none, and why."""
-    base, _ = _base(root, "train")
-    seen = [path for path in base.iterdir() if not (path.name.startswith(".") or is_foreign(path.name))]
-    folders = [path for path in seen if path.is_dir() and not is_loop(path, root) and not is_loop(path, base)]
-    stray = sorted(printable(path.name) for path in seen if _is_named_like_one(path) and path.is_file())
+    """The classes: folders directly under `root`, or under its train folder; if images lie there directly, none, and the reason."""
+    base, _ = _split_folder(root, "train")
+    children = [path for path in base.iterdir() if not (path.name.startswith(".") or is_foreign(path.name))]
+    folders = [path for path in children if path.is_dir() and not is_loop(path, root) and not is_loop(path, base)]
+    stray = sorted(printable(path.name) for path in children if _has_image_suffix(path) and path.is_file())
     if not stray:
         return tuple(sorted(printable(path.name) for path in folders)), ""
     if not folders:
@@ -110,11 +113,11 @@ def _classes(root: Path) -> tuple[tuple[str, ...], str]:
     where = printable(str(base.absolute()))
     return (
         (),
-        f"'{stray[0]}'{more} directly in {where}, next to folders, which are classes only where no image does: move it elsewhere",
+        f"'{stray[0]}'{more} directly in {where}, next to folders, which are classes only if no image lies next to them: move it elsewhere",
     )
 
 
-def _is_named_like_one(path: Path) -> bool:
+def _has_image_suffix(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
@@ -125,8 +128,8 @@ def _holds_files(path: Path) -> bool:
         return False
 
 
-def _why_not(path: Path) -> str | None:
-    """Why something that is named like an image is none; asked before it is opened, for a pipe would be waited for."""
+def _refusal_reason(path: Path) -> str | None:
+    """The reason why a path with the name of an image cannot be read; checked before it is opened, because opening a pipe blocks."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -138,11 +141,11 @@ def _why_not(path: Path) -> str | None:
     return "a pipe, a device or a socket, not a file"
 
 
-def _unread(base: Path, below: list[Path]) -> tuple[str, ...]:
-    """What is said of pictures of kinds that are not read: one line per kind."""
-    found = [path for path in below if path.suffix.lower() in UNREAD]
-    first = {path.suffix.lower(): path.relative_to(base).as_posix() for path in reversed(found)}
-    count = Counter(path.suffix.lower() for path in found)
+def _describe_unread(base: Path, below: list[Path]) -> tuple[str, ...]:
+    """Remarks on image files of formats that are not read: one line per format."""
+    unread = [path for path in below if path.suffix.lower() in UNREAD]
+    first = {path.suffix.lower(): path.relative_to(base).as_posix() for path in reversed(unread)}
+    count = Counter(path.suffix.lower() for path in unread)
     return tuple(
         f"left out {printable(first[kind])}{f' and {count[kind] - 1} more' if count[kind] > 1 else ''}: {kind} files are not read, "
         f"convert them to JPEG or PNG"
@@ -150,8 +153,8 @@ def _unread(base: Path, below: list[Path]) -> tuple[str, ...]:
     )
 
 
-def _left_out(base: Path, below: list[Seen]) -> list[str]:
-    """One line for all that belongs to other programs, and one for each folder or link that was not followed."""
+def _describe_left_out(base: Path, below: list[Item]) -> list[str]:
+    """One line for all files of other programs, and one for each folder or link that was not followed."""
     names = [(printable(path.relative_to(base).as_posix()), left_out) for path, left_out in below]
     foreign = [name for name, left_out in names if left_out == FOREIGN]
     lines = [f"left out {name}: {left_out}" for name, left_out in names if left_out != FOREIGN]
@@ -172,6 +175,6 @@ def _label(name: Path, classes: tuple[str, ...], base: Path) -> int:
     return classes.index(folder)
 
 
-def _held_out(name: Path) -> bool:
+def _is_held_out(name: Path) -> bool:
     digest = hashlib.blake2b(name.as_posix().encode(errors="surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "little") < TEST_SHARE * 2**64

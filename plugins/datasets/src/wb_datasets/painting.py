@@ -1,4 +1,4 @@
-"""From a design to pixels: scenery, then the car, drawn large and reduced."""
+"""Renders a design: scenery, then the car, drawn large and downsampled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wb_datasets.scenery import draw_scenery
 
 
 def paint(car: Design, size: int) -> Any:
-    """The picture as uint8 pixels [size, size, 3]; smooth edges come from drawing several times larger."""
+    """Render uint8 pixels [size, size, 3]; drawn several times larger and downsampled, for smooth edges."""
     import numpy as np
 
     side = size * (4 if size <= 64 else 3 if size <= 128 else 2)

@@ -1,4 +1,4 @@
-"""What lies behind a drawn car: sky, landscape, road."""
+"""The background of a drawn car: sky, landscape, road."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from wb_datasets.design import RGB, Design
-from wb_datasets.shapes import darker, gradient, lighter, mixed
+from wb_datasets.shapes import darken, gradient, lighten, mix
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Light:
     horizon: RGB
     land: RGB
     road: RGB
-    dark: float  # how much paint darkens
+    dark: float  # how much darker the paint is
     lamps: bool
 
 
@@ -33,17 +33,17 @@ LIGHTS: dict[str, Light] = {
 
 
 def draw_scenery(canvas: Image.Image, car: Design) -> None:
-    """Fill the canvas."""
+    """Fill the canvas with the background."""
     light, rng, side = LIGHTS[car.time], random.Random(car.scenery), canvas.width  # noqa: S311
     horizon = car.horizon * side
     canvas.paste(gradient((side, round(horizon) + 1), [(0.0, light.zenith), (1.0, light.horizon)]), (0, 0))
     draw = ImageDraw.Draw(canvas)
-    _heaven(draw, car, rng, side)
+    _sky(draw, car, rng, side)
     {"hills": _hills, "city": _city, "trees": _trees, "sea": _sea}[car.scene](draw, car, rng, side)
     _road(canvas, car, side)
 
 
-def _heaven(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int) -> None:
+def _sky(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int) -> None:
     light = LIGHTS[car.time]
     x, y, r = side * (0.12 + 0.76 * rng.random()), side * (0.08 + 0.14 * rng.random()), side * 0.045
     if car.time == "night":
@@ -55,7 +55,7 @@ def _heaven(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: in
         y = side * (car.horizon - 0.07)
         draw.ellipse((x - 1.6 * r, y - 1.6 * r, x + 1.6 * r, y + 1.6 * r), (255, 214, 140))
     else:
-        color = lighter(light.horizon, 0.7) if car.time == "day" else darker(light.horizon, 0.06)
+        color = lighten(light.horizon, 0.7) if car.time == "day" else darken(light.horizon, 0.06)
         x, y = side * (0.1 + 0.6 * rng.random()), side * (0.08 + 0.12 * rng.random())
         for k in range(3):
             cx, cy, cr = x + side * 0.09 * k, y + side * 0.012 * (k % 2), side * (0.05 + 0.02 * rng.random())
@@ -74,7 +74,7 @@ def _hills(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int
             for i in range(25)
         ]
         draw.polygon(
-            [*points, (side, side * car.horizon), (0, side * car.horizon)], mixed(light.land, light.horizon, 0.5 - 0.35 * layer)
+            [*points, (side, side * car.horizon), (0, side * car.horizon)], mix(light.land, light.horizon, 0.5 - 0.35 * layer)
         )
 
 
@@ -83,10 +83,10 @@ def _city(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int)
     x = -0.05
     while x < 1.0:
         width, height = 0.12 + 0.12 * rng.random(), 0.10 + 0.20 * rng.random()
-        wall = mixed(darker(light.road, 0.1), light.horizon, 0.35 + 0.2 * rng.random())
+        wall = mix(darken(light.road, 0.1), light.horizon, 0.35 + 0.2 * rng.random())
         top = car.horizon - height
         draw.rectangle((side * x, side * top, side * (x + width), side * car.horizon), wall)
-        if light.lamps:  # a lit window here and there
+        if light.lamps:  # some windows are lit
             for column in (0.25, 0.62):
                 if rng.random() < 0.6:
                     px, py = x + width * column, top + height * (0.2 + 0.5 * rng.random())
@@ -98,16 +98,16 @@ def _trees(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int
     light = LIGHTS[car.time]
     x = -0.02
     while x < 1.05:
-        r, leaf = 0.08 + 0.05 * rng.random(), darker(light.land, 0.2 + 0.15 * rng.random())
+        r, leaf = 0.08 + 0.05 * rng.random(), darken(light.land, 0.2 + 0.15 * rng.random())
         y = car.horizon - 1.3 * r
-        draw.rectangle((side * (x - 0.008), side * y, side * (x + 0.008), side * car.horizon), darker(light.land, 0.6))
+        draw.rectangle((side * (x - 0.008), side * y, side * (x + 0.008), side * car.horizon), darken(light.land, 0.6))
         draw.ellipse((side * (x - r), side * (y - 1.1 * r), side * (x + r), side * (y + 0.9 * r)), leaf)
         x += 1.2 * r + 0.06 * rng.random()
 
 
 def _sea(draw: ImageDraw.ImageDraw, car: Design, rng: random.Random, side: int) -> None:
     light = LIGHTS[car.time]
-    water = mixed(light.zenith, (30, 80, 110), 0.45)
+    water = mix(light.zenith, (30, 80, 110), 0.45)
     draw.rectangle((0, side * (car.horizon - 0.09), side, side * car.horizon), water)
 
 
@@ -116,11 +116,11 @@ def _road(canvas: Image.Image, car: Design, side: int) -> None:
     verge = side * (car.horizon + 0.35 * (car.ground - car.horizon))
     draw.rectangle((0, side * car.horizon, side, verge), light.land)
     top = round(verge)
-    canvas.paste(gradient((side, side - top), [(0.0, lighter(light.road, 0.12)), (1.0, darker(light.road, 0.25))]), (0, top))
+    canvas.paste(gradient((side, side - top), [(0.0, lighten(light.road, 0.12)), (1.0, darken(light.road, 0.25))]), (0, top))
     y = side * min(0.965, car.ground + 0.11)
     for k in range(4):
         x = side * (0.30 * k + 0.02)
         draw.polygon(
             [(x, y), (x + side * 0.15, y), (x + side * 0.14, y + side * 0.018), (x - side * 0.01, y + side * 0.018)],
-            lighter(light.road, 0.55),
+            lighten(light.road, 0.55),
         )

@@ -1,4 +1,4 @@
-"""Drawing with shares of the picture's side instead of pixels."""
+"""Colours and curves for drawing, in fractions of the image's side."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from wb_datasets.bodies import Point
 from wb_datasets.design import RGB
 
 
-def mixed(a: RGB, b: RGB, share: float) -> RGB:
-    """`share` of b in a."""
+def mix(a: RGB, b: RGB, share: float) -> RGB:
+    """Mix two colours; `share` is the fraction of b."""
     return tuple(round(x + (y - x) * share) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 
-def darker(color: RGB, share: float) -> RGB:
-    """Towards black."""
-    return mixed(color, (8, 8, 16), share)
+def darken(color: RGB, share: float) -> RGB:
+    """Mix with black."""
+    return mix(color, (8, 8, 16), share)
 
 
-def lighter(color: RGB, share: float) -> RGB:
-    """Towards white."""
-    return mixed(color, (255, 255, 255), share)
+def lighten(color: RGB, share: float) -> RGB:
+    """Mix with white."""
+    return mix(color, (255, 255, 255), share)
 
 
-def rounded(points: Sequence[Point], times: int = 2, closed: bool = True) -> list[Point]:
-    """Corners cut off again and again (Chaikin 1974): a smooth curve near the polygon."""
+def round_corners(points: Sequence[Point], times: int = 2, closed: bool = True) -> list[Point]:
+    """Cut the corners of a polygon `times` times (Chaikin 1974): a smooth curve near it."""
     line = list(points)
     for _ in range(times):
         pairs = list(zip(line, line[1:] + line[:1] if closed else line[1:], strict=False))
@@ -39,7 +39,7 @@ def rounded(points: Sequence[Point], times: int = 2, closed: bool = True) -> lis
 
 
 def gradient(size: tuple[int, int], stops: Sequence[tuple[float, RGB]]) -> Image.Image:
-    """Colours from top to bottom; stops are (share of the height, colour)."""
+    """A vertical gradient; stops are (fraction of the height, colour)."""
     steps = 64
     column = Image.new("RGB", (1, steps))
     for row in range(steps):
@@ -50,5 +50,5 @@ def gradient(size: tuple[int, int], stops: Sequence[tuple[float, RGB]]) -> Image
 def _at(y: float, stops: Sequence[tuple[float, RGB]]) -> RGB:
     for (y0, c0), (y1, c1) in pairwise(stops):
         if y <= y1:
-            return mixed(c0, c1, 0.0 if y1 == y0 else max(0.0, (y - y0) / (y1 - y0)))
+            return mix(c0, c1, 0.0 if y1 == y0 else max(0.0, (y - y0) / (y1 - y0)))
     return stops[-1][1]

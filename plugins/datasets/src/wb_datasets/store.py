@@ -29,7 +29,7 @@ class StoredExamples(Examples):
 
     @property
     def provenance(self) -> Provenance:
-        """Where these examples come from."""
+        """The origin of these examples."""
         return self.origin
 
     def __len__(self) -> int:
@@ -51,12 +51,12 @@ class StoredExamples(Examples):
         return chosen.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
     def labels(self, indices: Sequence[int]) -> Tensor | None:
-        """Labels int64 [b], or None where there are none."""
+        """Labels int64 [b], or None if the examples have none."""
         import torch
 
         return None if self.label_list is None else torch.tensor([self.label_list[i] for i in indices])
 
 
-def key_of(settings: object) -> str:
+def hash_settings(settings: object) -> str:
     """A short hash of plain values."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]

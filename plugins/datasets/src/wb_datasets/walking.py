@@ -1,4 +1,4 @@
-"""Everything below a folder: links are followed, and what other programs store there is left out."""
+"""The files and folders below a folder: links are followed, files of other programs are left out."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import NamedTuple
 from workbench.interfaces import DataError
 
 FOREIGN = "stored by another program"
-# Reserved names of operating systems, network storage and tools, in small letters. Hidden folders are left out by their dot.
+# Reserved names of operating systems, network storage and tools, in lower case. Hidden folders are left out because of their dot.
 _RESERVED = frozenset(
     {
         "__macosx", "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "lost+found",
         "$recycle.bin", "system volume information", "__pycache__",
     }
 )  # fmt: skip
-_MOST_LINKS = 50_000  # folders that link to one another can be entered in more orders than there is time for
+_MOST_LINKS = 50_000  # the paths through folders that link to each other grow exponentially
 
 Identity = tuple[int, int]  # device and inode
 
 
-class Seen(NamedTuple):
-    """A file or folder, and why nothing is read from it; "" if it is an ordinary one."""
+class Item(NamedTuple):
+    """A file or folder, and the reason why nothing is read from it; "" for an ordinary one."""
 
     path: Path
     left_out: str = ""
@@ -34,8 +34,8 @@ def is_foreign(name: str) -> bool:
     return name.casefold() in _RESERVED or name.startswith("._")
 
 
-def walk(base: Path, root: Path) -> Iterator[Seen]:
-    """Everything below `base`, a folder in `root`. Links to folders are followed, unless they lead to a folder that contains them."""
+def walk(base: Path, root: Path) -> Iterator[Item]:
+    """Yield all files and folders below `base`, a folder in `root`. Links to folders are followed unless their target contains them."""
     links = 0
     waiting = [(base, _identities(base) | _identities(root))]
     while waiting:
@@ -43,30 +43,30 @@ def walk(base: Path, root: Path) -> Iterator[Seen]:
         try:
             entries = list(os.scandir(folder))
         except OSError as error:
-            yield Seen(folder, f"cannot be read ({error.strerror})")
+            yield Item(folder, f"cannot be read ({error.strerror})")
             continue
         for entry in entries:
             path = folder / entry.name
             if is_foreign(entry.name):
-                yield Seen(path, FOREIGN)
-            elif entry.is_symlink() and leads_nowhere(path):
-                yield Seen(path, "a link that leads nowhere")
+                yield Item(path, FOREIGN)
+            elif entry.is_symlink() and is_dangling_link(path):
+                yield Item(path, "a link that leads nowhere")
             elif entry.name.startswith(".") or not _is_folder(entry):
-                yield Seen(path)
+                yield Item(path)
             elif (here := _identity(path)) in above:
-                yield Seen(path, "a link to a folder that contains it")
+                yield Item(path, "a link to a folder that contains it")
             else:
-                yield Seen(path)
+                yield Item(path)
                 waiting.append((path, above | {here}))
                 links += entry.is_symlink()
                 if links > _MOST_LINKS:
                     raise DataError(
-                        f"more than {_MOST_LINKS:,} links to folders under {base.absolute()}: they lead into one another"
+                        f"more than {_MOST_LINKS:,} links to folders under {base.absolute()}: they lead into each other"
                     )
 
 
-def leads_nowhere(path: Path) -> bool:
-    """True if `path` is a link whose target does not exist, or which leads to itself."""
+def is_dangling_link(path: Path) -> bool:
+    """True if `path` is a link whose target does not exist, or is the link itself."""
     try:
         return path.is_symlink() and not path.exists()
     except OSError:
@@ -87,10 +87,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _identities(folder: Path) -> frozenset[Identity]:
     """The folder and all folders above it."""
-    whole = folder.resolve()
-    return frozenset(_identity(each) for each in (whole, *whole.parents))
+    path = folder.resolve()
+    return frozenset(_identity(parent) for parent in (path, *path.parents))
 
 
 def _identity(folder: Path) -> Identity:
-    about = folder.stat()
-    return about.st_dev, about.st_ino
+    status = folder.stat()
+    return status.st_dev, status.st_ino

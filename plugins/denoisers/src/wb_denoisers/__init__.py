@@ -1,1 +1,1 @@
-"""Networks for the Diffusion Workbench; found through entry points."""
+"""Networks for the Diffusion Workbench, registered as entry points."""

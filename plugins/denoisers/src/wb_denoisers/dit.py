@@ -24,8 +24,8 @@ class DiT(Denoiser):
     - L: depth 24, width 1024, heads 16 (458 million)
     - XL: depth 28, width 1152, heads 16 (675 million)
 
-    Halving `patch` costs about four times the work and hardly any parameters. They train with a constant learning rate of 1e-4, on
-    latents of 32 x 32 x 4; their networks also predict a variance, for which these have no outputs.
+    Halving `patch` takes about four times the computation and hardly any more parameters. The paper trains with a constant learning rate of
+    1e-4, on latents of 32 x 32 x 4; its networks also predict a variance, which these do not.
     """
 
     replayable: ClassVar[bool] = True
@@ -39,15 +39,15 @@ class DiT(Denoiser):
     @model_validator(mode="after")
     def _heads_divide(self) -> DiT:
         if self.width % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide width, and does not divide {self.width}")
+            raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
         return self
 
     def check(self, spec: SampleSpec) -> None:
-        """CombinationError where the patches do not tile the images, or the weights would fit into no memory."""
+        """Raise CombinationError if the patches do not tile the images, or the weights exceed any memory."""
         if spec.height % self.patch or spec.width % self.patch:
             raise CombinationError(
                 "denoiser.patch",
-                f"patches of {self.patch} need sides that are multiples of {self.patch}, and the images are {spec.height} x {spec.width}. "
+                f"patches of {self.patch} need sides that are multiples of {self.patch}, but the images are {spec.height} x {spec.width}. "
                 "Use another patch or another dataset.image_size.",
             )
         # Each block: attention 4, modulation 6 and the MLP 2 x mlp_ratio times width squared; and an embedding of every token.
@@ -55,7 +55,7 @@ class DiT(Denoiser):
         check_size("denoiser.width", int(self.depth * (10 + 2 * self.mlp_ratio) * self.width**2) + tokens * self.width)
 
     def build(self, spec: SampleSpec) -> nn.Module:
-        """The network for samples of `spec`, of that height and width; CombinationError as `check`."""
+        """Return a network for samples of `spec`, with its height and width. Raises CombinationError as `check`."""
         from wb_denoisers.dit_network import DiTNetwork
 
         self.check(spec)

@@ -1,4 +1,4 @@
-"""The network behind `dit`."""
+"""The network of `dit`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import LevelEmbedding, zeroed
+from wb_denoisers.layers import LevelEmbedding, set_to_zero
 from workbench.diffusion import attend
 from workbench.interfaces import SampleSpec
 
 if TYPE_CHECKING:
     from wb_denoisers.dit import DiT
 
-WAVES = 256  # sines and cosines of the level, at every size
+WAVES = 256  # number of sines and cosines of the level, for every width
 
 
 class DiTNetwork(nn.Module):
@@ -29,7 +29,7 @@ class DiTNetwork(nn.Module):
         self.patch, self.grid = settings.patch, (spec.height // settings.patch, spec.width // settings.patch)
         self.embedding = LevelEmbedding(WAVES, width, len(spec.classes))
         self.enter = nn.Linear(pixels, width)
-        # Given by the formula, so no part of the state dict.
+        # Computed by a formula, so not part of the state dict.
         self.register_buffer("positions", sincos_positions(*self.grid, width), persistent=False)
         hidden = round(settings.mlp_ratio * width)
         self.blocks = nn.ModuleList(Block(width, settings.heads, hidden) for _ in range(settings.depth))
@@ -38,22 +38,22 @@ class DiTNetwork(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        # As the authors' code has it: Xavier where nothing else is said, small embeddings, every block the identity, output zero.
+        # As in the authors' code: Xavier by default, small embeddings, every block the identity, output zero.
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         for module in self.modules():
             if isinstance(module, Block):
-                zeroed(module.modulation)
+                set_to_zero(module.modulation)
         for module in self.embedding.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
-        zeroed(self.modulation)
-        zeroed(self.leave)
+        set_to_zero(self.modulation)
+        set_to_zero(self.leave)
 
     def forward(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
-        """What F predicts; zero before training."""
+        """The prediction of F; zero before training."""
         # Every block projects silu(embedding); once is enough.
         embedding = F.silu(self.embedding(level, cond))  # [b, width]
         tokens = self.enter(patchify(x, self.patch)) + self.positions  # [b, n, width]
@@ -70,7 +70,7 @@ class Block(nn.Module):
         super().__init__()
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
-        self.modulation = zeroed(nn.Linear(width, 6 * width))
+        self.modulation = set_to_zero(nn.Linear(width, 6 * width))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """[b, n, width], [b, width] -> [b, n, width]."""
@@ -96,7 +96,7 @@ class Attention(nn.Module):
 
 
 def adaptive_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Layer norm (adaLN) of [b, n, width], with a scale and a shift [b, 1, width] that are given, not learned."""
+    """Layer norm (adaLN) of [b, n, width], with the given scale and shift [b, 1, width] instead of learned ones."""
     return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1.0 + scale) + shift
 
 
@@ -111,12 +111,12 @@ def unpatchify(tokens: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
 
 
 def sincos_positions(rows: int, columns: int, width: int) -> Tensor:
-    """Where each patch is, [rows columns, width]: sines and cosines of its column in the first half, of its row in the second.
+    """Position embedding of each patch, [rows columns, width]: sines and cosines of its column in the first half, of its row in the second.
 
     The sine-cosine embedding of Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, in each direction; `width` is a multiple of 4.
     """
     quarter = width // 4
     frequencies = 10_000.0 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    angles = [each.flatten()[:, None] * frequencies for each in (column, row)]  # [n, width/4] each
+    angles = [position.flatten()[:, None] * frequencies for position in (column, row)]  # [n, width/4] each
     return torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], dim=1).float()

@@ -1,4 +1,4 @@
-"""What the networks have in common: embeddings of level and class, group norm with SiLU, attention."""
+"""Layers that several networks share: embeddings of level and class, group norm with SiLU."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from workbench.diffusion import fork_group_norm_silu, group_norm_silu
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def zeroed(module: Module) -> Module:
-    """The module with all parameters 0, so that a block starts as the identity and the network as zero."""
+def set_to_zero(module: Module) -> Module:
+    """Set all parameters of a module to 0 and return it, so that a block starts as the identity and a network as zero."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
 
 
-def groups(channels: int) -> int:
-    """Groups for group norm: 32 as in DDPM, fewer where a group would have less than 4 channels, as in EDM's code; a divisor of `channels`.
+def group_count(channels: int) -> int:
+    """Groups for group norm: 32 as in DDPM, fewer if a group would have less than 4 channels, as in EDM's code; a divisor of `channels`.
 
-    A group of one channel would lose the mean of each feature map, which is what colours are made of.
+    Groups of one channel would lose the mean of each feature map, and with it the colours.
     """
     return max(n for n in range(1, 33) if channels % n == 0 and (n == 1 or channels // n >= 4))
 
 
 def group_norm(norm: nn.GroupNorm, x: Tensor) -> Tensor:
-    """Group norm of x [b, c, h, w], in the type of x on a GPU: autocast would make float32 of it, which takes twice the traffic.
+    """Group norm of x [b, c, h, w], in the dtype of x on a GPU: autocast would convert to float32, which doubles the memory traffic.
 
-    Means and variances are float32 either way.
+    Means and variances are float32 in both cases.
     """
     if not x.is_cuda or x.dtype == torch.float32:
         return nn.GroupNorm.forward(norm, x)
@@ -41,17 +41,17 @@ def group_norm(norm: nn.GroupNorm, x: Tensor) -> Tensor:
 
 
 class NormSiLU(nn.GroupNorm):
-    """SiLU of group norm, with what `workbench.diffusion.group_norm_silu` may add, scale and shift."""
+    """SiLU of group norm, with the optional arguments of `workbench.diffusion.group_norm_silu`."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__(groups(channels), channels)
+        super().__init__(group_count(channels), channels)
 
     def forward(self, x: Tensor, added: Tensor | None = None, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """[b, c, h, w] and [b, c] each -> [b, c, h, w]."""
         return group_norm_silu(x, self.num_groups, self.weight, self.bias, self.eps, added, scale, shift)
 
     def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` gives of x, and x for the branch beside."""
+        """Return `forward(x)`, and x for the parallel branch."""
         return fork_group_norm_silu(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
@@ -62,7 +62,7 @@ class LevelEmbedding(nn.Module):
         super().__init__()
         self.channels, self.classes = channels, classes
         self.mlp = nn.Sequential(nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width))
-        # Row 0 stands for "no class".
+        # Row 0 is "no class".
         self.label = nn.Embedding(classes + 1, width) if classes else None
         if self.label is None:
             self.register_load_state_dict_pre_hook(_fold_no_class)  # type: ignore[no-untyped-call]
@@ -74,12 +74,12 @@ class LevelEmbedding(nn.Module):
             row = torch.zeros(len(level), dtype=torch.int64, device=level.device) if cond is None else cond + 1
             return embedding + self.label(row)
         if cond is not None and bool((cond >= 0).any()):
-            raise ValueError("this network was built for data without classes and cannot be given labels")
+            raise ValueError("this network was built for data without classes and does not take labels")
         return embedding
 
 
 def _fold_no_class(embedding: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Read weights from when networks without labels had a label embedding: its row for "no class" was added to every level's vector."""
+    """Read weights of earlier versions, in which networks without labels had a label embedding: add its row for "no class" to the bias."""
     rows, bias = state.pop(f"{prefix}label.weight", None), f"{prefix}mlp.2.bias"
     if rows is not None and bias in state:
         state[bias] = state[bias] + rows[0]
@@ -88,8 +88,8 @@ def _fold_no_class(embedding: nn.Module, state: dict[str, Tensor], prefix: str, 
 def sinusoids(level: Tensor, channels: int) -> Tensor:
     """Sines and cosines [b, channels] of levels [b] (Vaswani et al. 2017, section 3.5), from 4 down to 0.04 radians per unit of log-SNR.
 
-    What a network has to do changes little over a tenth of log-SNR. Waves as short as those of DDPM's time steps would make neighbouring levels
-    strangers to one another, and times that a table never trained, as few-step samplers visit them, would be strangers to the network.
+    The task of a network changes little over a tenth of log-SNR. With frequencies as high as those of DDPM's time steps, the embeddings of
+    neighbouring levels would be unrelated, and networks would not generalise to times that are not in the table, which few-step samplers visit.
     """
     half = channels // 2
     frequencies = 4.0 * torch.exp(-math.log(100.0) * torch.arange(half, device=level.device) / half)

@@ -1,4 +1,4 @@
-"""Networks that nobody could build."""
+"""A limit on the size of networks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ MOST_PARAMETERS = 20_000_000_000  # 80 GB of weights, 400 GB with gradients, Ada
 
 
 def check_size(field: str, parameters: int) -> None:
-    """CombinationError, at `field`, where a network of at least so many parameters is beyond every machine."""
+    """Raise CombinationError, at `field`, if a network of at least `parameters` parameters is too large for any machine."""
     if parameters > MOST_PARAMETERS:
         raise CombinationError(
             field,
-            f"the network would have more than {parameters / 1e9:,.0f} billion parameters, and {MOST_PARAMETERS / 1e9:.0f} billion are "
-            "the most: make it narrower or shallower",
+            f"the network would have more than {parameters / 1e9:,.0f} billion parameters, and {MOST_PARAMETERS / 1e9:.0f} billion is "
+            "the limit: make it narrower or shallower",
         )

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @final
 class SmallCNN(Denoiser):
-    """Residual blocks at full resolution whose dilations 1, 2, 4, 8 take turns: few parameters, any image size.
+    """Residual blocks at full resolution with dilations 1, 2, 4, 8 in turn: few parameters, any image size.
 
-    A baseline for comparison with `unet`, and quick to try things with.
+    A baseline for comparison with `unet`, and fast for experiments.
     """
 
     replayable: ClassVar[bool] = True
@@ -26,11 +26,11 @@ class SmallCNN(Denoiser):
     depth: int = Field(8, ge=1, le=64, description="residual blocks")
 
     def check(self, spec: SampleSpec) -> None:
-        """CombinationError where the weights would fit into no memory."""
+        """Raise CombinationError if the weights exceed any memory."""
         check_size("denoiser.channels", self.depth * 18 * self.channels**2)
 
     def build(self, spec: SampleSpec) -> nn.Module:
-        """The network for samples of `spec`, of any height and width."""
+        """Return a network for samples of `spec`, of any height and width."""
         from wb_denoisers.small_cnn_network import SmallCNNNetwork
 
         return SmallCNNNetwork(self, spec)

@@ -1,4 +1,4 @@
-"""The network behind `small_cnn`."""
+"""The network of `small_cnn`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import LevelEmbedding, NormSiLU, zeroed
+from wb_denoisers.layers import LevelEmbedding, NormSiLU, set_to_zero
 from workbench.interfaces import SampleSpec
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ class SmallCNNNetwork(nn.Module):
         self.enter = nn.Conv2d(spec.channels, channels, 3, padding=1)
         self.blocks = nn.ModuleList(Block(channels, width, DILATIONS[i % len(DILATIONS)]) for i in range(settings.depth))
         self.norm = NormSiLU(channels)
-        self.leave = zeroed(nn.Conv2d(channels, spec.channels, 3, padding=1))
+        self.leave = set_to_zero(nn.Conv2d(channels, spec.channels, 3, padding=1))
 
     def forward(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
-        """What F predicts; zero before training."""
+        """The prediction of F; zero before training."""
         embedding = F.silu(self.embedding(level, cond))
         x = self.enter(x.contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
@@ -47,7 +47,7 @@ class Block(nn.Module):
         self.norm = NormSiLU(channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.level = nn.Linear(width, 2 * channels)
-        self.conv2 = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
+        self.conv2 = set_to_zero(nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """[b, c, h, w], [b, width] -> [b, c, h, w]."""

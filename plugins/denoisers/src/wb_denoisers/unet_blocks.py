@@ -7,12 +7,12 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import NormSiLU, group_norm, groups, zeroed
+from wb_denoisers.layers import NormSiLU, group_count, group_norm, set_to_zero
 from workbench.diffusion import attend
 
 
 class Stage(nn.Module):
-    """A residual block, with attention after it where there are heads."""
+    """A residual block, followed by attention if `heads` is not 0."""
 
     def __init__(self, before: int, after: int, width: int, dropout: float, heads: int, scale_shift: bool = False) -> None:
         super().__init__()
@@ -28,8 +28,8 @@ class Stage(nn.Module):
 class ResidualBlock(nn.Module):
     """norm, SiLU, conv, + level, norm, SiLU, dropout, conv; the second convolution starts at zero.
 
-    With `scale_shift` the level scales and shifts what the second norm gives instead of being added before it. With `resample`, that
-    change of resolution happens in both branches, before the first convolution and without weights (Dhariwal & Nichol 2021, section 3).
+    With `scale_shift` the level scales and shifts the output of the second norm instead of being added before it. With `resample`, the
+    resolution changes in both branches, before the first convolution and without weights (Dhariwal & Nichol 2021, section 3).
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class ResidualBlock(nn.Module):
         self.conv1 = nn.Conv2d(before, after, 3, padding=1)
         self.level = nn.Linear(width, 2 * after if scale_shift else after)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = zeroed(nn.Conv2d(after, after, 3, padding=1))
+        self.conv2 = set_to_zero(nn.Conv2d(after, after, 3, padding=1))
         self.shortcut = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """[b, before, h, w], [b, width] -> [b, after, h', w'], of the resolution that `resample` gives."""
+        """[b, before, h, w], [b, width] -> [b, after, h', w'], with the resolution of `resample`."""
         h, x = self.norm1.fork(x)
         if self.resample is not None:
             x, h = self.resample(x), self.resample(h)
@@ -68,14 +68,14 @@ class Attention(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = nn.GroupNorm(groups(channels), channels)
+        self.norm = nn.GroupNorm(group_count(channels), channels)
         self.qkv = nn.Linear(channels, 3 * channels)
-        self.project = zeroed(nn.Linear(channels, channels))
+        self.project = set_to_zero(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """[b, c, h, w] -> the same shape."""
         b, c, height, width = x.shape
-        # Channels last in memory, so this is a view: pixels are tokens.
+        # A view, because channels are last in memory: pixels are tokens.
         tokens = group_norm(self.norm, x).permute(0, 2, 3, 1).reshape(b, height * width, c)
         out = self.project(attend(self.qkv(tokens), self.heads))
         return x + out.reshape(b, height, width, c).permute(0, 3, 1, 2)
@@ -103,15 +103,15 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """[b, c, h, w] -> [b, c, 2h, 2w]."""
-        out: Tensor = self.conv(doubled(x))
+        out: Tensor = self.conv(double_resolution(x))
         return out
 
 
-def halved(x: Tensor) -> Tensor:
+def halve_resolution(x: Tensor) -> Tensor:
     """Means of 2 x 2 pixels: [b, c, h, w] -> [b, c, h/2, w/2]."""
     return F.avg_pool2d(x, 2)
 
 
-def doubled(x: Tensor) -> Tensor:
-    """Every pixel four times: [b, c, h, w] -> [b, c, 2h, 2w]."""
+def double_resolution(x: Tensor) -> Tensor:
+    """Repeat every pixel four times: [b, c, h, w] -> [b, c, 2h, 2w]."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")

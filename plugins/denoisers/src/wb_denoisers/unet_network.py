@@ -1,4 +1,4 @@
-"""The network behind `unet`."""
+"""The network of `unet`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_denoisers.layers import LevelEmbedding, NormSiLU, zeroed
-from wb_denoisers.unet_blocks import Downsample, ResidualBlock, Stage, Upsample, doubled, halved
+from wb_denoisers.layers import LevelEmbedding, NormSiLU, set_to_zero
+from wb_denoisers.unet_blocks import Downsample, ResidualBlock, Stage, Upsample, double_resolution, halve_resolution
 from workbench.interfaces import SampleSpec
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class UNetNetwork(nn.Module):
 
         def half(channels: int) -> nn.Module:
             if settings.residual_resample:
-                return ResidualBlock(channels, channels, width, settings.dropout, settings.scale_shift, halved)
+                return ResidualBlock(channels, channels, width, settings.dropout, settings.scale_shift, halve_resolution)
             return Downsample(channels)
 
         def double(channels: int) -> nn.Module:
             if settings.residual_resample:
-                return ResidualBlock(channels, channels, width, settings.dropout, settings.scale_shift, doubled)
+                return ResidualBlock(channels, channels, width, settings.dropout, settings.scale_shift, double_resolution)
             return Upsample(channels)
 
         channels, skips = base, [base]
@@ -67,10 +67,10 @@ class UNetNetwork(nn.Module):
                 self.up.append(double(channels))
 
         self.norm = NormSiLU(channels)
-        self.leave = zeroed(nn.Conv2d(channels, folded, 3, padding=1))
+        self.leave = set_to_zero(nn.Conv2d(channels, folded, 3, padding=1))
 
     def forward(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
-        """What F predicts; zero before training."""
+        """The prediction of F; zero before training."""
         # Every block projects silu(embedding); once is enough.
         embedding = F.silu(self.embedding(level, cond))
         x = F.pixel_unshuffle(x, self.patch) if self.patch > 1 else x

@@ -1,1 +1,1 @@
-"""A bridge to diffusers; found through entry points."""
+"""A bridge to diffusers, registered as entry points."""

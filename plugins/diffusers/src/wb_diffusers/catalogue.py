@@ -1,4 +1,4 @@
-"""Which schedulers of diffusers are bridged, how, and why the others are not."""
+"""The schedulers of diffusers that are bridged, and the reasons why the others are not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-# alpha_bar = 2^-24 is what diffusers itself puts where nothing of the data is left.
+# diffusers itself uses alpha_bar = 2^-24 if nothing of the data is left.
 LIMIT = 4096.0
 
 FamilyName = Literal["angle", "exploding", "flow", "multistep", "table", "two_stage"]
@@ -15,28 +15,28 @@ FamilyName = Literal["angle", "exploding", "flow", "multistep", "table", "two_st
 
 @dataclass(frozen=True)
 class Bridged:
-    """How one scheduler is driven."""
+    """How one scheduler is called."""
 
     family: FamilyName
-    output: Literal["edm", "eps", "v", "velocity", "velocity_to_data", "x0"]  # what it is handed as the network's output
-    order: int | None  # of convergence, as claimed for its default options; None where it adds noise
-    decided: Mapping[str, Any] = field(default_factory=dict)  # constructor arguments the bridge fixes
-    defaults: Mapping[str, Any] = field(default_factory=dict)  # constructor arguments it sets unless an option does
+    output: Literal["edm", "eps", "v", "velocity", "velocity_to_data", "x0"]  # what it takes as the network's output
+    order: int | None  # of convergence, as claimed for its default options; None if it adds noise
+    decided: Mapping[str, Any] = field(default_factory=dict)  # constructor arguments that the bridge sets
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # constructor arguments that it sets unless an option does
     step_options: tuple[str, ...] = ()  # options that are arguments of `step`, not of the constructor
 
     @property
     def limit(self) -> float:
-        """The largest sigma / alpha it can be given, more where it does not divide by alpha."""
+        """The largest sigma / alpha that it supports; infinite if it does not divide by alpha."""
         if self.family == "flow":
             return math.inf
-        # DDIM with eta = 1 takes a root of alpha_bar times something, which rounding must not make negative.
+        # DDIM with eta = 1 takes the root of an expression in alpha_bar that rounding must not make negative.
         return 1e6 if self.family == "table" and self.output != "eps" else LIMIT
 
 
 _EPS = {"prediction_type": "epsilon"}
 _X0 = {"prediction_type": "sample"}
 _TWO_ROWS = {"num_train_timesteps": 2}
-# Their DDPM and DDIM clip x0 to [-1, 1] unless told otherwise; here that is the business of the posterior mean.
+# DDPM and DDIM of diffusers clip x0 to [-1, 1] by default; here the posterior mean does that.
 _UNCLIPPED = {"clip_sample": False}
 
 BRIDGED: dict[str, Bridged] = {
@@ -71,14 +71,14 @@ BRIDGED: dict[str, Bridged] = {
 
 _DISTILLED = "it needs a network distilled into a consistency or flow map, which a posterior mean is not"
 _DISCRETE = "it moves discrete tokens, not images along a Gaussian path"
-_UPWARD = "it moves from data to noise; moves up are the core's"
+_UPWARD = "it moves from data to noise; the core makes the moves up"
 _OWN_SCHEDULE = "its noise schedule is a fixed formula inside `step`"
 
 REFUSED: dict[str, str] = {
     "AmusedScheduler": _DISCRETE,
     "BlockRefinementScheduler": _DISCRETE,
     "CMStochasticIterativeScheduler": _DISTILLED,
-    "CogVideoXDPMScheduler": "its `step` wants the previous x0 and time from the caller; it is DPM-Solver++(2M) SDE",
+    "CogVideoXDPMScheduler": "its `step` takes the previous x0 and time from the caller; it is DPM-Solver++(2M) SDE",
     "ConsistencyDecoderScheduler": _DISTILLED,
     "DDIMInverseScheduler": _UPWARD,
     "DDPMWuerstchenScheduler": _OWN_SCHEDULE,
@@ -88,8 +88,8 @@ REFUSED: dict[str, str] = {
     "FlowMapEulerDiscreteScheduler": _DISTILLED,
     "FlowMatchLCMScheduler": _DISTILLED,
     "HeliosDMDScheduler": _DISTILLED,
-    "HeliosScheduler": "it works through stages of resolution, which one move between two times is not",
-    "KarrasVeScheduler": "its `step` wants the noised sample and both sigmas from the caller; use HeunDiscreteScheduler on a path with churn",
+    "HeliosScheduler": "it changes the resolution in stages, which a move between two times cannot express",
+    "KarrasVeScheduler": "its `step` takes the noised sample and both sigmas from the caller; use HeunDiscreteScheduler on a path with churn",
     "LCMScheduler": _DISTILLED,
     "PiflowScheduler": "it needs a network that predicts a policy for many substeps",
     "RFD4ProteinaScheduler": "it moves atoms of proteins under masks",

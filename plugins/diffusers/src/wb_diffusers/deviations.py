@@ -1,12 +1,12 @@
-"""Where bridged schedulers deviate from what our samplers have to do, and why. `wb_diffusers.report` and the tests hold these to be true."""
+"""The checks that bridged schedulers do not pass, with the reasons; `wb_diffusers.report` and the tests verify them."""
 
 from __future__ import annotations
 
-_SINGLE = {"reaches_a_point": "it computes in float32 whatever it is given"}
+_SINGLE = {"reaches_a_point": "it always computes in float32"}
 _EXPLODING = {
-    "dtypes": "where alpha = 0 it starts at sigma / alpha = 4096, and its second look there multiplies rounding by as much",
+    "dtypes": "at alpha = 0 it starts at sigma / alpha = 4096, and its second evaluation there multiplies rounding errors by as much",
 }
-_STARTUP = {"convergence_order": "its first move is of first order, and the error of that move, h^2, stays"}
+_STARTUP = {"convergence_order": "its first move is of first order, and the error of that move, h^2, remains"}
 
 _DEVIATIONS: dict[str, dict[str, str]] = {
     "EDMEulerScheduler": _SINGLE,
@@ -20,13 +20,13 @@ _DEVIATIONS: dict[str, dict[str, str]] = {
     "LMSDiscreteScheduler": _STARTUP,
     "LTXEulerAncestralRFScheduler": _SINGLE,
     "PNDMScheduler": {
-        "reaches_a_point": "it works with eps, from which the data differ by rounding times sigma / alpha",
-        "convergence_order": "its first move averages two looks, which is of second order, and its weights are for equal steps",
-        "dtypes": "where alpha = 0 it starts at sigma / alpha = 4096, which multiplies rounding in eps by as much",
+        "reaches_a_point": "it computes with eps; the error of the data is the rounding error times sigma / alpha",
+        "convergence_order": "its first move averages two evaluations, which is of second order, and its weights are for equal steps",
+        "dtypes": "at alpha = 0 it starts at sigma / alpha = 4096, which multiplies rounding errors in eps by as much",
     },
 }
 
 
 def deviations(scheduler: str) -> dict[str, str]:
-    """Names of checks the scheduler does not pass, each with the reason."""
+    """The names of the checks that a scheduler does not pass, each with the reason."""
     return _DEVIATIONS.get(scheduler, {})

@@ -1,4 +1,4 @@
-"""One move as the families see it, and what is remembered between moves."""
+"""The arguments of one move, and the state between moves."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wb_diffusers.catalogue import LIMIT, Bridged
-from wb_diffusers.drawing import drawing_from
+from wb_diffusers.noise import noise_from
 from workbench.interfaces import NoiseSchedule, NoiseSource, PosteriorMean
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# sigma / alpha is kept within bounds, softly, so that different times stay different. Schedulers that divide by alpha know no infinity (LIMIT), those
-# that work with eps no zero, and those with tables lose small sigmas in 1 - alpha_bar.
+# sigma / alpha is bounded softly, so that different times stay different. Schedulers that divide by alpha do not support infinity (LIMIT), those
+# that compute with eps do not support zero, and those with tables lose small sigmas in 1 - alpha_bar.
 FLOOR = 1e-5
 
 
-def bounded(ratio: float, limit: float) -> float:
-    """sigma / alpha in (0, limit], increasing strictly; only 0 is 0."""
+def bound_ratio(ratio: float, limit: float) -> float:
+    """sigma / alpha in (0, limit], strictly increasing; only 0 gives 0."""
     if ratio > 0.5 * limit:
         return limit * (1.0 - 0.25 * limit / ratio)
     if 0.0 < ratio < FLOOR:
@@ -32,7 +32,7 @@ def bounded(ratio: float, limit: float) -> float:
 
 @dataclass(frozen=True)
 class Level:
-    """A time and its coefficients, with sigma / alpha within bounds."""
+    """A time and its coefficients, with bounded sigma / alpha."""
 
     t: float
     alpha: float
@@ -44,12 +44,12 @@ class Level:
         alpha, sigma = schedule.at(t)
         if alpha == 0.0 and limit == math.inf:
             return cls(t, alpha, sigma)
-        ratio = bounded(sigma / alpha if alpha > 0.0 else math.inf, limit)
+        ratio = bound_ratio(sigma / alpha if alpha > 0.0 else math.inf, limit)
         return cls(t, sigma / ratio, sigma) if ratio > 1.0 else cls(t, alpha, ratio * alpha)
 
     @classmethod
     def of_ratio(cls, schedule: NoiseSchedule, ratio: float) -> Level:
-        """The level at which sigma / alpha is `ratio`: where a method looks between two times."""
+        """The level at which sigma / alpha is `ratio`, for evaluations between two times."""
         import torch
 
         return cls.at(schedule, float(schedule.time(torch.tensor(-2.0 * math.log(ratio), dtype=torch.float64))))
@@ -61,32 +61,32 @@ class Level:
 
     @property
     def norm(self) -> float:
-        """What x is divided by to be variance preserving."""
+        """The divisor that makes x variance preserving."""
         return math.hypot(self.alpha, self.sigma)
 
     @property
     def alpha_bar(self) -> float:
-        """alpha^2 once it is variance preserving."""
+        """alpha^2 in variance preserving coordinates."""
         return (self.alpha / self.norm) ** 2
 
     @property
     def clean(self) -> bool:
-        """Whether this is data."""
+        """True if this is data."""
         return self.sigma == 0.0
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is passed from one move to the next; nothing in it is ever changed."""
+    """The state that is passed from one move to the next; never changed."""
 
-    scheduler: Any  # as the last move left it
-    ratios: tuple[float, ...]  # where the last moves started, the latest last
+    scheduler: Any  # after the last move
+    ratios: tuple[float, ...]  # sigma / alpha at the starts of the last moves, the latest last
     moves: int  # since the start or the last move up
 
 
 @dataclass(frozen=True)
 class Move:
-    """Everything one move is made from. `x` [b, ...] is at least float32; `dtype` is what the posterior mean gets."""
+    """The arguments of one move. `x` [b, ...] is at least float32; `dtype` is the dtype for the posterior mean."""
 
     posterior: PosteriorMean
     x: Tensor
@@ -103,26 +103,26 @@ class Move:
         return self.posterior(x.to(self.dtype), level.t).to(x.dtype)
 
     def call(self, scheduler: Any, output: Tensor, y: Tensor, timestep: float | None = None) -> Tensor:
-        """Their `step` on `y`, in their coordinates, with our noise."""
+        """Call the scheduler's `step` on `y`, in its coordinates, with our noise."""
         if timestep is None:
             timestep = (
                 1000.0 * self.start.t - 1.0
-            )  # row i - 1 of a table of 1000 is our t = i / 1000; only SASolver's tau reads it
-        with drawing_from(self.noise, scheduler):
-            moved = scheduler.step(output, timestep, y, return_dict=False, **self.step_options)
-        result: Tensor = moved[0]
+            )  # row i - 1 of a table of 1000 is our t = i / 1000; only SASolver's tau uses it
+        with noise_from(self.noise, scheduler):
+            output_tuple = scheduler.step(output, timestep, y, return_dict=False, **self.step_options)
+        result: Tensor = output_tuple[0]
         return result
 
 
 def eps_of(x: Tensor, x0: Tensor, level: Level) -> Tensor:
-    """The noise [b, ...] that x = alpha x0 + sigma eps holds."""
+    """The noise [b, ...] in x = alpha x0 + sigma eps."""
     return (x - level.alpha * x0) / level.sigma
 
 
-def fork(scheduler: Any) -> Any:
-    """A copy with lists of its own. Tensors are shared: schedulers replace them and do not write into them."""
-    twin = copy.copy(scheduler)
+def copy_scheduler(scheduler: Any) -> Any:
+    """A copy with its own lists. Tensors are shared: schedulers replace them and do not write into them."""
+    copied = copy.copy(scheduler)
     for name, value in vars(scheduler).items():
         if isinstance(value, list):
-            setattr(twin, name, list(value))
-    return twin
+            setattr(copied, name, list(value))
+    return copied

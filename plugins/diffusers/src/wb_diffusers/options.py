@@ -1,4 +1,4 @@
-"""Whether a scheduler's name and options are right, and what would be."""
+"""Checks of a scheduler's name and options, with suggestions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from wb_diffusers.catalogue import BRIDGED, REFUSED
 
-# Constructor arguments that choose what the recipe's schedule, path and parameterization choose here.
+# Constructor arguments whose meaning the recipe's schedule, path and parameterization decide here.
 DECIDED_ELSEWHERE = frozenset({
     "base_image_seq_len", "base_shift", "beta_end", "beta_schedule", "beta_start", "disable_corrector", "final_sigmas_type",
     "flow_shift", "interpolation_type", "invert_sigmas", "lambda_min_clipped", "max_image_seq_len", "max_shift",
@@ -24,7 +24,7 @@ DECIDED_ELSEWHERE = frozenset({
 
 
 def check_name(scheduler: str) -> None:
-    """ValueError where the scheduler is not bridged, with the reason or with what was probably meant."""
+    """Raise ValueError if the scheduler is not bridged, with the reason or a suggestion."""
     if scheduler in BRIDGED:
         return
     if scheduler in REFUSED:
@@ -36,27 +36,27 @@ def check_name(scheduler: str) -> None:
 
 @functools.cache
 def constructor_arguments(scheduler: str) -> frozenset[str]:
-    """What the scheduler's constructor takes, read from its source: importing diffusers takes seconds, and recipes are checked often.
+    """The arguments of the scheduler's constructor, read from its source: importing diffusers takes seconds, and recipes are checked often.
 
-    ValueError where the source cannot be found.
+    ValueError if the source cannot be found.
     """
     package = importlib.util.find_spec("diffusers")
     folders = [] if package is None else package.submodule_search_locations or []
-    for file in (each for folder in folders for each in Path(folder, "schedulers").glob("scheduling_*.py")):
+    for file in (file for folder in folders for file in Path(folder, "schedulers").glob("scheduling_*.py")):
         text = file.read_text(encoding="utf-8")
         if f"class {scheduler}(" in text:
             return _arguments(ast.parse(text), scheduler)
-    raise ValueError(f"the source of '{scheduler}' is not where diffusers 0.42 has it, so its options cannot be checked")
+    raise ValueError(f"the source of '{scheduler}' is not at its place in diffusers 0.42, so its options cannot be checked")
 
 
 def _arguments(source: ast.Module, scheduler: str) -> frozenset[str]:
-    (cls,) = (each for each in source.body if isinstance(each, ast.ClassDef) and each.name == scheduler)
-    (made,) = (each for each in cls.body if isinstance(each, ast.FunctionDef) and each.name == "__init__")
-    return frozenset(each.arg for each in (*made.args.args, *made.args.kwonlyargs)) - {"self"}
+    (cls,) = (node for node in source.body if isinstance(node, ast.ClassDef) and node.name == scheduler)
+    (init,) = (node for node in cls.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+    return frozenset(argument.arg for argument in (*init.args.args, *init.args.kwonlyargs)) - {"self"}
 
 
 def check_options(scheduler: str, options: Mapping[str, Any], offered: AbstractSet[str]) -> None:
-    """ValueError where an option is not offered (`offered`: the constructor's arguments) or is not for the sampler to choose."""
+    """Raise ValueError if an option is not among the constructor's arguments `offered`, or is decided elsewhere in the recipe."""
     allowed = {*offered - DECIDED_ELSEWHERE - set(BRIDGED[scheduler].decided), *BRIDGED[scheduler].step_options}
     for name, value in options.items():
         if name in DECIDED_ELSEWHERE & offered or name in BRIDGED[scheduler].decided:

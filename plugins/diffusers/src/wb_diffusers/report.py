@@ -1,4 +1,4 @@
-"""Puts every scheduler through the conformance kit: `python -m wb_diffusers.report docs/bridge.md` renews the tables of that document."""
+"""Runs the conformance kit on every scheduler: `python -m wb_diffusers.report docs/bridge.md` updates the tables of that document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
 def main(arguments: list[str]) -> int:
-    """Print the tables, or write them between the marks of the documents named."""
+    """Print the tables, or write them between the marks in the given documents."""
     text = "\n".join(tables())
     for name in arguments:
         path = Path(name)
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
 
 def tables() -> Iterator[str]:
-    """Lines of Markdown: what is bridged, what is refused."""
+    """Yield lines of Markdown: the bridged schedulers, then the others."""
     yield f"With diffusers {version('diffusers')}, torch {version('torch')} and diffusion-workbench {version('diffusion-workbench')}.\n"
     yield "| bridged | order: claimed | measured | checks passed | checks not passed |"
     yield "|---|---|---|---|---|"
@@ -45,23 +45,23 @@ def tables() -> Iterator[str]:
 
 
 def row(name: str) -> str:
-    """What the kit says of one scheduler."""
+    """The row of one scheduler."""
     from workbench.testing import examine
 
     sampler = DiffusersSampler(scheduler=name)
-    outcomes = [each for each in examine(sampler, deviations(name)) if each.state != "skipped"]
-    passed = [each for each in outcomes if each.state == "passed"]
-    failed = [f"`{each.check.name}`: {reason(each)}" for each in outcomes if each.state != "passed"]
-    return f"| `{name}` | {order(sampler)} | {len(passed)} of {len(outcomes)} | {'; '.join(failed)} |"
+    results = [result for result in examine(sampler, deviations(name)) if result.state != "skipped"]
+    passed = [result for result in results if result.state == "passed"]
+    failed = [f"`{result.check.name}`: {reason(result)}" for result in results if result.state != "passed"]
+    return f"| `{name}` | {order(sampler)} | {len(passed)} of {len(results)} | {'; '.join(failed)} |"
 
 
-def reason(each: CheckResult) -> str:
-    """Why a check is not passed, on one line and without what would end a cell."""
-    return each.message.replace("\n", " ").replace("|", "/")
+def reason(result: CheckResult) -> str:
+    """The message of a check, on one line and without the character that ends a table cell."""
+    return result.message.replace("\n", " ").replace("|", "/")
 
 
 def order(sampler: DiffusersSampler) -> str:
-    """The claimed and the measured order; of those that add noise neither."""
+    """The claimed and the measured order; neither for samplers that add noise."""
     from workbench.testing import QuarterCircle, measured_order
 
     claimed = sampler.convergence_order()

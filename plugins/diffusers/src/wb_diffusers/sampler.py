@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from pydantic import Field, field_validator, model_validator
 
 from wb_diffusers.catalogue import BRIDGED
-from wb_diffusers.move import Level, Memory, Move, fork
+from wb_diffusers.move import Level, Memory, Move, copy_scheduler
 from wb_diffusers.options import check_name, check_options, constructor_arguments
 from workbench.interfaces import NoiseSource, PosteriorMean, Sampler
 
@@ -20,21 +20,21 @@ Option = bool | int | float | str
 
 @final
 class DiffusersSampler(Sampler[Memory]):
-    """A scheduler of diffusers, run one move at a time: it is given the grid it needs, our posterior mean in its own terms, and our noise.
+    """A scheduler of diffusers, called one move at a time with the grid it needs, our posterior mean in its parameterization, and our noise.
 
-    The scheduler object is passed from move to move as state and never changed once it was passed. Coefficients are float64, but most of
-    them compute in float32 whatever they are given. What a scheduler knows of the grid's future (how far its end is) it learns only when a
-    move ends at the data. A wrong name, an option it does not have or that the recipe decides, are refused.
+    The scheduler object is passed from move to move as state and not changed afterwards. Coefficients are float64, but most schedulers
+    always compute in float32. A scheduler that depends on the distance to the end of the grid gets it only when a move ends at the data.
+    A wrong name, an option that the scheduler does not have, and an option that the recipe decides are errors.
     """
 
     scheduler: str = Field("DPMSolverMultistepScheduler", description="name of the class, e.g. EulerDiscreteScheduler")
     options: dict[str, Option] = Field(
         default_factory=dict,
-        description="its constructor's arguments, but for those that choose a schedule, a grid or a prediction type",
+        description="its constructor's arguments, except those that choose a schedule, a grid or a prediction type",
     )
 
     def __hash__(self) -> int:
-        """Equal samplers have equal hashes, though a table has none."""
+        """Equal samplers have equal hashes, although a dict cannot be hashed."""
         return hash((self.scheduler, *sorted(self.options.items())))
 
     @field_validator("scheduler")
@@ -73,7 +73,7 @@ class DiffusersSampler(Sampler[Memory]):
         return x_s.to(x.dtype), memory
 
     def convergence_order(self) -> int | None:
-        """What is claimed for the scheduler with these options; None where it adds noise."""
+        """The order claimed for the scheduler with these options; None if it adds noise."""
         random = (
             self.options.get("eta", 0.0) != 0.0,
             str(self.options.get("algorithm_type", "")).startswith("sde"),
@@ -82,21 +82,21 @@ class DiffusersSampler(Sampler[Memory]):
         claimed = BRIDGED[self.scheduler].order
         if claimed is None or any(random):
             return None
-        if self.scheduler == "UniPCMultistepScheduler":  # the corrector adds one, and the first move allows no more than three
+        if self.scheduler == "UniPCMultistepScheduler":  # the corrector adds one, and the first move limits the order to three
             return min(int(self.options.get("solver_order", 2)) + 1, 3)
         return int(self.options.get("solver_order", self.options.get("order", claimed)))
 
     def _new(self) -> Any:
-        return fork(_first(self))
+        return copy_scheduler(_constructed(self))
 
 
 @functools.lru_cache(maxsize=64)
-def _first(sampler: DiffusersSampler) -> Any:
-    """The scheduler as its constructor makes it, to be forked: some take long to construct."""
+def _constructed(sampler: DiffusersSampler) -> Any:
+    """The scheduler as constructed, to be copied: some take long to construct."""
     bridged = BRIDGED[sampler.scheduler]
     chosen = {name: value for name, value in sampler.options.items() if name not in bridged.step_options}
     if str(chosen.get("algorithm_type", "")) in ("dpmsolver", "sde-dpmsolver"):
-        chosen["final_sigmas_type"] = "sigma_min"  # they refuse these without it; the grid is ours all the same
+        chosen["final_sigmas_type"] = "sigma_min"  # required by these algorithms; the grid is set by the bridge anyway
     return _class(sampler.scheduler)(**{**bridged.defaults, **chosen, **bridged.decided})
 
 

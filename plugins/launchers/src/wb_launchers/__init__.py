@@ -1,1 +1,1 @@
-"""Launchers for sweeps."""
+"""Launchers of sweep workers on schedulers."""

@@ -1,4 +1,4 @@
-"""Ray core: a task per worker."""
+"""A launcher for Ray: one task per worker."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class _Task:
 
 @final
 class Ray(Launcher):
-    """Tasks of a Ray cluster, one per worker; without an address, a Ray that is started on this machine for it."""
+    """Tasks of a Ray cluster, one per worker; without an address, Ray is started on this machine."""
 
-    address: str | None = Field(None, description="of the cluster, e.g. auto; absent: start one here")
-    cpus: float = Field(1.0, gt=0.0, description="per worker")
-    gpus: float = Field(0.0, ge=0.0, description="per worker")
+    address: str | None = Field(None, description="address of the cluster, e.g. auto [start Ray on this machine]")
+    cpus: float = Field(1.0, gt=0.0, description="CPUs per worker")
+    gpus: float = Field(0.0, ge=0.0, description="GPUs per worker")
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str], count: int, folder: Path) -> list[Launched]:
-        """Start the tasks; each runs the command and is ended with it."""
+        """Start the tasks; each runs the command and ends with it."""
         try:
             import ray
         except ImportError as error:

@@ -1,4 +1,4 @@
-"""Slurm, through submitit."""
+"""A launcher for Slurm, through submitit."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class _Job:
 class Slurm(Launcher):
     """Jobs of a Slurm cluster, one per worker. submitit writes its batch script and logs into the sweep's folder."""
 
-    cluster: Literal["slurm", "local"] = Field("slurm", description="local: processes of this machine, to try it out")
-    partition: str | None = Field(None, description="where jobs queue; the cluster's default if absent")
-    minutes: int = Field(720, ge=1, description="after which Slurm ends a job; its trial goes on in another")
-    cpus: int = Field(4, ge=1, description="per job")
-    gpus: int = Field(0, ge=0, description="per job")
-    memory_gb: int | None = Field(None, ge=1, description="per job; the cluster's default if absent")
+    cluster: Literal["slurm", "local"] = Field("slurm", description="local: processes on this machine, for trying it out")
+    partition: str | None = Field(None, description="partition of the jobs [the cluster's default]")
+    minutes: int = Field(720, ge=1, description="time limit of a job; its trial is resumed by another worker")
+    cpus: int = Field(4, ge=1, description="CPUs per job")
+    gpus: int = Field(0, ge=0, description="GPUs per job")
+    memory_gb: int | None = Field(None, ge=1, description="memory per job [the cluster's default]")
 
     def launch(self, command: Sequence[str], environment: Mapping[str, str], count: int, folder: Path) -> list[Launched]:
         """Submit the jobs."""
@@ -50,7 +50,7 @@ class Slurm(Launcher):
         try:
             executor = submitit.AutoExecutor(folder=folder / "%j", cluster=self.cluster)
             executor.update_parameters(**self._parameters())
-            with _environment(environment):  # jobs inherit it, so that it stands in no file
+            with _environment(environment):  # jobs inherit it, so it is written to no file
                 return [
                     _Job(executor.submit(run, list(command), {}, str(folder / f"slurm-{index}.log"))) for index in range(count)
                 ]
@@ -58,17 +58,17 @@ class Slurm(Launcher):
             raise LauncherError(f"slurm: {error}") from error
 
     def _parameters(self) -> dict[str, Any]:
-        own: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             "name": "wb-sweep",
             "timeout_min": self.minutes,
             "cpus_per_task": self.cpus,
             "gpus_per_node": self.gpus,
         }
         if self.memory_gb is not None:
-            own["mem_gb"] = self.memory_gb
+            parameters["mem_gb"] = self.memory_gb
         if self.partition is not None:
-            own["slurm_partition"] = self.partition
-        return own
+            parameters["slurm_partition"] = self.partition
+        return parameters
 
 
 @contextmanager

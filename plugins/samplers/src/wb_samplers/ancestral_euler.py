@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @final
 class AncestralEuler(Sampler[None]):
-    """An Euler step further down than asked for, then fresh noise up again: "Euler a".
+    """An Euler step to less noise than requested, then fresh noise up to it: "Euler a".
 
     Karras et al. 2022 (arXiv:2206.00364), section 4, describe such samplers; the split into sigma_down and sigma_up is Song et al. 2021
     (arXiv:2011.13456), appendix F. In coordinates with alpha = 1 it is the first-order rule with eta, so that for any Gaussian path it equals
-    `ddim` with the same eta, and `ddpm` at eta = 1. It is here under the name people know. One evaluation of the network per step.
+    `ddim` with the same eta, and `ddpm` at eta = 1. It is listed because its name is well known. One evaluation of the network per step.
     """
 
-    eta: float = Field(1.0, ge=0.0, le=1.0, description="share of the ancestral noise; 0 is Euler's method")
+    eta: float = Field(1.0, ge=0.0, le=1.0, description="fraction of the ancestral noise; 0 is Euler's method")
 
     def step(
         self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: None, noise: NoiseSource

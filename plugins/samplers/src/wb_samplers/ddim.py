@@ -21,7 +21,7 @@ class DDIM(Sampler[None]):
     sigma / alpha, and on a flow schedule Euler's method in t. One evaluation of the network per step.
     """
 
-    eta: float = Field(0.0, ge=0.0, le=1.0, description="share of the posterior's noise that is put back at each step")
+    eta: float = Field(0.0, ge=0.0, le=1.0, description="fraction of the posterior's noise that is added at each step")
 
     def step(
         self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: None, noise: NoiseSource

@@ -21,7 +21,7 @@ class DDPM(Sampler[None]):
 
     variance: Literal["beta_tilde", "beta"] = Field(
         "beta_tilde",
-        description="beta_tilde: exact for data at one point, right with few steps; beta: exact for data that is N(0, I)",
+        description="beta_tilde: exact for data at one point, better with few steps; beta: exact for data with distribution N(0, I)",
     )
 
     def step(
@@ -35,10 +35,10 @@ class DDPM(Sampler[None]):
         if sigma_s == 0.0:
             return alpha_s * x0, None
 
-        kept = alpha_t / alpha_s
-        beta = sigma_t**2 - kept**2 * sigma_s**2  # variance of q(x_t | x_s)
+        scale = alpha_t / alpha_s
+        beta = sigma_t**2 - scale**2 * sigma_s**2  # variance of q(x_t | x_s)
         shrink = (sigma_s / sigma_t) ** 2
         variance = beta if self.variance == "beta" else shrink * beta
 
-        mean = alpha_s * beta / sigma_t**2 * x0 + kept * shrink * x
+        mean = alpha_s * beta / sigma_t**2 * x0 + scale * shrink * x
         return mean + variance**0.5 * noise.normal(x), None

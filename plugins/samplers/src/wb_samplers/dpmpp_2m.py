@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Previous:
-    """What is remembered of the move before."""
+    """The posterior mean and the length of the previous move."""
 
     x0: Tensor
-    h: float  # its length in ln(alpha / sigma)
+    h: float  # length in ln(alpha / sigma)
 
 
 @final
@@ -42,7 +42,7 @@ class DPMpp2M(Sampler[Previous]):
 
 @final
 class DPMpp2MSDE(Sampler[Previous]):
-    """DPM-Solver++(2M) for the reverse SDE: the noise corrects earlier errors, which pays off with 20 steps and more.
+    """DPM-Solver++(2M) for the reverse SDE: the noise corrects earlier errors, an advantage from about 20 steps on.
 
     Lu et al. 2022 (arXiv:2211.01095), section 5 and appendix D (SDE-DPM-Solver++(2M), midpoint form), for any Gaussian path.
     """
@@ -68,10 +68,10 @@ def _step(
     if step.sigma_s == 0.0:
         return step.alpha_s * x0, Previous(x0, step.h)
 
-    # D at the middle of the move, extrapolated. After a move from alpha = 0, whose h is infinite, D is kept as it is.
+    # D at the middle of the move, extrapolated. After a move from alpha = 0, whose h is infinite, D is constant.
     middle = x0 if state is None else x0 + 0.5 * step.h / state.h * (x0 - state.x0)
-    kept = shrinkage(step.h, eta)
-    x_s = step.sigma_s / step.sigma_t * kept * x + step.alpha_s * (1.0 - step.shrink * kept) * middle
+    decay = shrinkage(step.h, eta)
+    x_s = step.sigma_s / step.sigma_t * decay * x + step.alpha_s * (1.0 - step.shrink * decay) * middle
     if eta > 0.0:
-        x_s = x_s + step.sigma_s * (1.0 - kept**2) ** 0.5 * noise.normal(x)
+        x_s = x_s + step.sigma_s * (1.0 - decay**2) ** 0.5 * noise.normal(x)
     return x_s, Previous(x0, step.h)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class History:
-    """The moves before, the latest first."""
+    """The previous moves, the latest first."""
 
-    x0: tuple[Tensor, ...]  # D where they began; at most two
+    x0: tuple[Tensor, ...]  # D at their starts; at most two
     h: tuple[float, ...]  # their lengths in ln(alpha / sigma)
-    first: tuple[Tensor, Move] | None  # where the path began, while there is only one move to look back on
+    first: tuple[Tensor, Move] | None  # the start and the coefficients of the first move, until it is corrected
 
 
 @final
@@ -27,8 +27,8 @@ class DPMpp3M(Sampler[History]):
     """DPM-Solver++(3M): third order with one evaluation per step, from three values of the posterior mean.
 
     Lu et al. 2022 (arXiv:2211.01095), appendix B: D is interpolated by a quadratic in lambda = ln(alpha / sigma), which is integrated exactly
-    (Hochbruck & Ostermann 2010, section 2.5). Two things differ from widespread implementations, which measure as second order: the
-    quadratic term has its full weight, and the first move is corrected as soon as D at its end is known, at no extra evaluation.
+    (Hochbruck & Ostermann 2010, section 2.5). Two things differ from widespread implementations, whose measured order is two: the
+    quadratic term has its full weight, and the first move is corrected as soon as D at its end is computed, without an extra evaluation.
     """
 
     def step(
@@ -40,12 +40,12 @@ class DPMpp3M(Sampler[History]):
         if step.sigma_s == 0.0:
             return step.alpha_s * x0, History((x0,), (step.h,), None)
         if state is None:
-            return _moved(x, step, x0), History((x0,), (step.h,), (x, step))
+            return _constant_move(x, step, x0), History((x0,), (step.h,), (x, step))
 
         if state.first is not None:
             start, first = state.first
-            x = _moved(start, first, 0.5 * (state.x0[0] + x0))  # the trapezoidal rule in alpha / sigma
-        x_s = _moved(x, step, x0) + step.alpha_s * _correction(x0, step.h, state)
+            x = _constant_move(start, first, 0.5 * (state.x0[0] + x0))  # the trapezoidal rule in alpha / sigma
+        x_s = _constant_move(x, step, x0) + step.alpha_s * _correction(x0, step.h, state)
         return x_s, History((x0, *state.x0)[:2], (step.h, *state.h)[:2], None)
 
     def convergence_order(self) -> int:
@@ -53,16 +53,16 @@ class DPMpp3M(Sampler[History]):
         return 3
 
 
-def _moved(x: Tensor, step: Move, x0: Tensor) -> Tensor:
+def _constant_move(x: Tensor, step: Move, x0: Tensor) -> Tensor:
     """The move with a constant posterior mean."""
     return step.sigma_s / step.sigma_t * x + step.alpha_s * (1.0 - step.shrink) * x0
 
 
 def _correction(x0: Tensor, h: float, state: History) -> Tensor:
-    """What the change of D within the move adds: integrals of e^-h(1 - u) times its divided differences, u in [0, 1]."""
+    """The contribution of the change of D within the move: integrals of e^-h(1 - u) times its divided differences, u in [0, 1]."""
     linear = math.expm1(-h) / h + 1.0
     quadratic = 1.0 - 2.0 * linear / h
-    # After a move from alpha = 0, whose length is infinite, there is nothing to interpolate with.
+    # A move from alpha = 0 has infinite length and cannot be used for interpolation.
     lengths = [length for length in state.h if math.isfinite(length)]
     if not lengths:
         return 0.0 * x0

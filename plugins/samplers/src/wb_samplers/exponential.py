@@ -1,7 +1,7 @@
-"""What exponential integrators in log-SNR share.
+"""Coefficients of exponential integrators in log-SNR.
 
 With lambda = ln(alpha / sigma) the probability flow is `x_s = sigma_s/sigma_t x_t + sigma_s integral e^lambda D dlambda` from lambda_t to
-lambda_s (Lu et al. 2022, arXiv:2211.01095, equation 8), so that only the posterior mean D has to be approximated.
+lambda_s (Lu et al. 2022, arXiv:2211.01095, equation 8), so only the posterior mean D has to be approximated.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Move(NamedTuple):
     sigma_t: float
     alpha_s: float
     sigma_s: float
-    shrink: float  # e^-h, exact where h is infinite
+    shrink: float  # e^-h, exact for infinite h
 
     @property
     def h(self) -> float:
-        """lambda_s - lambda_t: infinite where alpha_t = 0 or sigma_s = 0."""
+        """lambda_s - lambda_t: infinite if alpha_t = 0 or sigma_s = 0."""
         return -math.log(self.shrink) if self.shrink > 0.0 else math.inf
 
 
@@ -35,7 +35,7 @@ def move(schedule: NoiseSchedule, t: float, s: float) -> Move:
 
 
 def shrinkage(h: float, eta: float) -> float:
-    """e^(-eta h), 1 at eta = 0 even where h is infinite."""
+    """e^(-eta h), 1 at eta = 0 even for infinite h."""
     return 1.0 if eta == 0.0 else math.exp(-eta * h)
 
 

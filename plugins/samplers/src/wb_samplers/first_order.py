@@ -1,4 +1,4 @@
-"""The first-order rule, which several published samplers are."""
+"""The first-order rule of several published samplers."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ LARGE = 200.0
 
 @final
 class Heun(Sampler[None]):
-    """Heun's method on the probability flow: second order, two evaluations per step and one at the last.
+    """Heun's method on the probability flow: second order, two evaluations per step and one in the last step.
 
     Karras et al. 2022 (arXiv:2206.00364), algorithm 1, for any Gaussian path. In `sigma`, y = x / alpha moves with w = sigma / alpha as in the
     paper; in `flow`, y = x / (alpha + sigma) with w = sigma / (alpha + sigma), which is bounded. In both dy/dw = (y - D) / w. Their
@@ -26,7 +26,7 @@ class Heun(Sampler[None]):
 
     coordinate: Coordinate = Field(
         "sigma",
-        description="what is stepped in: sigma/alpha, or sigma/(alpha + sigma); from sigma/alpha above 200 always the latter",
+        description="coordinate of the steps: sigma/alpha, or sigma/(alpha + sigma); the latter always if sigma/alpha is above 200",
     )
 
     def step(
@@ -35,7 +35,7 @@ class Heun(Sampler[None]):
         """One move t -> s of `x` [b, ...]."""
         alpha_t, sigma_t = posterior.schedule.at(t)
         alpha_s, sigma_s = posterior.schedule.at(s)
-        # Differences of large sigma/alpha cost float32 its digits, and where alpha = 0 there is no such number.
+        # Differences of large sigma/alpha lose precision in float32, and for alpha = 0 it is infinite.
         coordinate = "flow" if sigma_t > LARGE * alpha_t else self.coordinate
         scale_t, w_t = _scale(alpha_t, sigma_t, coordinate)
         scale_s, w_s = _scale(alpha_s, sigma_s, coordinate)
@@ -54,6 +54,6 @@ class Heun(Sampler[None]):
 
 
 def _scale(alpha: float, sigma: float, coordinate: Coordinate) -> tuple[float, float]:
-    """What x is divided by, and the coordinate w."""
+    """The divisor of x, and the coordinate w."""
     scale = alpha if coordinate == "sigma" else alpha + sigma
     return scale, sigma / scale

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Point:
-    """A time that was visited: ln(alpha / sigma) and the posterior mean there."""
+    """A visited time: ln(alpha / sigma) and the posterior mean."""
 
     lam: float
     x0: Tensor
@@ -25,7 +25,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Moves:
-    """The move before, to be corrected, and the points it was predicted from (its own start first)."""
+    """The previous move, to be corrected, and the points it was predicted from (its start first)."""
 
     x: Tensor
     move: Move
@@ -35,14 +35,14 @@ class Moves:
 
 @final
 class UniPC(Sampler[Moves]):
-    """UniPC in its B2(h) form on the posterior mean: a multistep predictor, corrected by the next step's evaluation.
+    """UniPC in its B2(h) form on the posterior mean: a multistep predictor, corrected with the evaluation of the next step.
 
     Zhao et al. 2023 (arXiv:2302.04867), algorithms 1 and 2 with B(h) = e^h - 1, for any Gaussian path; one evaluation per step. As there, the
     coefficients of the second-order predictor and the first-order corrector are 1/2 instead of the solution of their one-by-one system. The
-    corrector gains an order: `order = 2` measures as third order.
+    corrector adds one order: with `order = 2` the measured order is three.
     """
 
-    order: Literal[2, 3] = Field(2, description="of the predictor; the corrector gains one")
+    order: Literal[2, 3] = Field(2, description="order of the predictor; the corrector adds one")
 
     def step(
         self, posterior: PosteriorMean, x: Tensor, t: float, s: float, *, state: Moves | None, noise: NoiseSource
@@ -60,7 +60,7 @@ class UniPC(Sampler[Moves]):
         return x_s, Moves(x, step, points, order)
 
     def convergence_order(self) -> int:
-        """3: the first move, corrected to second order, bounds what `order = 3` can reach."""
+        """3: the first move, corrected to second order, limits `order = 3` to this."""
         return 3
 
 

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 @final
 class Cosine(NoiseSchedule):
-    """alpha_bar(t) = cos^2 of an angle: destroys small images more slowly than linear betas do.
+    """alpha_bar(t) = cos^2 of an angle: destroys small images more slowly than linear betas.
 
-    Nichol & Dhariwal 2021 (arXiv:2102.09672), equation 17, with the betas clipped so that t = 1 keeps a trace of the image.
+    Nichol & Dhariwal 2021 (arXiv:2102.09672), equation 17, with the betas clipped so that alpha stays above 0 at t = 1.
     """
 
     steps: Steps = 1000
     zero_terminal_snr: ZeroTerminalSNR = False
-    offset: float = Field(0.008, ge=0.0, le=0.5, description="s: keeps the first betas from being too small to be noticed")
+    offset: float = Field(
+        0.008, ge=0.0, le=0.5, description="s: a lower bound on the first betas, which would be negligible otherwise"
+    )
     max_beta: float = Field(0.999, gt=0.0, lt=1.0, description="the largest beta; betas above it are clipped")
 
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Fields that the schedules with a table of betas share."""
+"""Fields of the schedules with a table of betas."""
 
 from __future__ import annotations
 
@@ -15,4 +15,6 @@ ZeroTerminalSNR = Annotated[
 ]
 FirstBeta = Annotated[float, Field(gt=0.0, lt=1.0, description="the first beta, for T = 1000")]
 LastBeta = Annotated[float, Field(gt=0.0, lt=1.0, description="the last beta, for T = 1000")]
-ScaleToSteps = Annotated[bool, Field(description="multiply the betas by 1000 / T, so that every T ends alike")]
+ScaleToSteps = Annotated[
+    bool, Field(description="multiply the betas by 1000 / T, so that log-SNR at t = 1 is nearly the same for every T")
+]

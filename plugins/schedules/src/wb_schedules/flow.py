@@ -1,4 +1,4 @@
-"""Straight lines between data and noise."""
+"""The straight path between data and noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @final
 class Flow(NoiseSchedule):
-    """x_t = (1 - t) x0 + t eps: rectified flow, which leaves nothing of the image at t = 1.
+    """x_t = (1 - t) x0 + t eps: rectified flow; nothing of the image is left at t = 1.
 
     Liu, Gong & Liu 2022 (arXiv:2209.03003); Lipman et al. 2023 (arXiv:2210.02747). Train it with `flow`, `v` or `x0`.
     """

@@ -1,4 +1,4 @@
-"""Betas that grow linearly, or as the squares of what grows linearly."""
+"""Betas that grow linearly, or whose square roots do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Linear(NoiseSchedule):
     """Betas that grow linearly over T steps: the schedule of DDPM.
 
     Ho, Jain & Abbeel 2020 (arXiv:2006.11239), section 4. With fewer than 1000 steps the same betas would leave much of the image
-    at t = 1; Nichol & Dhariwal 2021 (arXiv:2102.09672) multiply them by 1000 / T, and so does this by default.
+    at t = 1; Nichol & Dhariwal 2021 (arXiv:2102.09672) multiply them by 1000 / T, the default here.
     """
 
     steps: Steps = 1000
@@ -52,8 +52,8 @@ class Linear(NoiseSchedule):
 class ScaledLinear(NoiseSchedule):
     """Betas whose square roots grow linearly over T steps: the schedule of latent diffusion.
 
-    Rombach et al. 2022 (arXiv:2112.10752); the defaults are Stable Diffusion's. Their last signal-to-noise ratio is 0.0047, so that x_T keeps 7 %
-    of the image; Lin et al. 2023 (arXiv:2305.08891) show what that costs, and `zero_terminal_snr = true` fixes it.
+    Rombach et al. 2022 (arXiv:2112.10752); the defaults are Stable Diffusion's. Their last signal-to-noise ratio is 0.0047, so x_T contains 7 %
+    of the image; Lin et al. 2023 (arXiv:2305.08891) describe the consequences, and `zero_terminal_snr = true` avoids them.
     """
 
     steps: Steps = 1000
@@ -101,17 +101,17 @@ def _scaled_linear(schedule: ScaledLinear) -> BetaTable:
 
 
 def _scale(schedule: Linear | ScaledLinear) -> float:
-    """What the betas are multiplied by (Nichol & Dhariwal 2021, arXiv:2102.09672)."""
+    """The factor on the betas (Nichol & Dhariwal 2021, arXiv:2102.09672)."""
     return 1000.0 / schedule.steps if schedule.scale_to_steps else 1.0
 
 
 def _check(schedule: Linear | ScaledLinear) -> None:
-    """ValueError where the betas fall, or reach 1."""
+    """Raise ValueError if the betas decrease, or reach 1."""
     first, last = schedule.beta_start, schedule.beta_end
     if last < first:
         raise ValueError(f"beta_end ({last:g}) must not be below beta_start ({first:g})")
     if last * _scale(schedule) >= 1.0:
         raise ValueError(
-            f"the last beta would be {last * _scale(schedule):.3g}, and must be below 1: "
+            f"the last beta would be {last * _scale(schedule):.3g}, but must be below 1: "
             f"use at least {int(1000 * last) + 1} steps or scale_to_steps = false"
         )

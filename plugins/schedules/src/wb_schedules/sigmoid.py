@@ -1,4 +1,4 @@
-"""Sigmoid alpha_bar."""
+"""A schedule whose alpha_bar is a sigmoid."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @final
 class Sigmoid(NoiseSchedule):
-    """alpha_bar(t) falls along a piece of the logistic curve from 1 to 0; time is continuous.
+    """alpha_bar(t) falls along a section of the logistic curve from 1 to 0; time is continuous.
 
     Jabri, Fleet & Chen 2022 (arXiv:2212.11972), algorithm 3; Chen 2023 (arXiv:2301.10972), section 2.1. Nothing of the image is left at
-    t = 1, so train it with v, x0, flow or edm. Their clipping at 1e-9 is left out, as it would stop alpha from falling.
+    t = 1, so train it with v, x0, flow or edm. Their clipping at 1e-9 is omitted, because alpha must decrease strictly.
     """
 
-    start: float = Field(-3.0, ge=-40.0, le=40.0, description="where on the curve t = 0 lies")
-    end: float = Field(3.0, ge=-40.0, le=40.0, description="where on the curve t = 1 lies")
+    start: float = Field(-3.0, ge=-40.0, le=40.0, description="the point of the logistic curve at t = 0")
+    end: float = Field(3.0, ge=-40.0, le=40.0, description="the point of the logistic curve at t = 1")
     temperature: float = Field(
-        1.0, gt=0.01, le=100.0, description="tau: smaller values leave images nearly clean, or nearly noise, for longer"
+        1.0, gt=0.01, le=100.0, description="tau: with smaller values, images stay nearly clean, and nearly noise, for longer"
     )
 
     @model_validator(mode="after")
@@ -31,7 +31,9 @@ class Sigmoid(NoiseSchedule):
         if self.end <= self.start:
             raise ValueError(f"end ({self.end:g}) must be above start ({self.start:g})")
         if (self.end - self.start) / self.temperature > 60.0:
-            raise ValueError("(end - start) / temperature is above 60, where the curve is flat to all digits: raise temperature")
+            raise ValueError(
+                "(end - start) / temperature is above 60, where the curve is constant to machine precision: raise temperature"
+            )
         return self
 
     def alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,7 +41,7 @@ class Sigmoid(NoiseSchedule):
         low, high = self.start / self.temperature, self.end / self.temperature
         at = low + t.double() * (high - low)
         whole = _rise(low, high)
-        # Differences of logistic functions as products, which keep their digits at both ends.
+        # Differences of logistic functions as products, which are precise at both ends.
         alpha, sigma = (_rise(at, high) / whole).sqrt(), (_rise(low, at) / whole).sqrt()
         return alpha.to(t.dtype), sigma.to(t.dtype)
 

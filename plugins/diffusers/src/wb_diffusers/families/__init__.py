@@ -1,4 +1,4 @@
-"""How groups of schedulers are driven through one move: by the coordinates they work in and by what they take a grid from."""
+"""How groups of schedulers make one move: grouped by their coordinates and by how they store the grid."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[FamilyName, Callable[[Move, Memory | None], tuple[Tensor, Memory | None]]] = {
     "angle": angle.move,
-    "exploding": grid.exploding,
+    "exploding": grid.move_exploding,
     "flow": flow.move,
-    "multistep": grid.preserving,
+    "multistep": grid.move_preserving,
     "table": table.move,
     "two_stage": two_stage.move,
 }

@@ -1,10 +1,10 @@
-"""The scheduler that keeps sines and cosines of its grid (`betas` and `alphas`) and is handed v."""
+"""The scheduler that stores sines and cosines of its grid (`betas` and `alphas`) and takes v."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wb_diffusers.families.grid import scheduler_of
+from wb_diffusers.families.grid import next_scheduler
 from wb_diffusers.move import Memory, Move, eps_of
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ def move(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
     import torch
 
     start, end = move.start, move.end
-    scheduler = scheduler_of(move, memory)
+    scheduler = next_scheduler(move, memory)
     scheduler.alphas = torch.tensor([level.alpha / level.norm for level in (start, end)], dtype=torch.float64)
     scheduler.betas = torch.tensor([level.sigma / level.norm for level in (start, end)], dtype=torch.float64)
-    scheduler.ets = scheduler.ets[-3:]  # it uses four, and would keep all
+    scheduler.ets = scheduler.ets[-3:]  # it uses four, and would store all
     scheduler._step_index = 0
 
     x0 = move.mean(move.x, start)

@@ -1,10 +1,10 @@
-"""Schedulers that read alpha_bar from a table: it is given the two rows of the move."""
+"""Schedulers that read alpha_bar from a table, which is set to the two rows of the move."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wb_diffusers.families.grid import scheduler_of
+from wb_diffusers.families.grid import next_scheduler
 from wb_diffusers.move import Level, Memory, Move, eps_of
 
 if TYPE_CHECKING:
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 
 def move(move: Move, memory: Memory | None) -> tuple[Tensor, Memory]:
-    """y = x / sqrt(alpha^2 + sigma^2); the timestep is 1 and the one before 0, or 0 and -1, which is data."""
+    """y = x / sqrt(alpha^2 + sigma^2); the timestep is 1 and the next one 0, or 0 and then -1, which is data."""
     start, end = move.start, move.end
-    scheduler = scheduler_of(move, memory)
-    timestep = _lay_out(scheduler, start, end)
+    scheduler = next_scheduler(move, memory)
+    timestep = _set_table(scheduler, start, end)
     y = move.x / start.norm
     y_next = move.call(scheduler, _output(move, move.x, start), y, timestep)
-    if _second_look(scheduler) and not end.clean:
-        # PNDM's first move: evaluate at its end, average, and go again from its start.
+    if _repeats_first_move(scheduler) and not end.clean:
+        # PNDM's first move: evaluate at its end, average, and repeat from its start.
         x = end.norm * y_next
         y_next = move.call(scheduler, _output(move, x, end), y_next, 0)
     return end.norm * y_next, Memory(scheduler, (), 1 + (memory.moves if memory else 0))
 
 
-def _lay_out(scheduler: Any, start: Level, end: Level) -> int:
-    """Write the table; the timestep of the start."""
+def _set_table(scheduler: Any, start: Level, end: Level) -> int:
+    """Write the table; return the timestep of the start."""
     import torch
 
     rows = [start.alpha_bar] if end.clean else [end.alpha_bar, start.alpha_bar]
@@ -36,7 +36,7 @@ def _lay_out(scheduler: Any, start: Level, end: Level) -> int:
     scheduler.betas = 1.0 - scheduler.alphas
     scheduler.final_alpha_cumprod = scheduler.one = torch.tensor(1.0, dtype=torch.float64)
     scheduler.timesteps = torch.arange(len(rows) - 1, -1, -1)
-    scheduler.num_inference_steps = 2  # of num_train_timesteps = 2: the step before is one row down
+    scheduler.num_inference_steps = 2  # of num_train_timesteps = 2: the next step is the row below
     scheduler.prk_timesteps = []
     return len(rows) - 1
 
@@ -46,5 +46,5 @@ def _output(move: Move, x: Tensor, level: Level) -> Tensor:
     return eps_of(x, x0, level) if move.bridged.output == "eps" else x0
 
 
-def _second_look(scheduler: Any) -> bool:
+def _repeats_first_move(scheduler: Any) -> bool:
     return getattr(scheduler, "counter", None) == 1

@@ -1,4 +1,4 @@
-"""Giving a scheduler the noise it should use."""
+"""Replaces the random numbers of a scheduler by those of a noise source."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-_ONE_AT_A_TIME = threading.RLock()
+_LOCK = threading.RLock()
 
 
 @contextmanager
-def drawing_from(noise: NoiseSource, scheduler: Any) -> Iterator[None]:
-    """While open, what `scheduler.step` draws comes from `noise`.
+def noise_from(noise: NoiseSource, scheduler: Any) -> Iterator[None]:
+    """Within the block, `scheduler.step` draws from `noise`.
 
-    Each module of diffusers imports `randn_tensor` by name, and only some schedulers take noise as an argument; so the module's own name is
-    exchanged, and put back whatever happens. The lock keeps two threads from seeing one another's source.
+    Each module of diffusers imports `randn_tensor` by name, and only some schedulers take noise as an argument; so the name in the module
+    is replaced, and restored at the end. The lock prevents two threads from using each other's source.
     """
     module = sys.modules[type(scheduler).__module__]
     if not hasattr(module, "randn_tensor"):
@@ -34,19 +34,19 @@ def drawing_from(noise: NoiseSource, scheduler: Any) -> Iterator[None]:
 
         return noise.normal(torch.empty(tuple(shape), device=device, dtype=dtype or torch.float32))
 
-    with _ONE_AT_A_TIME:
-        theirs = module.randn_tensor
+    with _LOCK:
+        original = module.randn_tensor
         module.randn_tensor = randn_tensor  # type: ignore[attr-defined]
         try:
             yield
         finally:
-            module.randn_tensor = theirs  # type: ignore[attr-defined]
+            module.randn_tensor = original  # type: ignore[attr-defined]
 
 
 class Brownian:
-    """What replaces their Brownian tree: increments of one path W over [sigma_s, sigma_t], per square root of their length.
+    """Replaces their Brownian tree: increments of one path W over [sigma_s, sigma_t], divided by the square root of their length.
 
-    They are asked for from the top down, always from the same start: to the middle, then to the end. The second contains the first.
+    It is called with decreasing sigma_next and the same start: to the middle, then to the end. The second increment contains the first.
     """
 
     def __init__(self, noise: NoiseSource, x: Tensor) -> None:
