@@ -24,7 +24,7 @@ def resources(tmp_path):
     return Resources(tmp_path / "cache")
 
 
-def picture(path, color="red", size=(40, 30), **kwargs):
+def save_image(path, color="red", size=(40, 30), **kwargs):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, color).save(path, **kwargs)
     return path
@@ -44,7 +44,7 @@ def test_drawn_cars_come_in_any_size_and_look_the_same_at_each(size):
     assert np.abs(np.asarray(large).astype(float) - np.asarray(small)).mean() < 8
 
 
-def test_drawn_cars_have_real_variety():
+def test_drawn_cars_have_all_bodies_paints_and_times():
     cars = [design(0, index) for index in range(2000)]
     assert {car.body for car in cars} == set(BODIES)
     assert len(BODIES) >= 6
@@ -56,12 +56,12 @@ def test_drawn_cars_have_real_variety():
 
 
 def test_edges_are_antialiased():
-    # A hard edge has two levels; a smooth one has levels between. Compare with the same picture without smoothing.
+    # A hard edge has two levels, a smooth one has levels in between.
     pixels = paint(design(0, 0), 64)
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 400
 
 
-def test_captions_say_what_is_there():
+def test_captions_describe_the_car():
     car = next(
         design(0, index)
         for index in range(5000)
@@ -72,7 +72,7 @@ def test_captions_say_what_is_there():
 
 
 def test_the_drawn_cars_load_as_described():
-    resources = Resources(Path(os.environ["WB_CACHE"]))  # where other tests find them drawn
+    resources = Resources(Path(os.environ["WB_CACHE"]))  # shared with other tests
     cars = Cars(image_size=16)
     spec, train, test = cars.describe(), cars.load("train", resources), cars.load("test", resources)
     assert (len(train), len(test), spec.shape, spec.classes) == (8000, 1000, (3, 16, 16), BODIES)
@@ -103,7 +103,7 @@ def test_the_second_load_draws_nothing(monkeypatch):
 def test_a_folder_of_classes(tmp_path, resources):
     for name, color in (("blue", "blue"), ("red", "red")):
         for i in range(60):
-            picture(tmp_path / "data" / name / "deeper" / f"{i}.png", color)
+            save_image(tmp_path / "data" / name / "deeper" / f"{i}.png", color)
     folder = Folder(root=str(tmp_path / "data"), image_size=16)
     assert folder.describe().classes == ("blue", "red")
     train, test = folder.load("train", resources), folder.load("test", resources)
@@ -115,9 +115,9 @@ def test_a_folder_of_classes(tmp_path, resources):
 
 
 def test_given_splits_are_used(tmp_path, resources):
-    picture(tmp_path / "data" / "train" / "a" / "1.png")
-    picture(tmp_path / "data" / "test" / "a" / "2.png", "blue")
-    picture(tmp_path / "data" / "test" / "a" / "3.png", "blue")
+    save_image(tmp_path / "data" / "train" / "a" / "1.png")
+    save_image(tmp_path / "data" / "test" / "a" / "2.png", "blue")
+    save_image(tmp_path / "data" / "test" / "a" / "3.png", "blue")
     folder = Folder(root=str(tmp_path / "data"))
     assert (len(folder.load("train", resources)), len(folder.load("test", resources))) == (1, 2)
 
@@ -161,8 +161,8 @@ def damaged(tmp_path):
     """Two good images among four bad ones."""
     folder = tmp_path / "data"
     for i in range(2):
-        picture(folder / "train" / f"good{i}.png")
-    whole = picture(tmp_path / "whole.jpg", size=(200, 200)).read_bytes()
+        save_image(folder / "train" / f"good{i}.png")
+    whole = save_image(tmp_path / "whole.jpg", size=(200, 200)).read_bytes()
     (folder / "train" / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "train" / "empty.png").write_bytes(b"")
     (folder / "train" / "text.png").write_text("no image")
@@ -173,16 +173,16 @@ def damaged(tmp_path):
 def test_bad_images_are_all_named_in_one_error(damaged, resources):
     with pytest.raises(DataError) as caught:
         Folder(root=str(damaged)).load("train", resources)
-    told = str(caught.value)
-    assert told.startswith("4 of 6 images under ")
+    message = str(caught.value)
+    assert message.startswith("4 of 6 images under ")
     for words in (
         "truncated.jpg: damaged",
         "empty.png: the file is empty",
         "text.png: not an image",
         "vast.png: absurdly large (20000 x 6000 pixels)",
     ):
-        assert words in told
-    assert "on_bad_image = 'skip'" in told
+        assert words in message
+    assert "on_bad_image = 'skip'" in message
 
 
 def test_bad_images_can_be_skipped_counted_and_listed(damaged, resources):
@@ -195,18 +195,18 @@ def test_bad_images_can_be_skipped_counted_and_listed(damaged, resources):
         assert any("truncated.jpg" in note for note in train.provenance.notes)
 
 
-def test_the_cache_notices_changed_content(tmp_path, resources):
-    path = picture(tmp_path / "data" / "train" / "a.png", "red")
+def test_changed_content_is_decoded_again(tmp_path, resources):
+    path = save_image(tmp_path / "data" / "train" / "a.png", "red")
     folder = Folder(root=str(tmp_path / "data"), image_size=8)
     first = folder.load("train", resources)
-    picture(path, "blue")
+    save_image(path, "blue")
     second = folder.load("train", resources)
     assert first.provenance.fingerprint != second.provenance.fingerprint
     assert second[0].image[2].min() == 1.0
 
 
-def test_a_damaged_cache_is_made_again(tmp_path, resources):
-    picture(tmp_path / "data" / "train" / "a.png", "red")
+def test_a_damaged_array_is_created_again(tmp_path, resources):
+    save_image(tmp_path / "data" / "train" / "a.png", "red")
     folder = Folder(root=str(tmp_path / "data"), image_size=8)
     folder.load("train", resources)
     for path in resources.cache.rglob("*.npy"):
@@ -215,7 +215,7 @@ def test_a_damaged_cache_is_made_again(tmp_path, resources):
 
 
 @pytest.mark.parametrize("make", [lambda root: Folder(root=root), lambda root: Cars(root=root)])
-def test_what_is_not_there_is_told(tmp_path, resources, make):
+def test_missing_folders_and_images_are_errors(tmp_path, resources, make):
     with pytest.raises(DataError, match=r"no folder '/.*/nowhere'"):
         make(str(tmp_path / "nowhere")).describe()
     (tmp_path / "empty").mkdir()
@@ -231,15 +231,15 @@ def classes(tmp_path):
     """Six images in each of two class folders."""
     for name in ("audi", "bmw"):
         for i in range(6):
-            picture(tmp_path / "data" / name / f"{i}.png", size=(16, 16))
+            save_image(tmp_path / "data" / name / f"{i}.png", size=(16, 16))
     return tmp_path / "data"
 
 
-def loaded(root, resources, split="train"):
+def load(root, resources, split="train"):
     return Folder(root=str(root), image_size=8).load(split, resources)
 
 
-def counted(root):
+def count(root):
     folder = Folder(root=str(root), image_size=8)
     return folder.count_examples("train") + folder.count_examples("test")
 
@@ -252,9 +252,9 @@ def test_links_to_folders_and_files_are_followed(classes, tmp_path, resources):
         (linked / "bmw" / path.name).symlink_to(path)
     (tmp_path / "whole").symlink_to(linked, target_is_directory=True)
     for split in ("train", "test"):
-        plain = loaded(classes, resources, split)
+        plain = load(classes, resources, split)
         for root in (linked, tmp_path / "whole"):
-            assert loaded(root, resources, split).provenance.fingerprint == plain.provenance.fingerprint
+            assert load(root, resources, split).provenance.fingerprint == plain.provenance.fingerprint
     assert Folder(root=str(linked)).describe().classes == ("audi", "bmw")
     assert Cars(root=str(linked)).count_examples("train") == Folder(root=str(classes)).count_examples("train")
 
@@ -264,7 +264,7 @@ def test_splits_may_be_links_and_a_broken_one_is_an_error(classes, tmp_path, res
     split.mkdir()
     (split / "train").symlink_to(classes, target_is_directory=True)
     (split / "test").symlink_to(classes, target_is_directory=True)
-    assert (len(loaded(split, resources)), len(loaded(split, resources, "test"))) == (12, 12)
+    assert (len(load(split, resources)), len(load(split, resources, "test"))) == (12, 12)
     (split / "test").unlink()
     (split / "test").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"split/test is a link that leads nowhere"):
@@ -275,28 +275,28 @@ def test_splits_may_be_links_and_a_broken_one_is_an_error(classes, tmp_path, res
 def test_a_link_to_a_folder_that_contains_it_is_left_out_and_reported(classes, resources, target):
     (classes / "audi" / "again").symlink_to(target, target_is_directory=True)
     (classes / "loop").symlink_to(classes, target_is_directory=True)
-    train = loaded(classes, resources)
+    train = load(classes, resources)
     assert Folder(root=str(classes)).describe().classes == ("audi", "bmw")
-    assert counted(classes) == 12
+    assert count(classes) == 12
     for link in ("audi/again", "loop"):
         assert f"left out {link}: a link to a folder that contains it" in train.provenance.notes
 
 
-def test_folders_that_link_to_one_another_come_to_an_end(tmp_path, monkeypatch):
+def test_folders_that_link_to_each_other_are_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(walking, "_MOST_LINKS", 200)
     for name in "abcdef":
-        picture(tmp_path / "data" / name / "0.png")
+        save_image(tmp_path / "data" / name / "0.png")
     for name in "abcdef":
         for other in "abcdef":
             (tmp_path / "data" / name / other).symlink_to(tmp_path / "data" / other)
     with pytest.raises(DataError, match="more than 200 links"):
-        counted(tmp_path / "data")
+        count(tmp_path / "data")
 
 
-def test_what_cannot_be_followed_is_reported(classes, resources):
+def test_links_that_cannot_be_followed_are_reported(classes, resources):
     (classes / "seat").symlink_to(classes / "nowhere")
     (classes / "audi" / "itself").symlink_to("itself")
-    notes = loaded(classes, resources).provenance.notes
+    notes = load(classes, resources).provenance.notes
     assert notes == ("left out audi/itself: a link that leads nowhere", "left out seat: a link that leads nowhere")
 
 
@@ -321,11 +321,11 @@ FOREIGN = [
 
 @pytest.mark.parametrize("make", [Folder, Cars])
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_what_other_programs_store_next_to_images_is_left_out(classes, resources, make, split):
+def test_files_of_other_programs_are_left_out(classes, resources, make, split):
     component = make(root=str(classes), image_size=16)
     before = component.load(split, resources)
     for name in FOREIGN:
-        picture(classes / "tmp.png").rename(other := classes / "tmp")
+        save_image(classes / "tmp.png").rename(other := classes / "tmp")
         (classes / name).parent.mkdir(parents=True, exist_ok=True)
         other.rename(classes / name)
     after = component.load(split, resources)
@@ -339,28 +339,28 @@ def test_what_other_programs_store_next_to_images_is_left_out(classes, resources
 
 def test_an_image_next_to_class_folders_is_named(classes, tmp_path):
     assert Folder(root=str(classes)).describe().why_no_classes == ""
-    picture(classes / "preview.png")
+    save_image(classes / "preview.png")
     spec = Folder(root=str(classes)).describe()
     assert spec.classes == ()
     assert spec.why_no_classes.startswith(f"'preview.png' lies directly in {classes}, next to folders")
-    assert counted(classes) == 13
-    picture(tmp_path / "flat" / "0.png")
+    assert count(classes) == 13
+    save_image(tmp_path / "flat" / "0.png")
     assert Folder(root=str(tmp_path / "flat")).describe().why_no_classes == ""
 
 
 @pytest.mark.parametrize("make", [Folder, Cars])
-def test_a_folder_without_an_image_is_an_error_before_it_is_loaded(tmp_path, make):
+def test_a_folder_without_an_image_is_an_error_before_it_is_load(tmp_path, make):
     (tmp_path / "data" / "audi").mkdir(parents=True)
-    picture(tmp_path / "data" / "__MACOSX" / "0.png")
+    save_image(tmp_path / "data" / "__MACOSX" / "0.png")
     (tmp_path / "data" / "audi" / "0.heic").write_bytes(b"")
     with pytest.raises(DataError, match=r"no images under .*0.heic: .heic files are not read.*left out __MACOSX"):
         make(root=str(tmp_path / "data")).describe()
 
 
-def test_the_order_of_a_folders_images_and_its_split_are_what_they_were(tmp_path):
+def test_the_order_and_the_split_of_a_folder_do_not_change(tmp_path):
     for i in range(12):
         for name in (f"b/{i}.png", f"a/deeper/{i}.jpg", f"B/{i}.PNG"):
-            picture(tmp_path / "data" / name, size=(8, 8), format="png")
+            save_image(tmp_path / "data" / name, size=(8, 8), format="png")
     train, test = (list(listing.list_images(tmp_path / "data", split).files) for split in ("train", "test"))
     assert train == sorted(train)
     assert len(train) + len(test) == 36
@@ -368,9 +368,9 @@ def test_the_order_of_a_folders_images_and_its_split_are_what_they_were(tmp_path
     assert names == ["B/7.PNG", "a/deeper/0.jpg", "a/deeper/7.jpg", "a/deeper/9.jpg", "b/4.png"]
 
 
-def test_photographs_say_that_they_are_photographs(tmp_path, resources):
+def test_the_source_of_photographs_is_photographs(tmp_path, resources):
     for i in range(30):
-        picture(tmp_path / "photos" / f"{i:03d}.jpg")
+        save_image(tmp_path / "photos" / f"{i:03d}.jpg")
     cars = Cars(root=str(tmp_path / "photos"))
     train, test = cars.load("train", resources), cars.load("test", resources)
     assert train.provenance.source == "photographs"
@@ -379,13 +379,13 @@ def test_photographs_say_that_they_are_photographs(tmp_path, resources):
     assert len(train) + len(test) == 30
 
 
-def test_stanford_cars_are_read_as_torchvision_lays_them_out(tmp_path, resources):
+def test_stanford_cars_are_read_in_the_layout_of_torchvision(tmp_path, resources):
     scipy_io = pytest.importorskip("scipy.io")
     base = tmp_path / "stanford_cars"
     (base / "devkit").mkdir(parents=True)
     for split, count in (("train", 3), ("test", 2)):
         for i in range(count):
-            picture(base / f"cars_{split}" / f"{i:05d}.jpg")
+            save_image(base / f"cars_{split}" / f"{i:05d}.jpg")
         rows = [(f"{i:05d}.jpg", i % 2 + 1) for i in range(count)]
         annotations = np.array(rows, dtype=[("fname", "O"), ("class", "O")])
         name = base / "devkit" / "cars_train_annos.mat" if split == "train" else base / "cars_test_annos_withlabels.mat"
@@ -398,7 +398,7 @@ def test_stanford_cars_are_read_as_torchvision_lays_them_out(tmp_path, resources
 
 
 def cifar(folder, per_batch=20):
-    """A small CIFAR-10 in torchvision's layout, with checksums that fit."""
+    """A small CIFAR-10 in torchvision's layout, and its checksums."""
     import hashlib
 
     base = folder / "cifar-10-batches-py"
@@ -416,7 +416,7 @@ def cifar(folder, per_batch=20):
     return sums, hashlib.md5(data).hexdigest()
 
 
-def test_cifar10_is_read_as_torchvision_lays_it_out(tmp_path, resources, monkeypatch):
+def test_cifar10_is_read_in_the_layout_of_torchvision(tmp_path, resources, monkeypatch):
     import torchvision
 
     sums, meta = cifar(tmp_path)
@@ -436,7 +436,7 @@ def test_cifar10_is_read_as_torchvision_lays_it_out(tmp_path, resources, monkeyp
     assert one.load("train", resources).provenance.source == "CIFAR-10, automobile only"
 
 
-def test_a_damaged_or_missing_cifar10_is_told(tmp_path, resources):
+def test_a_damaged_or_missing_cifar10_is_an_error(tmp_path, resources):
     cifar(tmp_path)  # the checksums are not the published ones
     with pytest.raises(DataError, match="incomplete or damaged"):
         CIFAR10(root=str(tmp_path)).load("train", resources)
@@ -460,5 +460,5 @@ def test_cifar10_conforms(tmp_path, monkeypatch):
     for part in ("train_list", "test_list"):
         monkeypatch.setattr(published, part, [[name, sums[name]] for name, _ in getattr(published, part)])
     monkeypatch.setattr(published, "meta", {**published.meta, "md5": meta})
-    outcomes = list(examine(CIFAR10(root=str(tmp_path))))
-    assert [(each.check.name, each.message) for each in outcomes if each.state != "passed"] == []
+    results = list(examine(CIFAR10(root=str(tmp_path))))
+    assert [(result.check.name, result.message) for result in results if result.state != "passed"] == []

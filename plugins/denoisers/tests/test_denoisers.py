@@ -1,4 +1,4 @@
-"""Networks."""
+"""Networks against their papers, and their laws."""
 
 import copy
 
@@ -20,16 +20,16 @@ SMALL = [
     DiT(width=24, depth=1, heads=3, patch=2, mlp_ratio=1.5),
     SmallCNN(channels=16, depth=4),
 ]
-EACH = pytest.mark.parametrize("denoiser", SMALL, ids=repr)
+EVERY_DENOISER = pytest.mark.parametrize("denoiser", SMALL, ids=repr)
 
 
-def built(denoiser, spec=SPEC):
+def build(denoiser, spec=SPEC):
     torch.manual_seed(0)
     return denoiser.build(spec)
 
 
-def awake(network):
-    """The network with no layer at zero, as after training."""
+def randomize_zeros(network):
+    """Randomize the parameters that are zero, as after training."""
     for parameter in network.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
@@ -40,7 +40,7 @@ def test_the_ddpm_papers_cifar10_network_has_its_35_7_million_parameters():
     settings = UNet(channels=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(16,), dropout=0.1)
     with torch.device("meta"):
         network = settings.build(SampleSpec(3, 32, 32))
-    assert sum(each.numel() for each in network.parameters()) / 1e6 == pytest.approx(35.7, abs=0.1)
+    assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(35.7, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -52,34 +52,34 @@ def test_the_ddpm_papers_cifar10_network_has_its_35_7_million_parameters():
     ],
 )
 def test_the_adm_papers_imagenet_networks_have_their_parameters(size, classes, channels, multipliers, blocks, million):
-    # Dhariwal & Nichol 2021, appendix I. Theirs also predict a variance, and have no row for "no class": at most 7,000 parameters.
+    # Dhariwal & Nichol 2021, appendix I. Their networks also predict a variance, and have no row for "no class": at most 7,000 parameters.
     settings = UNet(
         channels=channels, multipliers=multipliers, blocks=blocks, attention=(32, 16, 8), scale_shift=True, residual_resample=True
     )
     with torch.device("meta"):
         network = settings.build(SampleSpec(3, size, size, classes=tuple(map(str, range(classes)))))
-    assert round(sum(each.numel() for each in network.parameters()) / 1e6) == million
+    assert round(sum(parameter.numel() for parameter in network.parameters()) / 1e6) == million
 
 
-@EACH
+@EVERY_DENOISER
 def test_the_output_has_the_shape_of_the_input_and_starts_at_zero(denoiser):
-    out = built(denoiser).eval()(torch.randn(2, 3, 16, 16), torch.zeros(2), None)
+    out = build(denoiser).eval()(torch.randn(2, 3, 16, 16), torch.zeros(2), None)
     assert out.shape == (2, 3, 16, 16)
     assert not out.any()
 
 
-@EACH
-def test_images_of_a_batch_do_not_influence_one_another(denoiser):
-    network = awake(built(denoiser))
+@EVERY_DENOISER
+def test_images_of_a_batch_do_not_influence_each_other(denoiser):
+    network = randomize_zeros(build(denoiser))
     x, level, cond = torch.randn(4, 3, 16, 16), torch.tensor([-8.0, -1.0, 3.0, 9.0]), torch.tensor([0, 2, -1, 1])
     whole = network(x, level, cond)
     alone = torch.cat([network(x[i : i + 1], level[i : i + 1], cond[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(alone, whole, rtol=1e-4, atol=1e-4)
 
 
-@EACH
-def test_level_and_class_make_a_difference_and_minus_one_is_no_class(denoiser):
-    network = awake(built(denoiser))
+@EVERY_DENOISER
+def test_level_and_class_change_the_output_and_minus_one_is_no_class(denoiser):
+    network = randomize_zeros(build(denoiser))
     x, zero = torch.randn(1, 3, 16, 16), torch.zeros(1)
     base = network(x, zero, None)
     assert not torch.allclose(network(x, zero + 0.5, None), base)
@@ -87,24 +87,24 @@ def test_level_and_class_make_a_difference_and_minus_one_is_no_class(denoiser):
     torch.testing.assert_close(network(x, zero, torch.tensor([-1])), base)
 
 
-@EACH
+@EVERY_DENOISER
 def test_gradients_reach_every_parameter(denoiser):
-    network = awake(built(denoiser)).train()
+    network = randomize_zeros(build(denoiser)).train()
     network(torch.randn(4, 3, 16, 16), torch.randn(4), torch.tensor([0, 1, 2, -1])).square().sum().backward()
-    assert [name for name, each in network.named_parameters() if each.grad is None or not each.grad.any()] == []
+    assert [name for name, value in network.named_parameters() if value.grad is None or not value.grad.any()] == []
 
 
-@EACH
-def test_state_dicts_travel(denoiser):
-    first, second = awake(built(denoiser)), built(denoiser).eval()
+@EVERY_DENOISER
+def test_a_state_dict_holds_all_weights(denoiser):
+    first, second = randomize_zeros(build(denoiser)), build(denoiser).eval()
     second.load_state_dict(first.state_dict())
     x = torch.randn(1, 3, 16, 16)
     assert torch.equal(first(x, torch.zeros(1), None), second(x, torch.zeros(1), None))
 
 
-@EACH
+@EVERY_DENOISER
 def test_bf16_autocast_agrees_with_fp32(denoiser):
-    network = awake(built(denoiser))
+    network = randomize_zeros(build(denoiser))
     x, level = torch.randn(2, 3, 16, 16), torch.zeros(2)
     exact = network(x, level, None)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -112,9 +112,9 @@ def test_bf16_autocast_agrees_with_fp32(denoiser):
     assert (rough - exact).norm() < 0.05 * exact.norm()
 
 
-@EACH
+@EVERY_DENOISER
 def test_labels_for_a_network_without_classes_are_an_error(denoiser):
-    network = built(denoiser, SampleSpec(3, 16, 16))
+    network = build(denoiser, SampleSpec(3, 16, 16))
     with pytest.raises(ValueError, match="without classes"):
         network(torch.zeros(1, 3, 16, 16), torch.zeros(1), torch.tensor([0]))
     network(torch.zeros(1, 3, 16, 16), torch.zeros(1), torch.tensor([-1]))
@@ -135,7 +135,7 @@ def test_sides_that_cannot_be_halved_are_refused_with_the_field_to_change():
 
 
 def test_any_size_and_channel_count_works():
-    assert built(SmallCNN(channels=8, depth=1), SampleSpec(1, 13, 17)).eval()(
+    assert build(SmallCNN(channels=8, depth=1), SampleSpec(1, 13, 17)).eval()(
         torch.zeros(1, 1, 13, 17), torch.zeros(1), None
     ).shape == (1, 1, 13, 17)
     for settings in (
@@ -143,7 +143,7 @@ def test_any_size_and_channel_count_works():
         UNet(channels=8, multipliers=(1, 3), blocks=1, attention=(), residual_resample=True),
         DiT(width=8, depth=1, heads=1),
     ):
-        network = built(settings, SampleSpec(4, 24, 8)).eval()
+        network = build(settings, SampleSpec(4, 24, 8)).eval()
         assert network(torch.zeros(1, 4, 24, 8), torch.zeros(1), None).shape == (1, 4, 24, 8)
 
 
@@ -154,10 +154,10 @@ def test_heads_must_divide_the_channels():
         DiT(width=32, heads=5)
 
 
-@EACH
+@EVERY_DENOISER
 def test_a_network_without_labels_reads_weights_with_a_label_embedding(denoiser):
-    """As networks without labels had before: they always added the row for "no class"."""
-    before, now = awake(built(denoiser)), copy.deepcopy(built(denoiser, SampleSpec(3, 16, 16))).eval()
+    """Earlier versions: networks without labels always added the row for "no class"."""
+    before, now = randomize_zeros(build(denoiser)), copy.deepcopy(build(denoiser, SampleSpec(3, 16, 16))).eval()
     assert not any("label" in name for name in now.state_dict())
     now.load_state_dict(before.state_dict())
     x, level = torch.randn(3, 3, 16, 16), torch.tensor([-8.0, 0.0, 8.0])

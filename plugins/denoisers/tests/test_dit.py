@@ -14,7 +14,7 @@ from workbench.interfaces import SampleSpec
 SPEC = SampleSpec(3, 8, 8)
 
 
-def awake(network):
+def randomize(network):
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return network.eval()
@@ -38,15 +38,15 @@ def test_the_named_sizes_have_the_papers_parameters_and_cost(depth, width, heads
         network = DiT(depth=depth, width=width, heads=heads, patch=patch).build(spec)
         with FlopCounterMode(display=False) as counter:
             network(torch.zeros(1, *spec.shape), torch.zeros(1), None)
-    # Theirs has four more output channels, for the variance.
+    # Their network has four more output channels, for the variance.
     tokens, variance = (32 // patch) ** 2, 4 * patch**2
-    parameters = sum(each.numel() for each in network.parameters()) + variance * (width + 1)
+    parameters = sum(parameter.numel() for parameter in network.parameters()) + variance * (width + 1)
     assert round(parameters / 1e6) == million
     operations = counter.get_total_flops() / 2 + tokens * variance * width
     assert operations / 1e9 == pytest.approx(gflop, rel=1e-3, abs=0.005)
 
 
-def test_the_blocks_of_a_fresh_network_are_the_identity():
+def test_the_blocks_of_an_untrained_network_are_the_identity():
     x, embedding = torch.randn(2, 4, 16), torch.randn(2, 16)
     blocks = DiT(width=16, depth=3, heads=2).build(SPEC).blocks
     assert len(blocks) == 3
@@ -89,7 +89,7 @@ def test_blocks_whose_gates_are_one_are_torchs_pre_norm_encoder_layer():
     torch.testing.assert_close(block(x, embedding), theirs(x))
 
 
-def test_the_end_is_adaptive_layer_norm_and_a_linear_layer():
+def test_the_last_layers_are_adaptive_layer_norm_and_linear():
     torch.manual_seed(0)
     network = DiT(width=16, depth=2, heads=2).build(SPEC)  # its blocks are the identity
     torch.nn.init.normal_(network.leave.weight)
@@ -97,14 +97,14 @@ def test_the_end_is_adaptive_layer_norm_and_a_linear_layer():
     normal = F.layer_norm(network.enter(patchify(x, 4)) + network.positions, (16,), eps=1e-6)
     torch.testing.assert_close(
         network(x, level), unpatchify(network.leave(normal), 4, (2, 2))
-    )  # fresh: scaled and shifted by nothing
+    )  # before training: scale 1 and shift 0
 
     torch.nn.init.normal_(network.modulation.weight, std=10.0)
     shift, scale = network.modulation(F.silu(network.embedding(level, None)))[:, None].split(16, dim=2)
     torch.testing.assert_close(network(x, level), unpatchify(network.leave((1 + scale) * normal + shift), 4, (2, 2)))
 
 
-def test_gates_multiply_what_each_branch_adds():
+def test_gates_multiply_the_output_of_each_branch():
     torch.manual_seed(0)
     block, x, embedding = Block(16, 2, 32).double(), torch.randn(2, 5, 16).double(), torch.randn(2, 16).double()
     gates = torch.zeros(2, 6, 16, dtype=torch.float64)
@@ -148,17 +148,17 @@ def test_positions_are_sines_and_cosines_of_column_and_row():
     assert torch.cdist(sincos_positions(32, 32, 16), sincos_positions(32, 32, 16)).fill_diagonal_(1.0).min() > 0.1
 
 
-def test_the_network_tells_patches_from_their_places():
+def test_the_output_depends_on_the_position_of_a_patch():
     torch.manual_seed(0)
-    network = awake(DiT(width=16, depth=1, heads=2).build(SPEC))
+    network = randomize(DiT(width=16, depth=1, heads=2).build(SPEC))
     x = torch.randn(1, 3, 8, 8)
     swapped = x.roll(4, dims=3)
     assert not torch.allclose(network(swapped, torch.zeros(1)).roll(4, dims=3), network(x, torch.zeros(1)), atol=1e-3)
 
 
-def test_every_patch_sees_every_other():
+def test_every_patch_depends_on_every_other():
     torch.manual_seed(0)
-    network = awake(DiT(width=16, depth=1, heads=2, patch=2).build(SPEC))
+    network = randomize(DiT(width=16, depth=1, heads=2, patch=2).build(SPEC))
     x = torch.randn(1, 3, 8, 8, requires_grad=True)
     network(x, torch.zeros(1))[0, :, 0, 0].sum().backward()
     assert x.grad.all()
@@ -172,5 +172,5 @@ def test_the_mlps_hidden_features_are_a_multiple_of_the_width():
     ] * 2
 
 
-def test_positions_are_computed_and_not_kept():
+def test_positions_are_not_in_the_state_dict():
     assert "positions" not in DiT(width=16, depth=1, heads=2).build(SPEC).state_dict()

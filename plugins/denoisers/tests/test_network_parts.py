@@ -1,4 +1,4 @@
-"""The parts networks are made of."""
+"""The layers of the networks."""
 
 import pytest
 import torch
@@ -14,32 +14,32 @@ from workbench.interfaces import SampleSpec
 SPEC = SampleSpec(3, 16, 16)
 
 
-def test_levels_a_tenth_apart_are_told_apart_and_still_alike_anywhere():
+def test_embeddings_of_levels_a_tenth_apart_differ_and_are_still_similar():
     level = torch.linspace(-20, 20, 41)
     apart = (sinusoids(level + 0.1, 64) - sinusoids(level, 64)).norm(dim=1)
     assert (apart > 0.5).all()
     assert (apart < 0.2 * sinusoids(level, 64).norm(dim=1)).all()
 
 
-def test_levels_do_not_repeat_themselves():
+def test_embeddings_of_levels_are_unique():
     waves = sinusoids(torch.linspace(-20, 20, 401), 64)
     distance = torch.cdist(waves, waves) + 100 * torch.eye(401)
     assert distance.min() > 0.5
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(512, 32), (128, 32), (64, 16), (48, 12), (8, 2), (37, 1)])
-def test_groups_are_32_or_as_many_as_leave_four_channels_to_each(channels, expected):
+def test_there_are_32_groups_or_fewer_with_at_least_four_channels_each(channels, expected):
     assert group_count(channels) == expected
 
 
-def test_fresh_attention_and_fresh_residual_blocks_are_the_identity():
+def test_untrained_attention_and_residual_blocks_are_the_identity():
     x = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0))
     assert torch.equal(Attention(16, 2)(x), x)
     assert torch.equal(ResidualBlock(16, 16, 8, 0.0)(x, torch.zeros(2, 8)), x)
     assert torch.equal(ResidualBlock(16, 16, 8, 0.0, scale_shift=True)(x, torch.randn(2, 8)), x)
 
 
-def test_fresh_residual_blocks_that_resample_do_nothing_else():
+def test_untrained_residual_blocks_only_resample():
     x = torch.randn(2, 16, 4, 6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=halve_resolution)(x, torch.zeros(2, 8)), halve_resolution(x))
     assert torch.equal(ResidualBlock(16, 16, 8, 0.0, resample=double_resolution)(x, torch.zeros(2, 8)), double_resolution(x))
@@ -80,15 +80,15 @@ def test_residual_blocks_are_the_papers_formula(scale_shift, resample):
     torch.testing.assert_close(block(x, embedding), expected)
 
 
-def test_residual_blocks_change_every_resolution_where_they_are_asked_to():
+def test_residual_resample_replaces_every_change_of_resolution():
     plain, residual = (
-        UNet(channels=8, multipliers=(1, 1, 2), blocks=1, residual_resample=each).build(SPEC) for each in (False, True)
+        UNet(channels=8, multipliers=(1, 1, 2), blocks=1, residual_resample=resample).build(SPEC) for resample in (False, True)
     )
-    assert [type(each) for each in plain.modules() if isinstance(each, Downsample | Upsample)] == [Downsample] * 2 + [
+    assert [type(module) for module in plain.modules() if isinstance(module, Downsample | Upsample)] == [Downsample] * 2 + [
         Upsample
     ] * 2
-    assert not any(isinstance(each, Downsample | Upsample) for each in residual.modules())
-    changes = [each.resample for each in residual.modules() if isinstance(each, ResidualBlock) and each.resample]
+    assert not any(isinstance(module, Downsample | Upsample) for module in residual.modules())
+    changes = [block.resample for block in residual.modules() if isinstance(block, ResidualBlock) and block.resample]
     assert changes == [halve_resolution] * 2 + [double_resolution] * 2
 
 
@@ -105,7 +105,7 @@ def test_attention_is_the_papers_softmax():
     torch.testing.assert_close(attention(x)[0], expected)
 
 
-def test_skips_carry_the_image_past_the_bottom():
+def test_skips_bypass_the_middle():
     torch.manual_seed(0)
     network = UNet(channels=8, multipliers=(1, 2), blocks=1, attention=()).build(SPEC).eval()
     torch.nn.init.normal_(network.leave.weight)
@@ -114,7 +114,7 @@ def test_skips_carry_the_image_past_the_bottom():
     assert not torch.allclose(first, second)
 
 
-def test_dropout_acts_in_training_alone():
+def test_dropout_acts_in_training_only():
     torch.manual_seed(0)
     block, x, embedding = ResidualBlock(8, 8, 4, 0.5), torch.randn(1, 8, 4, 4), torch.zeros(1, 4)
     torch.nn.init.normal_(block.conv2.weight)
@@ -123,14 +123,14 @@ def test_dropout_acts_in_training_alone():
     assert torch.equal(block(x, embedding), block(x, embedding))
 
 
-def test_attention_is_where_it_was_asked_for_and_in_the_middle():
+def test_attention_is_at_the_given_resolutions_and_in_the_middle():
     network = UNet(channels=8, multipliers=(1, 2), blocks=1, attention=(8,)).build(SPEC)
-    assert [name for name, each in network.named_modules() if isinstance(each, Attention)] == [
+    assert [name for name, module in network.named_modules() if isinstance(module, Attention)] == [
         "down.2.attention", "middle.0.attention", "up.0.attention", "up.1.attention",
     ]  # fmt: skip
 
 
-def test_dilations_take_turns():
+def test_dilations_cycle_through_1_2_4_8():
     blocks = SmallCNN(channels=8, depth=5).build(SPEC).blocks
     assert [block.conv1.dilation[0] for block in blocks] == [1, 2, 4, 8, 1]
 
@@ -151,5 +151,5 @@ def test_the_memory_format_makes_no_difference(denoiser):
     torch.nn.init.normal_(network.leave.weight)
     x, level = torch.randn(2, 3, 16, 16), torch.zeros(2)
     expected = network(x, level)
-    found = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last), level)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    result = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last), level)
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""What is bridged, what is refused, and what options are for."""
+"""Bridged and refused schedulers, and their options."""
 
 import inspect
 import subprocess
@@ -27,7 +27,7 @@ def test_every_scheduler_of_the_installed_version_is_bridged_or_refused():
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_bridged_is_refused_by_name_with_the_reason(name):
+def test_schedulers_that_cannot_be_bridged_are_refused_with_the_reason(name):
     with pytest.raises(ValidationError, match=f"'{name}' cannot be bridged: ") as caught:
         DiffusersSampler(scheduler=name)
     assert REFUSED[name] in str(caught.value)
@@ -49,7 +49,7 @@ def test_a_name_that_does_not_exist_gets_a_suggestion():
         ("DDPMScheduler", {"variance_type": "learned_range"}, "predicts variances"),
     ],
 )
-def test_options_that_are_wrong_or_not_the_samplers_to_choose_are_refused(scheduler, options, message):
+def test_options_that_do_not_exist_or_are_decided_elsewhere_are_refused(scheduler, options, message):
     with pytest.raises(ValidationError, match=message):
         DiffusersSampler(scheduler=scheduler, options=options)
 

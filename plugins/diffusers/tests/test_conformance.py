@@ -1,4 +1,4 @@
-"""The conformance kit's word on bridged schedulers is what docs/bridge.md says."""
+"""Bridged schedulers deviate as declared, and docs/bridge.md lists the deviations."""
 
 import re
 
@@ -27,11 +27,11 @@ pytestmark = pytest.mark.peers
         "UniPCMultistepScheduler",
     ],
 )
-def test_the_kit_finds_what_is_declared(name):
+def test_deviations_are_those_declared(name):
     wrong = [
-        f"{each.check.name}: {each.message}"
-        for each in examine(DiffusersSampler(scheduler=name), deviations(name))
-        if not each.conforms
+        f"{result.check.name}: {result.message}"
+        for result in examine(DiffusersSampler(scheduler=name), deviations(name))
+        if not result.conforms
     ]
     assert wrong == []
 
@@ -41,8 +41,8 @@ def test_the_document_has_every_scheduler_with_the_deviations_declared(repositor
     assert set(rows) == set(BRIDGED) | set(REFUSED)
     names = {check.name for check in checks("samplers")}
     for name in BRIDGED:
-        told = {word for word in re.findall(r"`(\w+)`: ", rows[name].rsplit("|", 1)[-1]) if word in names}
-        assert told == set(deviations(name)), name
+        listed = {word for word in re.findall(r"`(\w+)`: ", rows[name].rsplit("|", 1)[-1]) if word in names}
+        assert listed == set(deviations(name)), name
     for name, reason in REFUSED.items():
         assert rows[name].strip() == reason
 

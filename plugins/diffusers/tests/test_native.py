@@ -1,4 +1,4 @@
-"""A bridged scheduler gives what diffusers' own loop gives, to float32: nothing is lost or added on the way."""
+"""A bridged scheduler gives the result of diffusers' own loop, to float32."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ SCHEDULE = Linear(steps=1000)
 BETAS = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
 SHAPE = (2, 4, 4)
 
-# How their own loop is set up so that its grid is one a path can be: (constructor's arguments, options of the bridge).
+# Settings of their loop whose grid can be written as a path: (constructor's arguments, options of the bridge).
 TABLE = {
     "CogVideoXDDIMScheduler": ({"timestep_spacing": "trailing", "snr_shift_scale": 1.0}, {}),
     "DDIMParallelScheduler": ({"timestep_spacing": "trailing", "clip_sample": False}, {}),
@@ -73,25 +73,25 @@ def test_on_a_list_of_sigmas(name):
     scheduler = getattr(diffusers, name)(**BETAS, **arguments)
     scheduler.set_timesteps(STEPS)
     sigmas = scheduler.sigmas[: len(scheduler.timesteps)].double()
-    looked_at = sigmas.clone()
+    evaluated = sigmas.clone()
     if hasattr(scheduler, "sigmas_interpol"):  # every second call is between two sigmas
         first = 0 if hasattr(scheduler, "sigmas_down") else 1
-        looked_at[1::2] = scheduler.sigmas_interpol[first : first + len(sigmas) - 1 : 2].double()
-    calls, grid = (SCHEDULE.time(-2.0 * levels.log()).tolist() for levels in (looked_at, sigmas))
+        evaluated[1::2] = scheduler.sigmas_interpol[first : first + len(sigmas) - 1 : 2].double()
+    calls, grid = (SCHEDULE.time(-2.0 * levels.log()).tolist() for levels in (evaluated, sigmas))
     last = scheduler.sigmas[-1].double()  # some end at a small sigma
     end = SCHEDULE.time(-2.0 * last.log()).item() if last > 0 else 0.0
     assert_same(name, scheduler, [*dict.fromkeys(grid), end], calls, options)
 
 
 @pytest.mark.parametrize("name", STRAIGHT)
-def test_on_straight_lines(name):
+def test_on_straight_paths(name):
     flow = Flow()
     scheduler = getattr(diffusers, name)()
     if name.startswith("LTX"):
         scheduler.set_timesteps(sigmas=[(STEPS - i) / STEPS for i in range(STEPS)] + [0.0])
     else:
         scheduler.set_timesteps(STEPS)
-    towards = -1.0 if name.startswith("MiniMax") else 1.0  # its velocity points at the data
+    towards = -1.0 if name.startswith("MiniMax") else 1.0  # its velocity points to the data
     sigmas = scheduler.sigmas.double().tolist()
     times = [*dict.fromkeys(sigmas), 0.0] if sigmas[-1] > 0 else list(dict.fromkeys(sigmas))
     calls = sigmas[: len(scheduler.timesteps)]
@@ -100,7 +100,7 @@ def test_on_straight_lines(name):
 
     bridged = run_bridge(name, oracle, times, x, {})
     y = x
-    with ours_for_theirs(scheduler):
+    with our_noise(scheduler):
         for u, timestep in zip(calls, scheduler.timesteps, strict=True):
             y = scheduler.step(towards * (y - oracle(y, u)) / u, timestep, y, return_dict=False)[0]
     torch.testing.assert_close(bridged, y, rtol=0, atol=5e-5)
@@ -119,30 +119,30 @@ def test_on_exploding_noise_with_a_preconditioned_network(name):
 
     bridged = run_bridge(name, oracle, times, x, {})
     y = x
-    # The cosine solver takes its noise from here, by steps of sigma; those that add none do not look.
+    # The cosine solver takes its noise from here, by steps of sigma; the others do not use it.
     scheduler.noise_sampler = Increments()
     for t, sigma, timestep in zip(times, sigmas, scheduler.timesteps, strict=False):
         scheduler.scale_model_input(y, timestep)
         c_skip, c_out = data**2 / (sigma**2 + data**2), sign * sigma * data / (sigma**2 + data**2) ** 0.5
         y = scheduler.step((oracle(y, t) - c_skip * y) / c_out, timestep, y, return_dict=False)[0]
-    # They hold x in float32, which begins at 80 and at 500.
+    # They store x in float32; it starts at 80 and at 500.
     torch.testing.assert_close(bridged, y, rtol=0, atol=5e-5)
 
 
 def test_the_stochastic_solver_of_two_stages_on_the_same_brownian_path():
-    # Its own path comes from torchsde's tree and a seed, and cannot be ours; but the source of its increments can be exchanged.
+    # Its path comes from torchsde's tree and a seed; the source of its increments can be replaced.
     name = "DPMSolverSDEScheduler"
     scheduler = diffusers.DPMSolverSDEScheduler(**BETAS, timestep_spacing="trailing")
     scheduler.set_timesteps(STEPS)
-    grid = [*scheduler.sigmas[:1], *scheduler.sigmas[1:-1:2]]  # all but the first and the last stand there twice
-    looked_at = [level for pair in itertools.pairwise(grid) for level in (pair[0], (pair[0] * pair[1]).sqrt())] + grid[-1:]
-    calls, times = (SCHEDULE.time(-2.0 * torch.stack(levels).double().log()).tolist() for levels in (looked_at, grid))
+    grid = [*scheduler.sigmas[:1], *scheduler.sigmas[1:-1:2]]  # all except the first and the last occur twice
+    evaluated = [level for pair in itertools.pairwise(grid) for level in (pair[0], (pair[0] * pair[1]).sqrt())] + grid[-1:]
+    calls, times = (SCHEDULE.time(-2.0 * torch.stack(levels).double().log()).tolist() for levels in (evaluated, grid))
     scheduler.noise_sampler = Increments()
     assert_same(name, scheduler, [*times, 0.0], calls, {})
 
 
 def test_the_scheduler_of_unclip_on_its_own_table():
-    # It knows one table only, cosine, and is told the time before by its pipeline.
+    # It supports one table only, cosine, and gets the next time from its pipeline.
     scheduler = diffusers.UnCLIPScheduler(clip_sample=False, prediction_type="sample")
     scheduler.set_timesteps(STEPS)
     rows = scheduler.timesteps.tolist()
@@ -150,7 +150,7 @@ def test_the_scheduler_of_unclip_on_its_own_table():
     alpha, _ = schedule.alpha_sigma(torch.arange(1001, dtype=torch.float64) / 1000)
     betas = 1.0 - (alpha[1:] / alpha[:-1]).square()
     torch.testing.assert_close(scheduler.betas, betas.float(), rtol=1e-5, atol=0)
-    # In float32 1 - alpha_bar has three digits at row 0, by which its last step divides; so it gets the same table in float64.
+    # In float32, 1 - alpha_bar has three digits at row 0, by which its last step divides; so it gets the same table in float64.
     scheduler.betas = betas
     scheduler.alphas = 1.0 - scheduler.betas
     scheduler.alphas_cumprod = scheduler.alphas.cumprod(0)
@@ -158,7 +158,7 @@ def test_the_scheduler_of_unclip_on_its_own_table():
 
     bridged = run_bridge("UnCLIPScheduler", oracle, [*((row + 1) / 1000 for row in rows), 0.0], x, {})
     y = x
-    with ours_for_theirs(scheduler):
+    with our_noise(scheduler):
         for row, before in zip(rows, [*rows[1:], None], strict=True):
             x0 = oracle(y, (row + 1) / 1000)
             y = scheduler.step(x0, row, y, prev_timestep=before, return_dict=False)[0]
@@ -168,7 +168,7 @@ def test_the_scheduler_of_unclip_on_its_own_table():
 def test_the_scheduler_of_angles_on_its_own_grid():
     scheduler = diffusers.IPNDMScheduler()
     scheduler.set_timesteps(STEPS)
-    # Its first time is pure noise, alpha = 0, where it leaves what the network says out of account; ours starts at sigma / alpha = 4096 and listens.
+    # Its first time is pure noise, alpha = 0, where it ignores the network; the bridge starts at sigma / alpha = 4096 and does not.
     scheduler.set_begin_index(1)
     coefficients = list(zip(scheduler.alphas[1:-1].double(), scheduler.betas[1:-1].double(), strict=True))
     schedule = QuarterCircle()
@@ -185,8 +185,8 @@ def test_the_scheduler_of_angles_on_its_own_grid():
 
 
 def test_every_bridged_scheduler_is_compared_with_its_own_loop():
-    alone = {"DPMSolverSDEScheduler", "IPNDMScheduler", "UnCLIPScheduler"}
-    assert {*TABLE, *SIGMAS, *STRAIGHT, *PRECONDITIONED} | alone == set(BRIDGED)
+    separate = {"DPMSolverSDEScheduler", "IPNDMScheduler", "UnCLIPScheduler"}
+    assert {*TABLE, *SIGMAS, *STRAIGHT, *PRECONDITIONED} | separate == set(BRIDGED)
 
 
 def assert_same(name, scheduler, times, calls, options):
@@ -195,7 +195,7 @@ def assert_same(name, scheduler, times, calls, options):
 
     step = {key: value for key, value in options.items() if key in BRIDGED[name].step_options}
     y = x / SCHEDULE.at(times[0])[0] if name.startswith(EXPLODING) else x
-    with ours_for_theirs(scheduler):
+    with our_noise(scheduler):
         for t, timestep in zip(calls, scheduler.timesteps, strict=True):
             alpha, sigma = SCHEDULE.at(t)
             x_t = scheduler.scale_model_input(y, timestep)
@@ -214,8 +214,8 @@ def noise(step):
     return KeyedNoise(Stream(0, "sample"), step, torch.arange(3)).normal(torch.empty(3, *SHAPE))
 
 
-class ours_for_theirs:  # noqa: N801 - a context manager
-    """Their module draws step 1's noise, then step 2's, as our loop does."""
+class our_noise:  # noqa: N801 - a context manager
+    """Makes their module draw the noise of step 1, then of step 2, as our loop does."""
 
     def __init__(self, scheduler):
         self.module, self.count = sys.modules[type(scheduler).__module__], 0
@@ -233,13 +233,13 @@ class ours_for_theirs:  # noqa: N801 - a context manager
 
 
 class Increments:
-    """Increments of a Brownian path from the top of each step, per root of their length; the k-th step has the k-th step's noise."""
+    """Increments of a Brownian path from the start of each step, divided by the root of their length; step k uses the noise of step k."""
 
     def __init__(self):
         self.start, self.step = None, 0
 
     def __call__(self, sigma, sigma_next):
-        if sigma != self.start:  # the first look of a step
+        if sigma != self.start:  # the first evaluation of a step
             self.start, self.step, self.length = sigma, self.step + 1, float(sigma - sigma_next)
             self.source = KeyedNoise(Stream(0, "sample"), self.step, torch.arange(3))
             self.first = self.source.normal(torch.empty(3, *SHAPE))

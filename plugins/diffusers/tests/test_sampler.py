@@ -1,4 +1,4 @@
-"""What a bridged scheduler is like as a sampler."""
+"""Bridged schedulers as samplers."""
 
 import math
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.peers
 
 
 def evaluations_of(scheduler, moves):
-    """Two per move, but for the last, where the scheduler evaluates twice; PNDM does so once, at its first move."""
+    """Two per move except the last for schedulers that evaluate twice; PNDM does so once, in its first move."""
     if scheduler == "PNDMScheduler":
         return moves + 1
     twice = BRIDGED[scheduler].family == "two_stage" or scheduler == "FlowMatchHeunDiscreteScheduler"
@@ -61,7 +61,7 @@ def test_options_reach_the_scheduler_and_gaussian_data_keep_their_moments(name, 
     drawn = sample(
         GaussianOracle(0.3, 0.5, schedule), sampler, TimeGrid.uniform(80), images=5000, shape=(1,), seed=0, dtype=torch.float64
     )
-    # Monte-Carlo error 0.007 and 0.005; the rest is that of 80 steps.
+    # Monte-Carlo error 0.007 and 0.005; the rest is the error of 80 steps.
     assert drawn.mean().item() == pytest.approx(0.3, abs=0.04)
     assert drawn.std().item() == pytest.approx(0.5, abs=0.05)
 
@@ -79,7 +79,7 @@ def test_a_state_can_be_used_twice(name):
 
 
 @pytest.mark.parametrize("name", [name for name, bridged in BRIDGED.items() if bridged.order])
-def test_those_that_add_no_noise_approach_the_exact_flow(name):
+def test_schedulers_without_noise_converge_to_the_exact_flow(name):
     oracle = GaussianOracle(0.3, 0.5, Linear())
     x = torch.linspace(-2, 2, 12, dtype=torch.float64).reshape(2, 6)
     alpha, sigma = oracle.schedule.at(1.0)
@@ -93,17 +93,17 @@ def test_those_that_add_no_noise_approach_the_exact_flow(name):
     assert error(64) < min(0.05, 0.5 * error(16))
 
 
-def test_brownian_increments_from_one_start_contain_one_another():
+def test_brownian_increments_from_the_same_start_overlap():
     x = torch.zeros(20_000, 1, dtype=torch.float64)
     brownian = Brownian(KeyedNoise(Stream(0, "sample"), 1, torch.arange(len(x))), x)
     half, whole = brownian(4.0, 3.0), brownian(4.0, 2.0)
-    # Each is a standard normal; of the whole's variance the first half is half. Monte-Carlo error 0.007.
+    # Each is a standard normal; the first half contributes half of the variance of the whole. Monte-Carlo error 0.007.
     assert half.std().item() == pytest.approx(1.0, abs=0.03)
     assert whole.std().item() == pytest.approx(1.0, abs=0.03)
     assert (half * whole).mean().item() == pytest.approx(0.5**0.5, abs=0.03)
 
 
-def test_their_random_numbers_are_put_back_after_an_error():
+def test_their_random_numbers_are_restored_after_an_error():
     from diffusers.schedulers import scheduling_ddpm
 
     theirs = scheduling_ddpm.randn_tensor

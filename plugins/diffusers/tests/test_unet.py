@@ -21,7 +21,7 @@ SMALL = DiffusersUNet(
 SPEC = SampleSpec(3, 8, 8, classes=("a", "b"))
 
 
-def test_it_is_their_network_at_the_mapped_timestep():
+def test_the_output_is_that_of_their_network_at_the_mapped_timestep():
     torch.manual_seed(0)
     network = SMALL.build(SPEC).eval()
     x, level, cond = torch.randn(2, 3, 8, 8), torch.tensor([-3.0, 7.5]), torch.tensor([1, -1])

@@ -18,14 +18,14 @@ CPU = torch.device("cpu")
 
 
 def images(count, size=32, seed=0):
-    # Smooth random pictures: noise alone would look alike to the networks.
+    # Smooth random images: pure noise has nearly the same features everywhere.
     coarse = torch.rand(count, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
     return (torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1) * 255).to(torch.uint8)
 
 
 @pytest.fixture(scope="module")
 def random_weights(tmp_path_factory):
-    """A file with everything 2048-d features need; its numbers are random, its names and shapes right."""
+    """A file with all weights for 2048-d features: correct names and shapes, random numbers."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "inception.safetensors"
     save_file({name: value.contiguous() for name, value in InceptionNetwork(2048).state_dict().items()}, path)
@@ -48,7 +48,7 @@ def test_efficientnet_features_are_those_of_its_package():
     torch.testing.assert_close(EfficientNetLite0().build(CPU)(batch), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_efficientnets_numbers_carry_its_name():
+def test_the_name_of_the_extractor_is_in_its_metrics():
     assert EfficientNetLite0().metric("fd") == "fd_efficientnet_lite0"
     assert EfficientNetLite0().metric("kid") == "kid_efficientnet_lite0"
     card = EfficientNetLite0().card()
@@ -77,7 +77,7 @@ def test_inception_has_the_features_of_pytorch_fid_with_the_same_weights(random_
 
 
 def peer_network(peers, tensors, dims):
-    """pytorch-fid's network with our tensors, instead of the file it would download."""
+    """pytorch-fid's network with our tensors, instead of the file that it would download."""
     import torchvision
 
     inner = torchvision.models.inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
@@ -121,13 +121,13 @@ def test_fid_768_of_two_folders_is_pytorch_fids(shared, tmp_path):
         warnings.simplefilter("ignore")
         try:
             expected = scores.calculate_frechet_distance(*theirs[0], *theirs[1])
-        except (TypeError, ValueError):  # its call of sqrtm predates today's scipy
+        except (TypeError, ValueError):  # it calls sqrtm as older versions of scipy require
             expected = by_scipy(theirs)
     assert frechet_distance(*ours) == pytest.approx(expected, rel=1e-3)
 
 
 def by_scipy(statistics):
-    """pytorch-fid's formula with today's scipy, on pytorch-fid's own statistics."""
+    """pytorch-fid's formula with the current scipy, on pytorch-fid's statistics."""
     import numpy as np
     from scipy import linalg
 
@@ -136,7 +136,7 @@ def by_scipy(statistics):
     return ((m1 - m2) ** 2).sum() + np.trace(c1) + np.trace(c2) - 2 * np.trace(root).real
 
 
-def test_weights_that_end_early_are_good_for_the_early_features_only(shared):
+def test_incomplete_weights_serve_the_early_features_only(shared):
     weights = str(shared / "weights" / "fid_inception_v3_to_mixed7a_exact.safetensors")
     assert Inception(dims=768, weights=weights).card().weights_sha256.startswith("2cafb301")
     with pytest.raises(
@@ -152,7 +152,7 @@ def test_features_do_not_depend_on_the_batch(random_weights):
         torch.testing.assert_close(function(batch[3:]), function(batch)[3:], rtol=1e-4, atol=1e-5)
 
 
-def test_absent_weights_are_an_instruction(monkeypatch):
+def test_missing_weights_are_an_error_with_instructions(monkeypatch):
     with pytest.raises(WeightsError, match="wb weights get inception"):
         Inception().card()
     monkeypatch.setenv("WB_INCEPTION_WEIGHTS", "/nowhere/x.safetensors")
@@ -160,19 +160,19 @@ def test_absent_weights_are_an_instruction(monkeypatch):
         Inception().card()
 
 
-def test_weights_are_taken_from_the_field_the_environment_and_the_cache_in_this_order(random_weights, tmp_path, monkeypatch):
+def test_weights_are_looked_up_in_the_field_the_environment_and_the_cache_in_this_order(random_weights, tmp_path, monkeypatch):
     assert isinstance(Inception, HasWeights)
-    kept = Inception.add_weights(random_weights)
-    assert (kept.note, kept.path.name) == ("dims 2048, 768, 192, 64", NAME)
-    assert Inception().card().weights_sha256 == kept.sha256 == hashlib.sha256(random_weights.read_bytes()).hexdigest()
+    stored = Inception.add_weights(random_weights)
+    assert (stored.note, stored.path.name) == ("dims 2048, 768, 192, 64", NAME)
+    assert Inception().card().weights_sha256 == stored.sha256 == hashlib.sha256(random_weights.read_bytes()).hexdigest()
     other = tmp_path / "other.safetensors"
     save_file({**load_file(random_weights), "extra": torch.zeros(1)}, other)
     monkeypatch.setenv("WB_INCEPTION_WEIGHTS", str(other))
-    assert Inception().card().weights_sha256 == files.sha256(other) != kept.sha256
-    assert Inception(weights=str(random_weights)).card().weights_sha256 == kept.sha256
+    assert Inception().card().weights_sha256 == files.sha256(other) != stored.sha256
+    assert Inception(weights=str(random_weights)).card().weights_sha256 == stored.sha256
 
 
-def test_foreign_tensors_are_refused(tmp_path):
+def test_tensors_of_another_network_are_refused(tmp_path):
     save_file({"a": torch.zeros(3)}, tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match="not weights of the FID Inception network"):
         Inception.add_weights(tmp_path / "a.safetensors")

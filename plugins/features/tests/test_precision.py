@@ -1,4 +1,4 @@
-"""Folding batch norms changes nothing but rounding, and precision is the user's to choose and the card's to tell."""
+"""Folding batch norms changes rounding only; the user chooses the precision, and the card contains it."""
 
 import copy
 
@@ -17,19 +17,19 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def images():
     generator = torch.Generator().manual_seed(0)
-    # Smooth pictures: noise would be averaged away by the resizing.
+    # Smooth images: the resizing would average noise away.
     coarse = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8, generator=generator)
     return F.interpolate(coarse.float(), size=32, mode="bilinear").round().to(torch.uint8)
 
 
-def off(found, truth):
-    return float((found - truth).norm() / truth.norm())
+def relative_error(value, truth):
+    return float((value - truth).norm() / truth.norm())
 
 
 @torch.inference_mode()
-def test_folded_batch_norms_change_nothing_but_rounding():
+def test_folded_batch_norms_change_rounding_only():
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    assert off(_fold_norms(_network()).extract_features(x), _network().extract_features(x)) < 1e-4
+    assert relative_error(_fold_norms(_network()).extract_features(x), _network().extract_features(x)) < 1e-4
 
 
 @pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-4), (torch.bfloat16, 0.02)])
@@ -44,19 +44,19 @@ def test_a_fused_network_gives_the_features_of_a_plain_one(images, dtype, allowe
             value.normal_(0.0, 0.1, generator=generator)
     truth = plain(images)
     fast = copy.deepcopy(plain).fold_norms().to(dtype, memory_format=torch.channels_last)
-    assert off(fast(images), truth) < allowed
-    assert torch.equal(fast(images[:2]), fast(images)[:2])  # weights that were laid out for six images are right for two
+    assert relative_error(fast(images), truth) < allowed
+    assert torch.equal(fast(images[:2]), fast(images)[:2])  # weights that were reordered for six images also work for two
 
 
-def test_features_in_bf16_are_those_of_fp32_but_for_rounding(images):
+def test_features_in_bf16_are_those_of_fp32_except_for_rounding(images):
     exact = EfficientNetLite0(precision="fp32").build(CPU)(images)
     fast = EfficientNetLite0(precision="bf16").build(CPU)(images)
     assert fast.dtype == exact.dtype == torch.float32
-    # Eight bits through fifty layers: well below what tells two pictures apart.
-    assert 0.0 < off(fast, exact) < 0.25 * off(exact, exact.roll(1, 0))
+    # Eight bits through fifty layers: well below the difference between two images.
+    assert 0.0 < relative_error(fast, exact) < 0.25 * relative_error(exact, exact.roll(1, 0))
 
 
-def test_defaults_keep_distances_and_auto_is_settled_before_it_is_told():
+def test_defaults_do_not_change_distances_and_auto_is_resolved_before_the_card():
     # Measured on 2 x 5,000 photographs: bf16 moves Inception's distance by 0.1 %, and EfficientNet's by 5 %.
     assert (EfficientNetLite0().precision, Inception().precision) == ("fp32", "auto")
     chosen = EfficientNetLite0(precision="auto").on(CPU)
@@ -64,6 +64,6 @@ def test_defaults_keep_distances_and_auto_is_settled_before_it_is_told():
     assert chosen.card().precision == chosen.precision in ("fp32", "bf16")
 
 
-def test_precisions_are_kept_apart_in_the_card():
+def test_cards_of_different_precisions_differ():
     cards = [EfficientNetLite0(precision=precision).card() for precision in ("fp32", "bf16")]
     assert cards[0] != cards[1]

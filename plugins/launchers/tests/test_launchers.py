@@ -1,4 +1,4 @@
-"""Launchers start commands, tell when these have ended, and end them."""
+"""Launchers start commands, report when they have ended, and stop them."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from workbench.errors import RecipeError, SweepError, UnknownComponent
 from workbench.sweep.launching import launcher_of
 from workbench.testing import LauncherConformance
 
-SAYS = "import os, sys; open(sys.argv[1] + os.environ['WORD'] + str(os.getpid()), 'w').close()"
+WRITES = "import os, sys; open(sys.argv[1] + os.environ['WORD'] + str(os.getpid()), 'w').close()"
 
 
 def wait(condition, seconds=90.0):
@@ -38,26 +38,26 @@ def launcher(request):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_commands_run_with_their_environment_and_end(launcher, tmp_path):
-    launched = launcher.launch([sys.executable, "-c", SAYS, f"{tmp_path}/said_"], {"WORD": "hello_"}, 2, tmp_path / "logs")
-    wait(lambda: all(each.ended() for each in launched))
-    assert len(list(tmp_path.glob("said_hello_*"))) == 2
-    assert len({each.name for each in launched}) == 2
+    launched = launcher.launch([sys.executable, "-c", WRITES, f"{tmp_path}/written_"], {"WORD": "hello_"}, 2, tmp_path / "logs")
+    wait(lambda: all(command.ended() for command in launched))
+    assert len(list(tmp_path.glob("written_hello_*"))) == 2
+    assert len({command.name for command in launched}) == 2
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_stopped_ends_and_so_does_its_command(launcher, tmp_path):
-    sleeps = f"import time; open({str(tmp_path / 'began')!r}, 'w').close(); time.sleep(600)"
+def test_stop_ends_the_job_and_its_command(launcher, tmp_path):
+    sleeps = f"import time; open({str(tmp_path / 'started')!r}, 'w').close(); time.sleep(600)"
     (launched,) = launcher.launch([sys.executable, "-c", sleeps, "marked-to-sleep"], {}, 1, tmp_path / "logs")
-    wait((tmp_path / "began").exists)
+    wait((tmp_path / "started").exists)
     assert not launched.ended()
     launched.stop()
     wait(launched.ended)
-    wait(lambda: not sleeping())
-    launched.stop()  # nothing happens
+    wait(lambda: not is_sleeping())
+    launched.stop()  # without effect
 
 
-def sleeping():
+def is_sleeping():
     commands = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -67,7 +67,7 @@ def sleeping():
     return any(b"time.sleep(600)" in command and b"marked-to-sleep" in command for command in commands)
 
 
-def test_fields_are_checked_and_told():
+def test_unknown_fields_and_launchers_are_errors():
     assert launcher_of("slurm", ["partition=gpu", "gpus=2"]) == Slurm(partition="gpu", gpus=2)
     with pytest.raises(SweepError, match="expected FIELD=VALUE such as partition=gpu, got 'gpu'"):
         launcher_of("slurm", ["gpu"])

@@ -1,4 +1,4 @@
-"""How a test reads: a statement of fact, checked against the truth."""
+"""DDIM against exact moments and against the paper."""
 
 import pytest
 import torch

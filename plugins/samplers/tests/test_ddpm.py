@@ -9,7 +9,7 @@ from workbench.testing import Constant, ForbiddenNoise
 
 
 class Ones:
-    """Noise of one everywhere: what a step adds is its standard deviation."""
+    """Noise of ones: a step then adds its standard deviation."""
 
     def normal(self, x):
         return torch.ones_like(x)

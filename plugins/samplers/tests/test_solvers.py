@@ -1,4 +1,4 @@
-"""Solvers against their papers. What holds for all of them is checked by the conformance kit."""
+"""Solvers against their papers. The conformance kit checks the laws of all samplers."""
 
 import itertools
 import math
@@ -50,13 +50,13 @@ def test_ancestral_euler_is_karras_split_into_a_step_down_and_noise_up(schedule)
     y = torch.linspace(-2, 2, 5, dtype=torch.float64)[:, None]
     z = torch.linspace(1, -1, 5, dtype=torch.float64)[:, None]
 
-    class Given:
+    class FixedNoise:
         def normal(self, x):
             return z
 
     d = (y - oracle(alpha_t * y, t)) / before
     expected = alpha_s * (y + (down - before) * d + up * z)
-    ours, _ = AncestralEuler().step(oracle, alpha_t * y, t, s, state=None, noise=Given())
+    ours, _ = AncestralEuler().step(oracle, alpha_t * y, t, s, state=None, noise=FixedNoise())
     torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -67,14 +67,14 @@ def test_samplers_that_are_the_same_under_two_names_agree():
     torch.testing.assert_close(drawn(DPMpp2MSDE(eta=0.0), oracle, path), drawn(DPMpp2M(), oracle, path))
 
 
-def test_with_one_and_two_moves_the_multistep_solvers_are_what_they_start_with():
+def test_with_one_move_the_multistep_solvers_are_ddim():
     oracle = mixture(QuarterCircle())
     for sampler in (DPMpp2M(), DPMpp3M(), UniPC(), UniPC(order=3)):
         torch.testing.assert_close(drawn(sampler, oracle, TimeGrid.uniform(1)), drawn(DDIM(), oracle, TimeGrid.uniform(1)))
 
 
 @pytest.mark.parametrize("sampler", [DPMpp3M(), UniPC(order=3)], ids=repr)
-def test_third_order_moves_are_exact_where_the_posterior_mean_is_quadratic_in_half_log_snr(sampler):
+def test_third_order_moves_are_exact_if_the_posterior_mean_is_quadratic_in_half_log_snr(sampler):
     schedule = QuarterCircle()
     lambdas = [-1.0, -0.6, -0.1, 0.3, 0.9]
     times = schedule.time(2.0 * torch.tensor(lambdas, dtype=torch.float64)).tolist()
@@ -94,7 +94,7 @@ def test_third_order_moves_are_exact_where_the_posterior_mean_is_quadratic_in_ha
     for t, s in itertools.pairwise(times):
         before = x
         x, state = sampler.step(Quadratic(), x, t, s, state=state, noise=ForbiddenNoise())
-    # UniPC has corrected where the last move starts before it made it.
+    # UniPC corrects the start of the last move before it makes the move.
     before = getattr(state, "x", before)
     (_, sigma_t), (_, sigma_s) = schedule.at(times[-2]), schedule.at(times[-1])
     exact = sigma_s / sigma_t * before + sigma_s * (primitive(lambdas[-1]) - primitive(lambdas[-2]))
@@ -117,7 +117,7 @@ def test_dpmpp_2m_extrapolates_to_the_middle_of_the_move():
 
 
 def test_the_noise_of_the_sde_solver_keeps_the_variance_of_standard_normal_data():
-    # For data N(0, 1) on a variance preserving schedule x_t is N(0, 1) at every time; a first-order move keeps that up to h^2.
+    # For data N(0, 1) on a variance preserving schedule x_t is N(0, 1) at every time; a first-order move preserves that up to h^2.
     schedule = QuarterCircle()
     oracle = GaussianOracle(0.0, 1.0, schedule)
     t = float(schedule.time(torch.tensor(0.0, dtype=torch.float64)))
@@ -128,14 +128,14 @@ def test_the_noise_of_the_sde_solver_keeps_the_variance_of_standard_normal_data(
         def normal(self, x):
             return torch.ones_like(x)
 
-    kept, _ = DPMpp2MSDE().step(oracle, one, t, s, state=None, noise=ForbiddenNoise())
+    mean, _ = DPMpp2MSDE().step(oracle, one, t, s, state=None, noise=ForbiddenNoise())
     moved, _ = DPMpp2MSDE().step(oracle, one, t, s, state=None, noise=Ones())
-    assert (kept**2 + (moved - kept) ** 2).item() == pytest.approx(1.0, abs=2e-4)
-    assert (moved - kept).item() == pytest.approx(schedule.at(s)[1] * (1 - math.exp(-0.02)) ** 0.5)
+    assert (mean**2 + (moved - mean) ** 2).item() == pytest.approx(1.0, abs=2e-4)
+    assert (moved - mean).item() == pytest.approx(schedule.at(s)[1] * (1 - math.exp(-0.02)) ** 0.5)
 
 
 @pytest.mark.parametrize("coordinate", ["sigma", "flow"])
-def test_heun_starts_from_pure_noise_and_from_nearly_pure_noise_alike(coordinate):
+def test_heun_gives_nearly_the_same_from_pure_and_from_nearly_pure_noise(coordinate):
     oracle = mixture(Flow())
     near, exact = (drawn(Heun(coordinate=coordinate), oracle, TimeGrid.of([t, 0.7, 0.4, 0.1, 0.0])) for t in (0.999, 1.0))
     torch.testing.assert_close(near, exact, rtol=0, atol=0.02)

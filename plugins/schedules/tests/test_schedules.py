@@ -1,4 +1,4 @@
-"""Schedules against their definitions. What holds for all of them is checked by the conformance kit."""
+"""Schedules against their definitions. The conformance kit checks the laws of all schedules."""
 
 import math
 
@@ -48,13 +48,13 @@ def test_unscaled_betas_over_300_steps_leave_a_fifth_of_the_image_and_scaled_one
 
 
 def test_cosine_is_the_papers_squared_cosine():
-    # Nichol & Dhariwal 2021, equation 17; betas are clipped at 0.999, which matters only at the very end.
+    # Nichol & Dhariwal 2021, equation 17; betas are clipped at 0.999, which matters only for the last ones.
     t = torch.arange(0, 990, dtype=torch.float64) / 1000
     f = torch.cos((t + 0.008) / 1.008 * math.pi / 2).square()
     torch.testing.assert_close(Cosine().alpha_sigma(t)[0].square(), f / f[0], rtol=1e-10, atol=0)
 
 
-def test_the_last_beta_of_cosine_is_clipped_where_the_paper_clips_it():
+def test_the_last_beta_of_cosine_is_clipped_as_in_the_paper():
     # Nichol & Dhariwal 2021, section 3.2: beta is at most 0.999.
     before, last = (Cosine().at(t)[0] ** 2 for t in (0.999, 1.0))
     assert 1 - last / before == pytest.approx(0.999, rel=1e-9)
@@ -78,7 +78,7 @@ def test_flow_is_a_straight_line():
     assert sigma.tolist() == [0.0, 0.25, 1.0]
 
 
-def test_equal_steps_on_edm_are_karras_steps_without_a_least_sigma():
+def test_equal_steps_on_edm_are_karras_steps_with_sigma_min_zero():
     # Karras et al. 2022, equation 5, with sigma_min = 0 and rho = 7.
     i = torch.arange(0, 19, dtype=torch.float64)
     expected = (80.0 ** (1 / 7) + i / 18 * (0.0 - 80.0 ** (1 / 7))) ** 7
@@ -87,24 +87,24 @@ def test_equal_steps_on_edm_are_karras_steps_without_a_least_sigma():
     assert (alpha == 1.0).all()
 
 
-def test_noise_near_the_data_keeps_its_digits():
-    # 1 - alpha_bar in float64 would have lost six of sixteen digits here.
+def test_sigma_near_the_data_is_precise():
+    # 1 - alpha_bar in float64 would lose six of sixteen digits here.
     sigma = Linear(steps=1000, scale_to_steps=False).at(1e-9)[1]
     assert sigma**2 == pytest.approx(-math.expm1(1e-6 * math.log1p(-1e-4)), rel=1e-13)
-    # sigmoid(b) - sigmoid(a) = a derivative times the distance, this close.
+    # sigmoid(b) - sigmoid(a) is the derivative times the distance for close arguments.
     slope = 6.0 * torch.sigmoid(torch.tensor(3.0)).item() * torch.sigmoid(torch.tensor(-3.0)).item()
     whole = torch.sigmoid(torch.tensor(3.0)).item() - torch.sigmoid(torch.tensor(-3.0)).item()
     assert Sigmoid().at(1e-12)[1] ** 2 == pytest.approx(1e-12 * slope / whole, rel=1e-6)
 
 
-@pytest.mark.parametrize("made", [Linear, ScaledLinear])
+@pytest.mark.parametrize("schedule", [Linear, ScaledLinear])
 @pytest.mark.parametrize("settings", [{"beta_start": 0.5, "beta_end": 0.1}, {"steps": 10}])
-def test_betas_that_cannot_be_are_refused(made, settings):
+def test_decreasing_betas_and_betas_above_one_are_refused(schedule, settings):
     with pytest.raises(ValueError, match="beta"):
-        made(**({"beta_end": 0.02} | settings))
+        schedule(**({"beta_end": 0.02} | settings))
 
 
-def test_curves_that_do_not_fall_are_refused():
+def test_curves_that_do_not_decrease_are_refused():
     with pytest.raises(ValueError, match="above start"):
         Sigmoid(start=1.0, end=0.0)
     with pytest.raises(ValueError, match="temperature"):
