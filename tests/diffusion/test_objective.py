@@ -1,4 +1,4 @@
-"""The loss."""
+"""The training objective."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from workbench.diffusion import PARAMETERIZATIONS, Objective
 from workbench.testing import GaussianOracle, OracleNetwork
 
 
-def test_grid_times_are_each_of_the_tables_times_equally_often():
+def test_grid_times_are_the_times_of_the_table_equally_often():
     objective = Objective(Linear(steps=40), PARAMETERIZATIONS["eps"], "grid")
     t = objective.draw_times((torch.arange(1000, dtype=torch.float64) + 0.5) / 1000)
     values, counts = t.unique(return_counts=True)
@@ -16,13 +16,13 @@ def test_grid_times_are_each_of_the_tables_times_equally_often():
     assert set(counts.tolist()) == {25}
 
 
-def test_uniform_times_never_hit_the_data():
+def test_uniform_times_are_above_zero():
     objective = Objective(Flow(), PARAMETERIZATIONS["v"], "uniform")
     assert objective.draw_times(torch.tensor([0.0, 0.999999], dtype=torch.float64)).tolist() == pytest.approx([1.0, 1e-6])
 
 
 @pytest.mark.parametrize("schedule", [Cosine(), Flow()])
-def test_lognormal_times_have_the_logarithm_of_sigma_over_alpha_they_should(schedule):
+def test_the_logarithm_of_sigma_over_alpha_of_lognormal_times_is_normal(schedule):
     objective = Objective(schedule, PARAMETERIZATIONS["v"], "lognormal", mean=-1.2, std=1.2)
     u = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
     log_sigma = -0.5 * schedule.logsnr(objective.draw_times(u))

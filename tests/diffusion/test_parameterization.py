@@ -1,4 +1,4 @@
-"""What the network regresses."""
+"""The regression target of the network."""
 
 import pytest
 import torch
@@ -8,12 +8,12 @@ from workbench.interfaces import CombinationError
 from workbench.testing import every_schedule
 
 TIMES = torch.tensor([0.01, 0.3, 0.5, 0.9, 0.99], dtype=torch.float64)
-EACH = pytest.mark.parametrize("parameterization", PARAMETERIZATIONS.values(), ids=PARAMETERIZATIONS)
+EVERY_PARAMETERIZATION = pytest.mark.parametrize("parameterization", PARAMETERIZATIONS.values(), ids=PARAMETERIZATIONS)
 
 
-@EACH
+@EVERY_PARAMETERIZATION
 @pytest.mark.parametrize("schedule", every_schedule())
-def test_the_target_gives_the_data_back(parameterization, schedule):
+def test_the_target_determines_the_data(parameterization, schedule):
     alpha, sigma = schedule.alpha_sigma(TIMES)
     x0, eps = torch.tensor(0.37, dtype=torch.float64), torch.tensor(-1.2, dtype=torch.float64)
     target = parameterization.target(x0, eps, alpha, sigma)
@@ -39,9 +39,9 @@ def test_edm_is_the_preconditioning_of_karras_et_al():
     torch.testing.assert_close(edm.input_scale(alpha, sigma), 1 / (sigma**2 + sd**2).sqrt())
 
 
-@EACH
+@EVERY_PARAMETERIZATION
 @pytest.mark.parametrize("schedule", every_schedule())
-def test_only_noise_prediction_where_nothing_is_left_of_the_image_is_refused(parameterization, schedule):
+def test_only_noise_prediction_with_alpha_zero_is_refused(parameterization, schedule):
     alpha, _ = schedule.at(1.0)
     if alpha == 0.0 and parameterization.name == "eps":
         with pytest.raises(CombinationError, match=r"alpha = 0.*eps does not determine it. Use 'x0'") as caught:

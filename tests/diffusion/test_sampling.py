@@ -1,4 +1,4 @@
-"""Sampling, with posteriors that are known exactly."""
+"""Sampling with exact posterior means."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ from workbench.testing import Constant, GaussianOracle, OracleNetwork, every_sam
 
 MEAN, STD = 0.7, 0.5
 SAMPLERS = [*every_sampler(), DDIM(eta=0.5), DDIM(eta=1.0), DDPM(variance="beta"), DPMpp2MSDE(eta=0.5), UniPC(order=3)]
-# Samplers see posterior means, whatever the network predicts: two of them are enough for the other parameterizations.
+# Samplers use posterior means, for any parameterization: two samplers are enough for the other parameterizations.
 PAIRS = [
     *(("v", sampler) for sampler in SAMPLERS),
     *((name, sampler) for name in PARAMETERIZATIONS if name != "v" for sampler in (DDIM(), DDPM())),
@@ -42,19 +42,19 @@ def test_every_sampler_schedule_and_parameterization_reaches_the_exact_moments(s
         assert name == "eps"
         assert schedule.at(1.0)[0] == 0.0
         return
-    # The network sees levels in [-20, 20], and finds its time from them.
+    # The network is given levels in [-20, 20] and computes its time from them.
     network = OracleNetwork(GaussianOracle(MEAN, STD, schedule), parameterization)
     posterior = Gaussian(NetworkPosterior(network, schedule, parameterization))
 
     mean, std = reached_moments(sampler, posterior, TimeGrid.uniform(200))
 
-    # Exact but for the error of 200 steps.
+    # Exact except for the error of 200 steps.
     assert mean == pytest.approx(MEAN, abs=0.03)
     assert std == pytest.approx(STD, abs=0.03)
 
 
 class Gaussian:
-    """A network's posterior mean that also knows the moments of the data behind it."""
+    """A network's posterior mean with the moments of the data."""
 
     def __init__(self, posterior):
         self.posterior, self.schedule = posterior, posterior.schedule
@@ -68,7 +68,7 @@ class Gaussian:
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 @pytest.mark.parametrize("schedule", every_schedule(), ids=repr)
-def test_an_image_is_bit_equal_whatever_batch_it_is_sampled_in(sampler, schedule):
+def test_an_image_is_bit_equal_in_any_batch(sampler, schedule):
     posterior = GaussianOracle(MEAN, STD, schedule)
 
     def drawn(images):
@@ -82,7 +82,7 @@ def test_an_image_is_bit_equal_whatever_batch_it_is_sampled_in(sampler, schedule
 @pytest.mark.parametrize(
     ("spacing", "steps"),
     [(spacing, steps) for spacing in ("uniform", "quadratic", "trailing") for steps in (1, 7, 50)]
-    + [("trailing", steps) for steps in (299, 300)],  # which fit 300 trained times, evenly or not
+    + [("trailing", steps) for steps in (299, 300)],  # of 300 trained times, a divisor and not
 )
 def test_any_number_of_steps_starts_at_noise_and_ends_at_the_data(spacing, steps):
     schedule = Linear(steps=300)
@@ -100,7 +100,7 @@ def test_trailing_times_are_trained_times_and_start_at_the_last():
     assert all((t * 300) == pytest.approx(round(t * 300)) for t in TimeGrid.trailing(7, 300).times)
 
 
-def test_paths_that_make_no_sense_are_refused():
+def test_invalid_paths_are_refused():
     for times in ([1.0], [1.0, 1.0], [1.2, 0.0], [float("nan"), 0.0]):
         with pytest.raises(ValueError, match=r"path|times"):
             TimeGrid.of(times)
@@ -110,7 +110,7 @@ def test_paths_that_make_no_sense_are_refused():
         TimeGrid.uniform(0)
 
 
-def test_a_move_up_keeps_the_marginal():
+def test_a_move_up_preserves_the_marginal():
     schedule = Cosine()
     x0 = torch.full((100_000, 1), 0.4, dtype=torch.float64)
     alpha_t, sigma_t = schedule.at(0.3)
@@ -146,7 +146,7 @@ def test_the_forward_process_in_one_shot_equals_the_iterated_chain():
         assert sigma**2 == pytest.approx(variance, rel=1e-11)
 
 
-def test_a_trajectory_shows_every_time_and_ends_where_sampling_does():
+def test_a_trajectory_has_every_time_and_ends_with_the_sample():
     oracle = GaussianOracle(MEAN, STD, Cosine())
     states = list(trajectory(oracle, DDIM(), TimeGrid.uniform(5), images=2, shape=(3,), seed=1))
     assert [t for t, _ in states] == list(TimeGrid.uniform(5).times)
@@ -182,6 +182,6 @@ def test_wrappers_are_posterior_means_themselves():
 
 
 @pytest.mark.parametrize("schedule", every_schedule(), ids=repr)
-def test_bisection_inverts_a_schedule_as_its_closed_inverse_does(schedule):
+def test_bisection_equals_the_closed_inverse(schedule):
     t = torch.linspace(0.001, 0.999, 50, dtype=torch.float64)
     torch.testing.assert_close(bisected_time(schedule, schedule.logsnr(t)), t, rtol=1e-9, atol=1e-9)

@@ -1,4 +1,4 @@
-"""What passes between network, parameterization, objective and posterior."""
+"""Values passed between network, parameterization, objective and posterior."""
 
 import math
 
@@ -32,12 +32,12 @@ ALPHA, SIGMA = torch.tensor(0.6, dtype=torch.float64), torch.tensor(0.8, dtype=t
         ("edm", (SIGMA * X0 - 0.25 * ALPHA * EPS) / (0.5 * (0.25 * ALPHA**2 + SIGMA**2).sqrt())),
     ],
 )
-def test_what_the_network_regresses_is_the_published_target(name, expected):
+def test_the_regression_target_is_the_published_one(name, expected):
     torch.testing.assert_close(PARAMETERIZATIONS[name].target(X0, EPS, ALPHA, SIGMA), expected)
 
 
-class Listener:
-    """A network that keeps what it is given and predicts zero."""
+class RecordingNetwork:
+    """A network that records its arguments and predicts zero."""
 
     def __call__(self, x, level, cond):
         self.x, self.level, self.cond = x, level, cond
@@ -45,11 +45,11 @@ class Listener:
 
 
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
-def test_training_and_sampling_show_the_network_the_same(name):
+def test_training_and_sampling_call_the_network_with_the_same_arguments(name):
     schedule, parameterization, label = Cosine(), PARAMETERIZATIONS[name], torch.tensor([2])
     x0, eps = torch.full((1, 2), 0.4, dtype=torch.float64), torch.full((1, 2), -0.9, dtype=torch.float64)
     alpha, sigma = schedule.at(0.6)
-    trained, sampled = Listener(), Listener()
+    trained, sampled = RecordingNetwork(), RecordingNetwork()
 
     Objective(schedule, parameterization).loss(trained, x0, eps, torch.tensor([0.6], dtype=torch.float64), label)
     NetworkPosterior(sampled, schedule, parameterization)(alpha * x0 + sigma * eps, 0.6, label)
@@ -68,30 +68,30 @@ def test_the_loss_is_the_weight_times_the_squared_error(weight):
     x0, eps = torch.ones(3, 4, dtype=torch.float64), torch.full((3, 4), 0.5, dtype=torch.float64)
     alpha, sigma = objective.schedule.alpha_sigma(t)
     expected = objective.omega(alpha, sigma) * (0.5 * alpha - sigma).square()
-    torch.testing.assert_close(objective.loss(Listener(), x0, eps, t), expected)
+    torch.testing.assert_close(objective.loss(RecordingNetwork(), x0, eps, t), expected)
 
 
-def test_a_network_sees_finite_levels_only():
+def test_a_network_is_given_finite_levels_only():
     assert level_of(torch.tensor([-math.inf, -21.0, 3.0, 21.0, math.inf])).tolist() == [-20.0, -20.0, 3.0, 20.0, 20.0]
-    network = Listener()
+    network = RecordingNetwork()
     NetworkPosterior(network, Flow(), PARAMETERIZATIONS["v"])(torch.zeros(1, 2), 1.0)
     assert network.level.tolist() == [-20.0]
 
 
-def test_guidance_of_one_is_the_posterior_itself_at_the_cost_of_one_evaluation():
+def test_guidance_of_one_is_the_posterior_itself_and_takes_one_evaluation():
     schedule, x = Cosine(), torch.zeros(1, 1)
     inner, guide = Counted(Constant(torch.tensor([0.5]), schedule)), Counted(Constant(torch.tensor([9.0]), schedule))
     assert Guided(inner, 1.0, guide)(x, 0.5).item() == 0.5
     assert (inner.nfe, guide.nfe) == (1, 0)
 
 
-def test_guidance_asks_the_same_network_without_its_condition():
-    network = NetworkPosterior(Listener(), Cosine(), PARAMETERIZATIONS["x0"])
+def test_the_guide_is_the_same_network_without_its_condition():
+    network = NetworkPosterior(RecordingNetwork(), Cosine(), PARAMETERIZATIONS["x0"])
     guided = Guided(Conditioned(network, torch.tensor([1])), 2.0)
     guided.guide(torch.zeros(1, 1), 0.5)
     assert network.network.cond is None
 
 
-def test_bisection_ends_at_the_ends():
+def test_bisection_of_infinite_log_snr_gives_the_ends():
     ends = bisected_time(Cosine(), torch.tensor([math.inf, -math.inf], dtype=torch.float64))
     assert ends.tolist() == [0.0, 1.0]

@@ -11,7 +11,7 @@ from workbench.metrics import MetricCard, differences, frechet_distance, kernel_
 
 
 def with_moments(mean, covariance, n, seed=0):
-    """Samples whose sample mean and covariance are exactly these, so that closed forms hold without sampling error."""
+    """Samples with exactly the given sample mean and covariance, so that closed forms hold without sampling error."""
     x = torch.randn(n, len(mean), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     x = x - x.mean(0)
     white = x @ torch.linalg.inv(torch.linalg.cholesky(x.T @ x / (n - 1))).T
@@ -50,9 +50,9 @@ def test_frechet_equals_scipys_matrix_square_root(n, m, d):
 
 
 @pytest.mark.parametrize("digits", [1, 4, 8, 12, 16])
-def test_frechet_of_commuting_covariances_is_the_closed_form_however_ill_conditioned(digits):
-    # sum (sqrt(s) - sqrt(t))^2 in a common basis; the spectra fall over so many orders of magnitude, at 16 they are singular to float64.
-    d = 300  # more than one block, and not a multiple of one
+def test_frechet_of_ill_conditioned_commuting_covariances_is_the_closed_form(digits):
+    # sum (sqrt(s) - sqrt(t))^2 in a common basis; the spectra span `digits` orders of magnitude; at 16 they are singular in float64.
+    d = 300  # more than one block, and not a multiple of the block size
     basis, _ = torch.linalg.qr(torch.randn(d, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
     s, t = (scale * 10.0 ** -torch.linspace(0, digits, d, dtype=torch.float64) for scale in (1.0, 3.0))
     a = with_moments(torch.zeros(d), torch.eye(d), 700) * s.sqrt() @ basis.T
@@ -63,16 +63,16 @@ def test_frechet_of_commuting_covariances_is_the_closed_form_however_ill_conditi
 
 
 @pytest.mark.parametrize("n", [500, 200])
-def test_dimensions_that_never_vary_add_nothing_to_frechet(n):
+def test_constant_dimensions_add_nothing_to_frechet(n):
     generator = torch.Generator().manual_seed(0)
     a, b = (scale * torch.randn(n, 40, generator=generator, dtype=torch.float64) for scale in (1.0, 2.0))
-    wide_a, wide_b = (torch.cat([x, torch.full((n, 300), 0.7), x[:, :10]], 1) for x in (a, b))  # constants, and columns twice
-    weights = torch.tensor([2.0] * 10 + [1.0] * 30, dtype=torch.float64).sqrt()  # a column that is there twice counts twice
+    wide_a, wide_b = (torch.cat([x, torch.full((n, 300), 0.7), x[:, :10]], 1) for x in (a, b))  # constants, and repeated columns
+    weights = torch.tensor([2.0] * 10 + [1.0] * 30, dtype=torch.float64).sqrt()  # a repeated column counts twice
     assert frechet_distance(wide_a, wide_b) == pytest.approx(frechet_distance(a * weights, b * weights), rel=1e-9)
 
 
 @pytest.mark.parametrize("dims", [64, 320])
-def test_frechet_of_real_features_equals_both_other_forms_to_nine_digits(shared, dims):
+def test_frechet_of_real_features_equals_two_other_formulas_to_nine_digits(shared, dims):
     linalg = pytest.importorskip("scipy.linalg")
     data = np.load(shared / "data" / "tf_pool3_flowers" / "pool3.npz")
     features = torch.from_numpy(data["features"])[:, :dims]
@@ -87,7 +87,7 @@ def test_frechet_of_real_features_equals_both_other_forms_to_nine_digits(shared,
     assert frechet_distance(roses, tulips) == pytest.approx(float(by_sqrtm), rel=1e-9)
 
 
-def test_distances_leave_the_features_as_they_were():
+def test_distances_do_not_change_the_features():
     a, b = torch.randn(60, 8, dtype=torch.float64), torch.randn(50, 8, dtype=torch.float64)
     before = a.clone(), b.clone()
     frechet_distance(a, b)
@@ -144,17 +144,17 @@ def test_the_standard_error_of_the_kernel_distance_is_its_spread():
         for _ in range(200)
     ]
     spread = torch.tensor([value for value, _ in drawn]).std().item()
-    told = torch.tensor([error for _, error in drawn]).mean().item()
-    assert told == pytest.approx(spread, rel=0.15)
+    estimated = torch.tensor([error for _, error in drawn]).mean().item()
+    assert estimated == pytest.approx(spread, rel=0.15)
 
 
 @pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
-def test_one_sample_has_no_distance(distance):
+def test_a_single_sample_is_an_error(distance):
     with pytest.raises(ValueError, match="at least 2"):
         distance(torch.zeros(1, 3), torch.zeros(5, 3))
 
 
-def test_numbers_are_ranked_only_if_they_were_measured_alike():
+def test_numbers_are_ranked_only_if_they_were_measured_in_the_same_way():
     extractor = ExtractorCard("e", "0" * 64, "none", 3)
     card = MetricCard(extractor, 1000, 500, "data", "train", "ema", "ddim", 50, 50, 1.0, True, 0).to_dict()
     assert rankable(card, {**card, "sampler": "ddpm", "nfe": 300})

@@ -12,7 +12,7 @@ def beats(a, b):
 
 
 @given(st.lists(st.tuples(small, small), max_size=12))
-def test_the_front_is_what_no_other_point_beats(points):
+def test_the_front_is_the_points_that_no_other_point_beats(points):
     expected = {i for i, b in enumerate(points) if not any(beats(a, b) for a in points)}
     front = pareto_optimal(points)
     assert set(front) == expected
@@ -20,5 +20,5 @@ def test_the_front_is_what_no_other_point_beats(points):
     assert [points[i] for i in front] == sorted(points[i] for i in front)
 
 
-def test_the_front_of_nothing_is_empty():
+def test_the_front_of_no_points_is_empty():
     assert pareto_optimal([]) == []

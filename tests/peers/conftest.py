@@ -1,4 +1,4 @@
-"""Puts `matched` within reach of the tests beside it."""
+"""Makes `matched` importable for the tests in this folder."""
 
 import sys
 from pathlib import Path

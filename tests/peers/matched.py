@@ -24,7 +24,7 @@ SEED = 0
 
 
 class Mixture:
-    """E[x0 | x_t] for data whose elements are -0.6 or 0.6, each with standard deviation 0.2: not linear in x, and known exactly."""
+    """E[x0 | x_t] for data whose elements are -0.6 or 0.6, each with standard deviation 0.2: not linear in x, and exact."""
 
     def __init__(self, schedule: NoiseSchedule = SCHEDULE, centre: float = 0.6, std: float = 0.2) -> None:
         self.schedule, self.centre, self.std = schedule, centre, std
@@ -33,12 +33,12 @@ class Mixture:
         alpha, sigma = self.schedule.at(t)
         variance = alpha**2 * self.std**2 + sigma**2
         side = torch.tanh(x * (alpha * self.centre / variance))  # p(+) - p(-)
-        kept = alpha * self.std**2 / variance
-        return kept * x + (1.0 - kept * alpha) * self.centre * side
+        gain = alpha * self.std**2 / variance
+        return gain * x + (1.0 - gain * alpha) * self.centre * side
 
 
 def start(dtype: torch.dtype) -> Tensor:
-    """The noise both begin with [n, c, h, w]."""
+    """The noise that both loops start with [n, c, h, w]."""
     return Stream(SEED, "start").normal(0, torch.arange(IMAGES), SHAPE, dtype)
 
 
@@ -60,7 +60,7 @@ def times_of(sigmas: Tensor, schedule: NoiseSchedule = SCHEDULE) -> list[float]:
 
 
 def in_diffusers(scheduler: Any, times: list[float], x: Tensor, exploding: bool, posterior: Any = None, **step: Any) -> Tensor:
-    """Their loop as their documentation has it, the network predicting eps; `times` [calls] says at which of our times each call is.
+    """Their loop as in their documentation, with a network that predicts eps; `times` [calls] are our times of the calls.
 
     `exploding`: their x is ours / alpha, and `scale_model_input` turns it into ours.
     """
@@ -76,16 +76,16 @@ def in_diffusers(scheduler: Any, times: list[float], x: Tensor, exploding: bool,
 
 
 def k_diffusion() -> Any:
-    """`k_diffusion.sampling`, the file as it is installed.
+    """Import `k_diffusion.sampling`, the installed file.
 
-    The package's `__init__` imports everything it has, and with it wandb, CLIP and kornia; the sampling module needs none of that.
+    The package's `__init__` imports all of its modules, and with them wandb, CLIP and kornia, which the sampling module does not need.
     """
     if "k_diffusion" not in sys.modules:
-        found = importlib.util.find_spec("k_diffusion")
-        if found is None or found.submodule_search_locations is None:
+        spec = importlib.util.find_spec("k_diffusion")
+        if spec is None or spec.submodule_search_locations is None:
             raise ModuleNotFoundError("k_diffusion")
         package = types.ModuleType("k_diffusion")
-        package.__path__ = list(found.submodule_search_locations)
+        package.__path__ = list(spec.submodule_search_locations)
         sys.modules["k_diffusion"] = package
     return importlib.import_module("k_diffusion.sampling")
 
@@ -113,12 +113,12 @@ def karras(steps: int, low: float = 0.02, high: float = 80.0, rho: float = 7.0) 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One of ours beside one of theirs; `run` gives both results."""
+    """One of our samplers and one of theirs; `run` returns both results."""
 
     sampler: str
     peer: str
     run: Callable[[torch.dtype], tuple[Tensor, Tensor]]
-    # What float64 may differ by: most of diffusers computes in float32 whatever it is given.
+    # Tolerance in float64: most of diffusers always computes in float32.
     double: float = 1e-4
 
     def difference(self, dtype: torch.dtype) -> float:
@@ -130,7 +130,7 @@ class Comparison:
 
 
 def diffusers_comparisons() -> list[Comparison]:
-    """diffusers' schedulers on grids of their own."""
+    """diffusers' schedulers on their own grids."""
     import diffusers
 
     from wb_samplers import DDIM, DDPM, AncestralEuler, DPMpp2M, Heun, UniPC
@@ -140,7 +140,7 @@ def diffusers_comparisons() -> list[Comparison]:
             scheduler = getattr(diffusers, name)(timestep_spacing="trailing", clip_sample=False)
             scheduler.set_timesteps(steps)
             times = [(int(timestep) + 1) / 1000 for timestep in scheduler.timesteps]
-            with_noise = drawing(scheduler, step)
+            with_noise = with_our_noise(scheduler, step)
             return ours(sampler, [*times, 0.0], start(dtype)), with_noise(times, start(dtype), exploding=False)
 
         return run
@@ -152,7 +152,7 @@ def diffusers_comparisons() -> list[Comparison]:
             scheduler = getattr(diffusers, name)(beta_start=1e-4, beta_end=0.02, timestep_spacing="trailing", **options)
             scheduler.set_timesteps(steps)
             calls = times_of(scheduler.sigmas)
-            with_noise = drawing(scheduler, {})
+            with_noise = with_our_noise(scheduler, {})
             return ours(sampler, list(dict.fromkeys(calls)), start(dtype)), with_noise(
                 calls[:-1], start(dtype), exploding=exploding
             )
@@ -196,8 +196,8 @@ def diffusers_comparisons() -> list[Comparison]:
     ]
 
 
-def drawing(scheduler: Any, step: dict[str, Any]) -> Callable[..., Tensor]:
-    """`in_diffusers` with our noise where theirs would be: their module's `randn_tensor` is ours for as long."""
+def with_our_noise(scheduler: Any, step: dict[str, Any]) -> Callable[..., Tensor]:
+    """`in_diffusers` with our noise instead of theirs: their module's `randn_tensor` is replaced during the call."""
     module = sys.modules[type(scheduler).__module__]
 
     def run(times: list[float], x: Tensor, exploding: bool, posterior: Any = None) -> Tensor:
@@ -252,9 +252,9 @@ def report() -> str:
 
     lines = ["| ours | theirs | float32 | float64 |", "|---|---|---|---|"]
     for package, comparisons in (("diffusers", diffusers_comparisons()), ("k-diffusion", k_diffusion_comparisons())):
-        for each in comparisons:
-            numbers = [f"{each.difference(dtype):.0e}" for dtype in (torch.float32, torch.float64)]
-            lines.append(f"| `{each.sampler}` | {package} {version(package)}: {each.peer} | {' | '.join(numbers)} |")
+        for comparison in comparisons:
+            numbers = [f"{comparison.difference(dtype):.0e}" for dtype in (torch.float32, torch.float64)]
+            lines.append(f"| `{comparison.sampler}` | {package} {version(package)}: {comparison.peer} | {' | '.join(numbers)} |")
     return "\n".join(lines)
 
 

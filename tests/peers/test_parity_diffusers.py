@@ -1,4 +1,4 @@
-"""Our samplers give what diffusers gives, on the same grid with the same noise; where they differ, the exact answer decides."""
+"""Our samplers give the results of diffusers on the same grid with the same noise; where they differ, the exact result decides."""
 
 import itertools
 import math
@@ -23,12 +23,12 @@ COMPARISONS = matched.diffusers_comparisons()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("comparison", COMPARISONS, ids=lambda each: f"{each.sampler} is {each.peer}")
+@pytest.mark.parametrize("comparison", COMPARISONS, ids=lambda pair: f"{pair.sampler} is {pair.peer}")
 def test_final_images_are_equal(comparison, dtype):
     assert comparison.difference(dtype) < 2e-5
 
 
-def test_the_comparison_tells_samplers_apart():
+def test_the_results_of_different_samplers_differ():
     times = [*torch.linspace(1.0, 0.05, 20, dtype=torch.float64).tolist(), 0.0]
     x = matched.start(torch.float64)
     drawn = [matched.ours(sampler, times, x) for sampler in (DDIM(), DPMpp2M(), Heun())]
@@ -37,8 +37,8 @@ def test_the_comparison_tells_samplers_apart():
 
 @pytest.mark.parametrize("spacing", ["linspace", "trailing"])
 @pytest.mark.parametrize("steps", [300, 600])
-def test_their_ddim_misses_its_own_grid_where_steps_do_not_divide_t(spacing, steps):
-    """`step` goes T // N rows down wherever the next time step lies, so its result is taken for another time's: more steps do not help."""
+def test_their_ddim_misses_its_own_grid_if_steps_do_not_divide_t(spacing, steps):
+    """`step` moves T // N rows down regardless of the next time step, so its result belongs to another time: more steps do not help."""
     scheduler = diffusers.DDIMScheduler(timestep_spacing=spacing, clip_sample=False)
     scheduler.set_timesteps(steps)
     rows = scheduler.timesteps.tolist()
@@ -53,8 +53,8 @@ def test_their_ddim_misses_its_own_grid_where_steps_do_not_divide_t(spacing, ste
     assert error(theirs, exact) > 0.1
 
 
-def test_their_ddim_is_ours_where_steps_divide_t():
-    """The same comparison where nothing is wrong: both have the same discretisation error."""
+def test_their_ddim_is_ours_if_steps_divide_t():
+    """The same comparison without the problem: both have the same discretisation error."""
     scheduler = diffusers.DDIMScheduler(timestep_spacing="trailing", clip_sample=False)
     scheduler.set_timesteps(50)
     times = [(row + 1) / 1000 for row in scheduler.timesteps.tolist()]
@@ -65,8 +65,8 @@ def test_their_ddim_is_ours_where_steps_divide_t():
     assert error(theirs, exact) == pytest.approx(error(mine, exact), rel=1e-3)
 
 
-def test_their_third_order_solver_lowers_its_order_at_the_move_before_the_last():
-    """With fewer than 15 steps: the same 14 sigmas give something else once `lower_order_final` is off."""
+def test_their_third_order_solver_lowers_its_order_in_the_last_but_one_move():
+    """With fewer than 15 steps: the same 14 sigmas give a different result with `lower_order_final` off."""
     results = []
     for lower in (True, False):
         scheduler = diffusers.DPMSolverMultistepScheduler(solver_order=3, lower_order_final=lower, timestep_spacing="trailing")
@@ -77,14 +77,14 @@ def test_their_third_order_solver_lowers_its_order_at_the_move_before_the_last()
 
 
 def test_their_third_order_solver_is_of_second_order_and_ours_of_third():
-    """Their D2 has half its weight, and their first move is of first order; the error of ours falls by 8 where the steps double."""
+    """Their D2 has half its weight, and their first move is of first order; the error of ours falls by 8 if the steps double."""
     oracle = GaussianOracle(MEAN, STD, Linear(steps=1000))
     x = matched.start(torch.float64)
     theirs, mine = [], []
     for steps in (16, 32, 64):
         sigmas = torch.logspace(
             1.0, -1.0, steps + 1, dtype=torch.float64
-        )  # away from both ends, where all are of the order they claim
+        )  # not near the ends, where all solvers have the order they claim
         times = matched.times_of(sigmas)
         exact = flow_map(oracle, x, times[0], times[-1])
         scheduler = diffusers.DPMSolverMultistepScheduler(solver_order=3, lower_order_final=False, final_sigmas_type="sigma_min")
@@ -97,13 +97,13 @@ def test_their_third_order_solver_is_of_second_order_and_ours_of_third():
 
 
 def test_their_ddpm_with_large_variance_adds_noise_to_its_last_move():
-    """With 20 of 1000 steps the last one starts at row 49: what should be the posterior mean gets sqrt(beta) of noise; ours gets none."""
+    """With 20 of 1000 steps the last one starts at row 49: the result, which should be the posterior mean, gets noise of variance beta; ours gets none."""
     scheduler = diffusers.DDPMScheduler(variance_type="fixed_large", timestep_spacing="trailing", clip_sample=False)
     scheduler.set_timesteps(20)
     x, x0 = matched.start(torch.float64), torch.full((), 0.25, dtype=torch.float64)
     last = scheduler.timesteps[-1]
     _, sigma = matched.SCHEDULE.at((int(last) + 1) / 1000)
-    theirs = matched.drawing(scheduler, {})
+    theirs = matched.with_our_noise(scheduler, {})
     scheduler.timesteps = scheduler.timesteps[-1:]
     moved = theirs([(int(last) + 1) / 1000], x, exploding=False, posterior=Constant(x0, matched.SCHEDULE))
     mine = matched.ours(DDPM(variance="beta"), [(int(last) + 1) / 1000, 0.0], x, Constant(x0, matched.SCHEDULE))
@@ -113,7 +113,7 @@ def test_their_ddpm_with_large_variance_adds_noise_to_its_last_move():
 
 
 def flow_map(oracle, x, t, s=0.0):
-    """x_s of the probability flow through x_t = x for N(mean, std^2) data, exactly: both are as many standard deviations from their mean."""
+    """x_s of the probability flow through x_t = x for N(mean, std^2) data, exactly: both have the same distance from their mean in standard deviations."""
     alpha_t, sigma_t = oracle.schedule.at(t)
     alpha_s, sigma_s = oracle.schedule.at(s)
     std_t, std_s = (math.hypot(alpha * oracle.std, sigma) for alpha, sigma in ((alpha_t, sigma_t), (alpha_s, sigma_s)))

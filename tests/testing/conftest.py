@@ -1,10 +1,10 @@
-"""The copies with mistakes lie beside the tests."""
+"""Makes the package of components with mistakes importable."""
 
 import importlib.util
 import sys
 from pathlib import Path
 
-# Tests are imported by path (--import-mode=importlib), so the package beside them has to be named.
+# Tests are imported by path (--import-mode=importlib), so the package next to them has to be registered.
 folder = Path(__file__).with_name("mistakes")
 spec = importlib.util.spec_from_file_location("kit_mistakes", folder / "__init__.py", submodule_search_locations=[str(folder)])
 assert spec is not None

@@ -1,4 +1,4 @@
-"""What is registered conforms: adding a component adds its checks."""
+"""Every registered component conforms: registering a component adds its checks."""
 
 import pytest
 
@@ -24,20 +24,20 @@ SETTINGS = {
     "cars": [{"image_size": 16}],
 }
 OURS = "diffusion-workbench-"
-# These need files or packages of their own, and their own tests run the kit.
-ELSEWHERE = ("cifar10", "diffusers", "diffusers_unet")
+# These need other files or packages; their own tests run the kit.
+TESTED_ELSEWHERE = ("cifar10", "diffusers", "diffusers_unet")
 
 
 def cases(kind):
     for entry in installed(kind):
-        if entry.distribution.startswith(OURS) and entry.name not in ELSEWHERE:
+        if entry.distribution.startswith(OURS) and entry.name not in TESTED_ELSEWHERE:
             for fields in SETTINGS.get(entry.name, [{}]):
                 for check in checks(kind):
                     marks = pytest.mark.long if entry.name == "cars" else ()  # whose checks draw 9,000 cars each
                     yield pytest.param(entry, fields, check, id=f"{entry.name}{fields or ''}-{check.name}", marks=marks)
 
 
-def conforms(entry, fields, check):
+def check_conforms(entry, fields, check):
     component = load(entry.kind, entry.qualified)(**fields)
     try:
         check.run(component)
@@ -47,22 +47,22 @@ def conforms(entry, fields, check):
 
 @pytest.mark.parametrize(("entry", "fields", "check"), list(cases("schedules")))
 def test_schedules_conform(entry, fields, check):
-    conforms(entry, fields, check)
+    check_conforms(entry, fields, check)
 
 
 @pytest.mark.parametrize(("entry", "fields", "check"), list(cases("samplers")))
 def test_samplers_conform(entry, fields, check):
-    conforms(entry, fields, check)
+    check_conforms(entry, fields, check)
 
 
 @pytest.mark.parametrize(("entry", "fields", "check"), list(cases("denoisers")))
 def test_denoisers_conform(entry, fields, check):
-    conforms(entry, fields, check)
+    check_conforms(entry, fields, check)
 
 
 @pytest.mark.parametrize(("entry", "fields", "check"), list(cases("features")))
 def test_feature_extractors_conform(entry, fields, check):
-    conforms(entry, fields, check)
+    check_conforms(entry, fields, check)
 
 
 @pytest.mark.parametrize(("entry", "fields", "check"), list(cases("datasets")))
@@ -70,7 +70,7 @@ def test_datasets_conform(entry, fields, check, tmp_path):
     if entry.name == "folder":
         write_folder(tmp_path)
         fields = {"root": str(tmp_path)}
-    conforms(entry, fields, check)
+    check_conforms(entry, fields, check)
 
 
 def write_folder(root):

@@ -1,4 +1,4 @@
-"""Oracles against the densities they are the posterior means of."""
+"""Oracles against the densities whose posterior means they are."""
 
 import math
 
@@ -48,7 +48,7 @@ def test_a_mixture_of_one_is_a_gaussian():
 
 @pytest.mark.parametrize("schedule", every_schedule(), ids=repr)
 def test_the_exact_flow_solves_its_differential_equation(schedule):
-    # dx/dlambda-free form: between near times the flow moves x as the first-order rule does, up to the square of the step.
+    # dx/dlambda-free form: between close times the flow moves x like the first-order rule, up to the square of the step.
     oracle = MixtureOracle([-1.0, 0.8], [0.3, 0.2], [0.4, 0.6], schedule)
     t = float(schedule.time(torch.tensor(1.0, dtype=torch.float64)))
     alpha, sigma = schedule.at(t)
@@ -75,7 +75,7 @@ def test_superposed_moments_are_those_of_many_samples(sampler):
     assert drawn.std().item() == pytest.approx(std, abs=0.006)
 
 
-def test_moments_are_not_superposed_where_a_sampler_is_not_linear():
+def test_moments_are_not_superposed_if_a_sampler_is_not_linear():
     class Squares(Sampler):
         def step(self, posterior, x, t, s, *, state, noise):
             return posterior(x, t) + 0.1 * x.square(), None
@@ -84,8 +84,8 @@ def test_moments_are_not_superposed_where_a_sampler_is_not_linear():
         reached_moments(Squares(), GaussianOracle(0.7, 0.5, QuarterCircle()), TimeGrid.uniform(3))
 
 
-class Bent(Sampler):
-    """DDIM, and a little of what is not linear in x and vanishes with the step."""
+class Nonlinear(Sampler):
+    """DDIM with a small term that is not linear in x and vanishes with the step length."""
 
     amount: float
 
@@ -94,14 +94,14 @@ class Bent(Sampler):
         return x_s + self.amount * (t - s) ** 2 * x.square(), None
 
 
-def test_superposition_asks_for_as_much_as_the_precision_gives():
+def test_the_tolerance_of_superposition_follows_the_precision():
     oracle, path = GaussianOracle(0.7, 0.5, QuarterCircle()), TimeGrid.uniform(50)
     exact = reached_moments(DDIM(), oracle, path)
     assert reached_moments(SinglePrecisionInside(), oracle, path) == pytest.approx(exact, abs=1e-5)
     with pytest.raises(ValueError, match="not linear"):
-        reached_moments(Bent(amount=1e-5), oracle, path)  # what float32's rounding would hide
+        reached_moments(Nonlinear(amount=1e-5), oracle, path)  # hidden by rounding in float32
 
 
-def test_a_sampler_that_is_not_linear_is_judged_by_drawing():
-    outcomes = {each.check.name: each for each in examine(Bent(amount=0.1))}
-    assert outcomes["moments"].state == outcomes["any_step_count"].state == "passed", outcomes["moments"].message
+def test_a_sampler_that_is_not_linear_is_tested_by_sampling():
+    results = {result.check.name: result for result in examine(Nonlinear(amount=0.1))}
+    assert results["moments"].state == results["any_step_count"].state == "passed", results["moments"].message

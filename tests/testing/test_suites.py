@@ -29,7 +29,7 @@ class TestFlow(ScheduleConformance):
     component = Flow
 
 
-def test_a_class_with_a_field_without_default_is_a_sentence_when_the_test_runs():
+def test_a_class_with_a_field_without_default_is_an_error_in_one_sentence():
     class Needs(Flow.__base__):
         needed: float = Field(description="has no default")
         alpha_sigma = Flow.alpha_sigma
@@ -45,7 +45,7 @@ def test_a_class_with_a_field_without_default_is_a_sentence_when_the_test_runs()
 
 class TestDeclaredDeviation(SamplerConformance):
     component = EvaluationsThatDependOnData()
-    expected_failures = {"nfe": "evaluates large predictions twice"}  # noqa: RUF012 - as the documents show it
+    expected_failures = {"nfe": "evaluates large predictions twice"}  # noqa: RUF012 - as in the documentation
 
 
 @parametrize_with_checks([Flow(), EvaluationsThatDependOnData()], {"nfe": "evaluates large predictions twice"})
@@ -58,15 +58,16 @@ def test_components_conform(component, check):
         raise
 
 
-def test_a_declared_deviation_is_told_with_its_reason_and_must_exist():
-    outcomes = {
-        each.check.name: each for each in examine(EvaluationsThatDependOnData(), {"nfe": "evaluates twice", "dtypes": "so"})
+def test_a_declared_deviation_is_reported_with_its_reason_and_must_exist():
+    results = {
+        result.check.name: result
+        for result in examine(EvaluationsThatDependOnData(), {"nfe": "evaluates twice", "dtypes": "declared"})
     }
-    assert (outcomes["nfe"].state, outcomes["dtypes"].state) == ("expected", "unexpected")
-    assert "evaluates twice" in outcomes["nfe"].message
-    assert not outcomes["dtypes"].conforms
+    assert (results["nfe"].state, results["dtypes"].state) == ("expected", "unexpected")
+    assert "evaluates twice" in results["nfe"].message
+    assert not results["dtypes"].conforms
     with pytest.raises(ValueError, match="no check is called 'momets'"):
-        list(examine(DDIM(), {"momets": "a slip"}))
+        list(examine(DDIM(), {"momets": "misspelled"}))
 
 
 def test_a_dataset_never_loads_more_than_it_counts():
@@ -74,21 +75,21 @@ def test_a_dataset_never_loads_more_than_it_counts():
         def count_examples(self, split):
             return 1
 
-    outcomes = {each.check.name: each for each in examine(CountsTooFew())}
-    assert outcomes["description"].state == "failed"
-    assert "count_examples() is 1" in outcomes["description"].message
+    results = {result.check.name: result for result in examine(CountsTooFew())}
+    assert results["description"].state == "failed"
+    assert "count_examples() is 1" in results["description"].message
 
 
-def test_what_a_network_warns_about_is_sentences():
+def test_warnings_of_a_network_are_sentences():
     class WarnsWithText(SoundNetwork):
         def warnings(self, spec):
             return "too small"
 
-    outcomes = {each.check.name: each for each in examine(WarnsWithText())}
-    assert outcomes["shape"].message == "warnings() returns 'too small', not a sequence of sentences"
+    results = {result.check.name: result for result in examine(WarnsWithText())}
+    assert results["shape"].message == "warnings() returns 'too small', not a sequence of sentences"
 
 
-def test_what_a_component_raises_is_told_as_a_failure():
+def test_an_exception_of_a_component_is_a_failure():
     class Raises(Flow.__base__):
         def alpha_sigma(self, t):
             raise ZeroDivisionError("by design")
@@ -96,9 +97,9 @@ def test_what_a_component_raises_is_told_as_a_failure():
         def time(self, logsnr):
             return logsnr
 
-    outcomes = {each.check.name: each for each in examine(Raises())}
-    assert outcomes["limits"].state == "failed"
-    assert "ZeroDivisionError: by design" in outcomes["limits"].message
+    results = {result.check.name: result for result in examine(Raises())}
+    assert results["limits"].state == "failed"
+    assert "ZeroDivisionError: by design" in results["limits"].message
 
 
 def test_an_object_that_is_not_a_component_is_refused():

@@ -1,4 +1,4 @@
-"""Copies of components with a classic mistake in each, for the kit to catch; one file for each interface."""
+"""Components with one classic mistake each, which the kit must catch; one file for each interface."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ CAUGHT_BY: dict[type[Any], str] = {
     **features.CAUGHT_BY,
     **launchers.CAUGHT_BY,
 }
-# The same without a mistake, where the copies are not of something that is tested elsewhere.
+# The same without a mistake, unless the correct component is tested elsewhere.
 SOUND: list[type[Any]] = [denoisers.Sound, datasets.Sound, features.Sound, launchers.Sound]

@@ -1,4 +1,4 @@
-"""Datasets with a classic mistake in each, and the examples they would hold without it."""
+"""Datasets with one classic mistake each, and the correct examples."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from workbench.interfaces import Dataset, Example, Examples, Provenance, SampleS
 COUNT = 20
 
 
-class Pictures(Examples):
-    """As it should be: noise in [-1, 1], the same whenever it is asked for, other noise in the other split."""
+class Noise(Examples):
+    """The correct version: noise in [-1, 1], the same on every access, other noise in the other split."""
 
     def __init__(self, split):
         self.split = split
@@ -38,18 +38,18 @@ class Described(Dataset):
         return SampleSpec(3, 8, 8)
 
     def load(self, split, resources):
-        return Pictures(split)
+        return Noise(split)
 
 
 class Sound(Described):
-    """None."""
+    """Has no mistake."""
 
 
-class LabelsNobodyDescribed(Described):
-    """Hands out labels, and describes no classes."""
+class UndescribedLabels(Described):
+    """Returns labels, but describes no classes."""
 
     def load(self, split, resources):
-        class Labelled(Pictures):
+        class Labelled(Noise):
             def __getitem__(self, index):
                 return Example(self.uniform(index) * 2.0 - 1.0, index % 2)
 
@@ -57,13 +57,13 @@ class LabelsNobodyDescribed(Described):
 
 
 class WidthBeforeHeight(Described):
-    """Describes width and height in the order in which PIL tells them."""
+    """Describes width and height in the order of PIL."""
 
     def describe(self):
         return SampleSpec(3, 8, 6)
 
     def load(self, split, resources):
-        class Wide(Pictures):
+        class Wide(Noise):
             def uniform(self, index):
                 return super().uniform(index)[:, :6]
 
@@ -71,21 +71,21 @@ class WidthBeforeHeight(Described):
 
 
 class FromZeroToOne(Described):
-    """Stops at ToTensor's [0, 1]."""
+    """Returns ToTensor's [0, 1]."""
 
     def load(self, split, resources):
-        class Unstretched(Pictures):
+        class Unscaled(Noise):
             def __getitem__(self, index):
                 return Example(self.uniform(index))
 
-        return Unstretched(split)
+        return Unscaled(split)
 
 
-class BatchesReadAnotherWay(Described):
-    """Has a fast way to read a batch, which forgets to stretch to [-1, 1]."""
+class BatchesReadDifferently(Described):
+    """Reads batches by other code, which does not scale to [-1, 1]."""
 
     def load(self, split, resources):
-        class Fast(Pictures):
+        class Fast(Noise):
             def images(self, indices):
                 return torch.stack([self.uniform(i) - 0.5 for i in indices])
 
@@ -93,10 +93,10 @@ class BatchesReadAnotherWay(Described):
 
 
 class RandomCrops(Described):
-    """Augments while it loads."""
+    """Augments during loading."""
 
     def load(self, split, resources):
-        class Random(Pictures):
+        class Random(Noise):
             def uniform(self, index):
                 return torch.rand(3, 8, 8)
 
@@ -104,22 +104,22 @@ class RandomCrops(Described):
 
 
 class SameImagesInBothSplits(Described):
-    """Forgets the split."""
+    """Ignores the split."""
 
     def load(self, split, resources):
-        return Pictures("train")
+        return Noise("train")
 
 
-class Streaming(Pictures):
-    """Holds a generator, as what reads a stream does."""
+class Streaming(Noise):
+    """Holds a generator, like a reader of a stream."""
 
     def __init__(self, split):
         super().__init__(split)
-        self.stream = (each for each in ())
+        self.stream = (item for item in ())
 
 
-class StaysInItsProcess(Described):
-    """Keeps what does not travel to data workers."""
+class CannotBePickled(Described):
+    """Holds an object that cannot be sent to data workers."""
 
     def load(self, split, resources):
         return Streaming(split)
@@ -132,12 +132,12 @@ class CanBeChanged(Described):
 
 
 CAUGHT_BY: dict[type[Dataset], str] = {
-    LabelsNobodyDescribed: "description",
+    UndescribedLabels: "description",
     WidthBeforeHeight: "description",
     FromZeroToOne: "value_range",
-    BatchesReadAnotherWay: "value_range",
+    BatchesReadDifferently: "value_range",
     RandomCrops: "determinism",
     SameImagesInBothSplits: "determinism",
-    StaysInItsProcess: "pickles",
+    CannotBePickled: "pickles",
     CanBeChanged: "recipe_round_trip",
 }

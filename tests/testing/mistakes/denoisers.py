@@ -1,4 +1,4 @@
-"""Denoisers with a classic mistake in each, and the network they would be without it."""
+"""Denoisers with one classic mistake each, and the correct network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbench.interfaces import Denoiser
 
 
 class Net(nn.Module):
-    """As it should be: a convolution scaled by a wave of the level, and a row for each label."""
+    """The correct version: a convolution scaled by a sine of the level, and a row for each label."""
 
     def __init__(self, spec):
         super().__init__()
@@ -18,24 +18,24 @@ class Net(nn.Module):
 
     def forward(self, x, level, cond=None):
         h = self.conv(x) * (1.0 + torch.sin(self.wave(level[:, None])))[:, :, None, None]
-        return h + self.told(cond, len(x))
+        return h + self.label_term(cond, len(x))
 
-    def told(self, cond, images):
-        """What the label adds; the first row is that of no label."""
+    def label_term(self, cond, images):
+        """The term of the label; the first row is for no label."""
         if self.labels is None:
             return 0.0
         return self.labels(torch.zeros(images, dtype=torch.long) if cond is None else cond + 1)[:, :, None, None]
 
 
 class Sound(Denoiser):
-    """None."""
+    """Has no mistake."""
 
     def build(self, spec):
         return Net(spec)
 
 
 class HalvesTheImage(Denoiser):
-    """Leaves out the last upsampling."""
+    """Omits the last upsampling."""
 
     def build(self, spec):
         class Halving(Net):
@@ -46,7 +46,7 @@ class HalvesTheImage(Denoiser):
 
 
 class LogarithmOfTheLevel(Denoiser):
-    """Takes the level for sigma, and embeds its logarithm as EDM does; levels below 0 have none."""
+    """Mistakes the level for sigma, and embeds its logarithm as EDM does; levels below 0 have none."""
 
     def build(self, spec):
         class Logarithm(Net):
@@ -56,15 +56,15 @@ class LogarithmOfTheLevel(Denoiser):
         return Logarithm(spec)
 
 
-class DeafToTheLevel(Denoiser):
-    """Embeds the level and adds it nowhere."""
+class IgnoresTheLevel(Denoiser):
+    """Embeds the level and does not use it."""
 
     def build(self, spec):
-        class Deaf(Net):
+        class Ignoring(Net):
             def forward(self, x, level, cond=None):
                 return super().forward(x, torch.zeros_like(level), cond)
 
-        return Deaf(spec)
+        return Ignoring(spec)
 
 
 class BatchNorm(Denoiser):
@@ -83,7 +83,7 @@ class BatchNorm(Denoiser):
 
 
 class AttentionOverTheBatch(Denoiser):
-    """Takes the batch for the sequence: images attend to one another."""
+    """Mistakes the batch for the sequence: images attend to each other."""
 
     def build(self, spec):
         class Attending(Net):
@@ -96,7 +96,7 @@ class AttentionOverTheBatch(Denoiser):
 
 
 class BlockLeftOut(Denoiser):
-    """Makes a block that it never runs."""
+    """Creates a block that it never runs."""
 
     def build(self, spec):
         network = Net(spec)
@@ -104,15 +104,15 @@ class BlockLeftOut(Denoiser):
         return network
 
 
-class DeafToLabels(Denoiser):
-    """Forgets the label."""
+class IgnoresLabels(Denoiser):
+    """Ignores the label."""
 
     def build(self, spec):
-        class Deaf(Net):
-            def told(self, cond, images):
+        class Ignoring(Net):
+            def label_term(self, cond, images):
                 return 0.0 if self.labels is None else self.labels(torch.zeros(images, dtype=torch.long))[:, :, None, None]
 
-        return Deaf(spec)
+        return Ignoring(spec)
 
 
 class NoLabelIsTheLastOne(Denoiser):
@@ -120,7 +120,7 @@ class NoLabelIsTheLastOne(Denoiser):
 
     def build(self, spec):
         class Last(Net):
-            def told(self, cond, images):
+            def label_term(self, cond, images):
                 if self.labels is None:
                     return 0.0
                 none = torch.full((images,), len(spec.classes))
@@ -130,7 +130,7 @@ class NoLabelIsTheLastOne(Denoiser):
 
 
 class FrequenciesOutsideTheState(Denoiser):
-    """Draws random Fourier frequencies and keeps them as a plain attribute instead of a buffer."""
+    """Draws random Fourier frequencies and stores them as an attribute instead of a buffer."""
 
     def build(self, spec):
         class Fourier(Net):
@@ -144,8 +144,8 @@ class FrequenciesOutsideTheState(Denoiser):
         return Fourier(spec)
 
 
-class FieldWithoutWords(Denoiser):
-    """Has a field that nobody can know the meaning of."""
+class UndescribedField(Denoiser):
+    """Has a field without a description."""
 
     k: int = 3
 
@@ -156,12 +156,12 @@ class FieldWithoutWords(Denoiser):
 CAUGHT_BY: dict[type[Denoiser], str] = {
     HalvesTheImage: "shape",
     LogarithmOfTheLevel: "shape",
-    DeafToTheLevel: "level_matters",
+    IgnoresTheLevel: "level_matters",
     BatchNorm: "batch_independence",
     AttentionOverTheBatch: "batch_independence",
     BlockLeftOut: "gradients",
-    DeafToLabels: "null_condition",
+    IgnoresLabels: "null_condition",
     NoLabelIsTheLastOne: "null_condition",
     FrequenciesOutsideTheState: "state_dict",
-    FieldWithoutWords: "recipe_round_trip",
+    UndescribedField: "recipe_round_trip",
 }

@@ -1,4 +1,4 @@
-"""Feature extractors with a classic mistake in each, and the one they would be without it."""
+"""Feature extractors with one classic mistake each, and the correct one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BUILT = itertools.count()
 
 
 class Pooled(FeatureExtractor):
-    """As it should be: the means of four quarters."""
+    """The correct version: the means of four quarters."""
 
     def metric(self, family):
         return f"{family}_quarters"
@@ -31,46 +31,46 @@ class Pooled(FeatureExtractor):
 
 
 class Sound(Pooled):
-    """None."""
+    """Has no mistake."""
 
 
 class CallsItselfFid(Pooled):
-    """Takes the name of Inception's 2048 features for others."""
+    """Uses the name of Inception's 2048 features for others."""
 
     def metric(self, family):
         return {"fd": "fid", "kid": "kid"}[family]
 
 
 class OneNameForBothDistances(Pooled):
-    """Tells the Fréchet and the kernel distance by the same name."""
+    """Gives the Fréchet and the kernel distance the same name."""
 
     def metric(self, family):
         return "distance_quarters"
 
 
 class CardOfAnotherLayer(Pooled):
-    """Cuts its network at another layer than the card says."""
+    """Uses another layer than the card states."""
 
     def features(self, images):
         return super().features(images)[:, :5]
 
 
-class TakesFloats(Pooled):
-    """Returns what it computes in, not float32."""
+class ReturnsDoubles(Pooled):
+    """Returns the dtype it computes in, not float32."""
 
     def features(self, images):
         return super().features(images.double()).double()
 
 
 class DropoutLeftOn(Pooled):
-    """Forgets eval()."""
+    """Does not call eval()."""
 
     def features(self, images):
         return nn.functional.dropout(super().features(images), 0.5)
 
 
 class RandomProjection(Pooled):
-    """Projects with weights that every build draws anew."""
+    """Projects with random weights that differ in every build."""
 
     def build(self, device):
         weight = torch.randn(12, 12, generator=torch.Generator().manual_seed(next(BUILT)))
@@ -86,7 +86,7 @@ class NormalisedOverTheBatch(Pooled):
 
 
 class WritesTheNameOfItsFileOnly(Pooled):
-    """Writes a path into the recipe without its folder."""
+    """Writes a path to the recipe without its folder."""
 
     weights: PurePosixPath = Field(PurePosixPath("weights/quarters.pt"), description="file of the weights")
 
@@ -99,7 +99,7 @@ CAUGHT_BY: dict[type[FeatureExtractor], str] = {
     CallsItselfFid: "card",
     OneNameForBothDistances: "card",
     CardOfAnotherLayer: "shape",
-    TakesFloats: "shape",
+    ReturnsDoubles: "shape",
     DropoutLeftOn: "determinism",
     RandomProjection: "determinism",
     NormalisedOverTheBatch: "batch_invariance",

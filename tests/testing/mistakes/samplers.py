@@ -1,4 +1,4 @@
-"""Samplers with a classic mistake in each."""
+"""Samplers with one classic mistake each."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ def coefficients(posterior, t, s):
 
 
 def implicit(posterior, x, t, s):
-    """DDIM without noise, as it should be."""
+    """DDIM without noise, without a mistake."""
     alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
     x0 = posterior(x, t)
     return alpha_s * x0 + sigma_s * (x - alpha_t * x0) / sigma_t
 
 
 def ancestral(posterior, x, t, s, noise, variance, at_the_end=False):
-    """Ho et al.'s step with a variance to choose; as it should be with shrink * beta."""
+    """Ho et al.'s step with a given variance; correct with shrink * beta."""
     alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
-    x0, kept, shrink = posterior(x, t), alpha_t / alpha_s, (sigma_s / sigma_t) ** 2
-    beta = sigma_t**2 - kept**2 * sigma_s**2
-    mean = alpha_s * beta / sigma_t**2 * x0 + kept * shrink * x
+    x0, scale, shrink = posterior(x, t), alpha_t / alpha_s, (sigma_s / sigma_t) ** 2
+    beta = sigma_t**2 - scale**2 * sigma_s**2
+    mean = alpha_s * beta / sigma_t**2 * x0 + scale * shrink * x
     if s == 0.0 and not at_the_end:
         return mean
     return mean + max(variance(beta, shrink, sigma_t, sigma_s), 0.0) ** 0.5 * noise.normal(x)
 
 
 class OffByOneTimeGrid(Sampler[None]):
-    """Asks the network for the time one table step too early."""
+    """Calls the network with a time one table step too early."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
@@ -52,14 +52,14 @@ class WrongPosteriorVariance(Sampler[None]):
 
 
 class SigmaForSigmaSquared(Sampler[None]):
-    """Takes the variance for the standard deviation."""
+    """Uses the variance as the standard deviation."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         return ancestral(posterior, x, t, s, noise, lambda beta, shrink, *_: (shrink * beta) ** 2), None
 
 
 class NoiseAtTheLastStep(Sampler[None]):
-    """Adds beta's noise when it arrives at the data too."""
+    """Adds noise of variance beta in the last step too."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         return ancestral(posterior, x, t, s, noise, lambda beta, *_: beta, at_the_end=True), None
@@ -73,16 +73,16 @@ class MissingLastStep(Sampler[None]):
 
 
 class StaleMultistepState(Sampler[Any]):
-    """DPM-Solver++(2M) that keeps its history to itself, and so takes it along to the next image."""
+    """DPM-Solver++(2M) that stores its history globally, and so uses it for the next image."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
         x0 = posterior(x, t)
         shrink = alpha_t / alpha_s * sigma_s / sigma_t
         h = -math.log(shrink) if shrink > 0.0 else math.inf
-        known = HISTORY.get("last")
-        usable = known is not None and known[0].shape == x0.shape and math.isfinite(h)
-        middle = x0 + 0.5 * h / known[1] * (x0 - known[0]) if usable else x0
+        last = HISTORY.get("last")
+        usable = last is not None and last[0].shape == x0.shape and math.isfinite(h)
+        middle = x0 + 0.5 * h / last[1] * (x0 - last[0]) if usable else x0
         HISTORY["last"] = (x0, h)
         return sigma_s / sigma_t * x + alpha_s * (1.0 - shrink) * middle, None
 
@@ -99,7 +99,7 @@ class GlobalGenerator(Sampler[None]):
 
 
 class EpsForV(Sampler[None]):
-    """Takes the velocity for the noise."""
+    """Uses the velocity as the noise."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
@@ -109,7 +109,7 @@ class EpsForV(Sampler[None]):
 
 
 class WrongSignInFlow(Sampler[None]):
-    """Goes against the velocity."""
+    """Moves against the velocity."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
@@ -132,7 +132,7 @@ class BatchDependentNoise(Sampler[None]):
 
 
 class SpacingThatMustDivide(Sampler[None]):
-    """Goes down by whole table steps, rounding what does not divide T, whatever s is."""
+    """Moves down by whole table steps, rounded, instead of to s."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         rounded = 0.0 if s == 0.0 else max(t - math.ceil((t - s) * 100) / 100, 1e-3)
@@ -148,8 +148,8 @@ class InPlace(Sampler[None]):
         return x.sub_(alpha_t * x0).mul_(sigma_s / sigma_t).add_(alpha_s * x0), None
 
 
-class KeepsItsAnswers(Sampler[Any]):
-    """Scales the posterior mean in place before it uses it."""
+class ChangesThePosteriorMean(Sampler[Any]):
+    """Scales the posterior mean in place before using it."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
@@ -159,7 +159,7 @@ class KeepsItsAnswers(Sampler[Any]):
 
 
 class EvaluationsThatDependOnData(Sampler[None]):
-    """Evaluates the network again where its prediction is large."""
+    """Evaluates the network twice if its prediction is large."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         if float(posterior(x, t).abs().max()) > 1.0:
@@ -168,7 +168,7 @@ class EvaluationsThatDependOnData(Sampler[None]):
 
 
 class DividesByAlpha(Sampler[None]):
-    """Steps in sigma / alpha, also where alpha = 0."""
+    """Steps in sigma / alpha, also for alpha = 0."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         alpha_t, sigma_t, alpha_s, sigma_s = (torch.tensor(value, dtype=torch.float64) for value in coefficients(posterior, t, s))
@@ -178,14 +178,14 @@ class DividesByAlpha(Sampler[None]):
 
 
 class SinglePrecisionInside(Sampler[None]):
-    """Computes in float32, whatever it is given."""
+    """Always computes in float32."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         return implicit(posterior, x.float(), t, s), None
 
 
-class HeunClaimedForEuler(Sampler[None]):
-    """First order that says second."""
+class EulerClaimsSecondOrder(Sampler[None]):
+    """A first-order sampler that claims second order."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         return implicit(posterior, x, t, s), None
@@ -199,13 +199,13 @@ class HalfQuadraticTerm(Sampler[Any]):
 
     def step(self, posterior, x, t, s, *, state, noise):
         alpha_t, sigma_t, alpha_s, sigma_s = coefficients(posterior, t, s)
-        x0, known = posterior(x, t), state or []
+        x0, history = posterior(x, t), state or []
         shrink = alpha_t / alpha_s * sigma_s / sigma_t
         x_s = sigma_s / sigma_t * x + alpha_s * (1.0 - shrink) * x0
         if s == 0.0:
             return x_s, None
         h = -math.log(shrink) if shrink > 0.0 else math.inf
-        usable = [each for each in known if math.isfinite(each[1])]
+        usable = [entry for entry in history if math.isfinite(entry[1])]
         phi_2 = math.expm1(-h) / h + 1.0
         if len(usable) == 1:
             x_s = x_s + alpha_s * phi_2 * (x0 - usable[0][0]) / (usable[0][1] / h)
@@ -214,7 +214,7 @@ class HalfQuadraticTerm(Sampler[Any]):
             d1_0, d1_1 = (x0 - usable[0][0]) / r0, (usable[0][0] - usable[1][0]) / r1
             d1, d2 = d1_0 + (d1_0 - d1_1) * r0 / (r0 + r1), (d1_0 - d1_1) / (r0 + r1)
             x_s = x_s + alpha_s * (phi_2 * d1 - (phi_2 / h - 0.5) * d2)
-        return x_s, [(x0, h), *known][:2]
+        return x_s, [(x0, h), *history][:2]
 
     def convergence_order(self):
         return 3
@@ -232,7 +232,7 @@ class OneDrawForTheWholeImage(Sampler[None]):
 
 
 class GeneratorOfItsOwn(Sampler[None]):
-    """Takes its noise from a generator that is seeded by the clock."""
+    """Takes its noise from its own generator, which is seeded by the clock."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         class Own:
@@ -245,9 +245,9 @@ class GeneratorOfItsOwn(Sampler[None]):
 
 
 class DividesByHundredWhenRead(Sampler[None]):
-    """Takes its field in percent and keeps it as a share, which is divided again when it is read again."""
+    """Converts its field from percent to a fraction, which is divided again when it is read again."""
 
-    eta: float = Field(50.0, description="share of the noise, in percent")
+    eta: float = Field(50.0, description="fraction of the noise, in percent")
 
     @field_validator("eta")
     @classmethod
@@ -271,11 +271,11 @@ CAUGHT_BY: dict[type[Any], str] = {
     BatchDependentNoise: "batch_invariance",
     SpacingThatMustDivide: "any_step_count",
     InPlace: "input_unchanged",
-    KeepsItsAnswers: "input_unchanged",
+    ChangesThePosteriorMean: "input_unchanged",
     EvaluationsThatDependOnData: "nfe",
     DividesByAlpha: "finite_ends",
     SinglePrecisionInside: "dtypes",
-    HeunClaimedForEuler: "convergence_order",
+    EulerClaimsSecondOrder: "convergence_order",
     HalfQuadraticTerm: "convergence_order",
     OneDrawForTheWholeImage: "mixture",
     GeneratorOfItsOwn: "determinism",

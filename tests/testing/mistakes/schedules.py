@@ -1,4 +1,4 @@
-"""Noise schedules with a classic mistake in each."""
+"""Noise schedules with one classic mistake each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SinglePrecisionProduct(NoiseSchedule):
         return 1000
 
 
-class FlowTheWrongWayRound(NoiseSchedule):
+class ReversedFlow(NoiseSchedule):
     """t = 0 is noise and t = 1 data, as in flow matching papers."""
 
     def alpha_sigma(self, t):
@@ -45,7 +45,7 @@ class FlowTheWrongWayRound(NoiseSchedule):
 
 
 class InverseOfSNR(NoiseSchedule):
-    """Takes SNR for log-SNR in the inverse."""
+    """Uses SNR instead of log-SNR in the inverse."""
 
     def alpha_sigma(self, t):
         return 1.0 - t, t.clone()
@@ -64,7 +64,7 @@ class ClippedTooEarly(NoiseSchedule):
         return torch.sigmoid(-0.5 * logsnr)
 
 
-class DoublesWhateverComes(NoiseSchedule):
+class AlwaysDoubles(NoiseSchedule):
     """Returns float64 for float32."""
 
     def alpha_sigma(self, t):
@@ -75,9 +75,9 @@ class DoublesWhateverComes(NoiseSchedule):
 
 
 class BetasInAList(NoiseSchedule):
-    """Has a field that cannot be hashed, which schedules are wherever coefficients are kept."""
+    """Has a field that cannot be hashed; the caches of coefficients hash schedules."""
 
-    powers: list[float] = Field([1.0], description="what t is raised to")
+    powers: list[float] = Field([1.0], description="exponents of t")
 
     def alpha_sigma(self, t):
         return 1.0 - t, t.clone()
@@ -88,9 +88,9 @@ class BetasInAList(NoiseSchedule):
 
 CAUGHT_BY: dict[type[Any], str] = {
     SinglePrecisionProduct: "double_precision",
-    FlowTheWrongWayRound: "limits",
+    ReversedFlow: "limits",
     InverseOfSNR: "inverse",
     ClippedTooEarly: "monotone",
-    DoublesWhateverComes: "dtype_and_shape",
+    AlwaysDoubles: "dtype_and_shape",
     BetasInAList: "recipe_round_trip",
 }
