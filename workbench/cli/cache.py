@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from workbench.cache import Content, clear, list_contents, select_contents
+from workbench.cli.arguments import Json
 from workbench.cli.display import wide_console
 from workbench.errors import StorageError
 from workbench.files import format_bytes
@@ -24,7 +25,7 @@ cache = typer.Typer(rich_markup_mode="rich")
 @cache.callback(invoke_without_command=True)
 def _list(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List what is in the cache: decoded images, features, compiled kernels; number, size and last use.
 
