@@ -1,1 +1,1 @@
-"""The workbench and its peers, side by side: same data, same network, same threads, taking turns."""
+"""Benchmarks of the workbench and its peers: same data, same network, same threads, measured in turns."""

@@ -1,4 +1,4 @@
-"""What the C library does with freed memory, for each contender as in a process of its own."""
+"""How the C library handles freed memory, set for each contender as if it ran in its own process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ MIB = 2**20
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 
 
-def keep() -> None:
-    """As `workbench.compute.memory.keep_freed` has it."""
+def retain_freed() -> None:
+    """The same settings as `workbench.compute.memory.retain_freed_memory`."""
     _set({_TRIM_THRESHOLD: -1, _MMAP_MAX: 0})
 
 
-def give_back() -> None:
-    """As it comes. Left alone, glibc moves its thresholds up to these in a process that frees large blocks; told once, it moves them no more."""
+def return_freed() -> None:
+    """The default of glibc: by itself it raises its thresholds to these in a process that frees large blocks; once set, they are fixed."""
     _set({_TRIM_THRESHOLD: 64 * MIB, _MMAP_THRESHOLD: 32 * MIB, _MMAP_MAX: 65_536})
 
 

@@ -1,4 +1,4 @@
-"""The chart of the page: ratios to the peers, and cost as the work grows."""
+"""The chart of the page: speed-ups over the peers, and time as the work grows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.results import OURS, Measured, package_of
 from workbench.files import atomic_write
 
 INK, FAINT = "#222222", "#8a8a8a"
-# Okabe & Ito 2008: told apart by people who do not see red and green alike.
+# Okabe & Ito 2008: colours that colour-blind people can distinguish.
 COLOURS = {
     OURS: "#222222",
     "diffusers": "#0072b2",
@@ -40,17 +40,17 @@ def draw(measured: Sequence[Measured], path: Path) -> None:
         panels = lower.subplots(1, len(axes), squeeze=False)[0]
         for panel, (axis, chosen) in zip(panels, axes.items(), strict=True):
             _lines(panel, axis, chosen)
-    with atomic_write(path) as beside:
-        canvas.print_png(str(beside))
+    with atomic_write(path) as temporary:
+        canvas.print_png(str(temporary))
 
 
 def _growth(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
-    """The comparisons on each axis, where there are at least two, from little to much."""
+    """The comparisons on each axis with at least two, sorted by value."""
     axes: dict[str, list[Measured]] = {}
-    for each in measured:
-        if each.along is not None:
-            axes.setdefault(each.along.axis, []).append(each)
-    return {axis: sorted(found, key=_value) for axis, found in axes.items() if len(found) > 1}
+    for comparison in measured:
+        if comparison.along is not None:
+            axes.setdefault(comparison.along.axis, []).append(comparison)
+    return {axis: sorted(points, key=_value) for axis, points in axes.items() if len(points) > 1}
 
 
 def _value(measured: Measured) -> float:
@@ -58,7 +58,7 @@ def _value(measured: Measured) -> float:
 
 
 def _ratios(panel: Any, rows: Sequence[Any]) -> None:
-    """A dot for each peer's fastest contender, a line from the least to the greatest round."""
+    """A dot for each peer's fastest contender, a line from the lowest to the highest round."""
     for height, (_, best, ratio) in enumerate(reversed(rows)):
         package = package_of(best)
         panel.plot(
@@ -75,11 +75,11 @@ def _ratios(panel: Any, rows: Sequence[Any]) -> None:
             color=INK,
         )
     panel.axvline(1.0, color=FAINT, linewidth=1.0, linestyle=(0, (4, 2)), zorder=0)
-    panel.set_yticks(range(len(rows)), [f"{each.title}  |  {best}" for each, best, _ in reversed(rows)])
+    panel.set_yticks(range(len(rows)), [f"{comparison.title}  |  {best}" for comparison, best, _ in reversed(rows)])
     panel.set_ylim(-0.7, len(rows) - 0.3)
     panel.set_xscale("log")
     panel.margins(x=0.12)
-    panel.set_xlabel("ours is so many times as fast as the fastest of theirs", color=INK, fontsize=9)
+    panel.set_xlabel("speed-up of ours over the fastest of theirs", color=INK, fontsize=9)
     _plain(panel, panel.xaxis)
 
 
@@ -98,7 +98,7 @@ def _lines(panel: Any, axis: str, chosen: Sequence[Measured]) -> None:
     panel.set_yscale("log")
     panel.set_xlabel(axis, color=INK, fontsize=9)
     panel.set_ylabel("seconds per distance" if chosen[0].unit == "s" else "seconds per trained image", color=INK, fontsize=9)
-    values = [_value(each) for each in chosen]
+    values = [_value(comparison) for comparison in chosen]
     _plain(panel, panel.xaxis, panel.yaxis)
     panel.set_xticks(values, [f"{value:g}" for value in values])
     panel.legend(fontsize=8, frameon=False)
@@ -106,13 +106,14 @@ def _lines(panel: Any, axis: str, chosen: Sequence[Measured]) -> None:
 
 def _curves(chosen: Sequence[Measured]) -> Mapping[str, list[tuple[float, float]]]:
     curves: dict[str, list[tuple[float, float]]] = {}
-    for each in chosen:
-        for package in [OURS, *each.peers()]:
-            # What our users get; of theirs, the best they can choose.
-            shown = each.reference if package == OURS else each.best(package)
-            if shown in each.times:
-                amount = each.amounts(shown).median
-                curves.setdefault(package, []).append((_value(each), 1.0 / amount if each.unit == "images/s" else amount))
+    for comparison in chosen:
+        for package in [OURS, *comparison.peers()]:
+            # Our default settings; the fastest settings of the peers.
+            shown = comparison.reference if package == OURS else comparison.best(package)
+            if shown in comparison.times:
+                amount = comparison.amounts(shown).median
+                seconds = 1.0 / amount if comparison.unit == "images/s" else amount
+                curves.setdefault(package, []).append((_value(comparison), seconds))
     return curves
 
 

@@ -1,4 +1,4 @@
-"""The images everybody works on: drawn cars, which need no folder and no download."""
+"""The images of all benchmarks: drawn cars, which need no folder and no download."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Pixels(Examples):
 
 @final
 class Drawn(Dataset):
-    """The first drawn cars, without labels, as a dataset that a recipe can have."""
+    """The first drawn cars, without labels, as a dataset for a recipe."""
 
     count: int
     size: int
@@ -65,31 +65,31 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
 
 
 def scratch() -> Path:
-    """A folder that lives as long as this process: for what the engine draws, and measures of the machine, once."""
+    """A folder that is deleted when this process ends, for the cache of the runs."""
     return Path(_scratch().name)
 
 
 @functools.cache
 def cars(count: int, size: int) -> Pixels:
     """The first drawn cars at a size."""
-    pictures = [torch.from_numpy(paint(design(0, index), size).copy()) for index in range(count)]
-    return Pixels(torch.stack(pictures).permute(0, 3, 1, 2).contiguous())
+    images = [torch.from_numpy(paint(design(0, index), size).copy()) for index in range(count)]
+    return Pixels(torch.stack(images).permute(0, 3, 1, 2).contiguous())
 
 
 def mirrored_batch(examples: Examples, batch: int) -> Tensor:
-    """Images [b, c, h, w] in [-1, 1] drawn by torch's own generator, half of them mirrored: what the peers' loops train on."""
+    """Images [b, c, h, w] in [-1, 1] drawn by torch's global generator, half of them mirrored, as in the peers' loops."""
     images = examples.images(torch.randint(len(examples), (batch,)).tolist())
     return torch.where(torch.rand(batch, 1, 1, 1) < 0.5, images.flip(-1), images)
 
 
 def inception_weights() -> Path | None:
-    """Weights good for 768-d features: the file that WB_INCEPTION_WEIGHTS names, or that under WB_TEST_DATA; None where there are none."""
+    """Weights for 768-d features: the file named by WB_INCEPTION_WEIGHTS, or the one in WB_TEST_DATA; None if there are none."""
     named, shared = os.environ.get("WB_INCEPTION_WEIGHTS"), os.environ.get("WB_TEST_DATA")
     candidates = [Path(named)] if named else [Path(shared) / "weights" / INCEPTION] if shared else []
     return next((path for path in candidates if path.is_file()), None)
 
 
 def photographs() -> Path | None:
-    """The folder of photographs under WB_TEST_DATA, where that is named."""
+    """The folder of photographs in WB_TEST_DATA, if that is set."""
     shared = os.environ.get("WB_TEST_DATA")
     return Path(shared) / "data" / "cars64" / "train" if shared else None

@@ -1,4 +1,4 @@
-"""What a script with a peer does until its first optimizer step: python -m benchmarks.first_step diffusers."""
+"""A script with a peer up to its first optimizer step: python -m benchmarks.first_step diffusers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BATCH, SIZE = 16, 32
 
 
 def main(peer: str) -> None:
-    """Import, build the network and take one step; noise stands for images, which a script would have to read."""
+    """Import, build the network and take one step on noise instead of images that a script would read."""
     examples = Pixels(torch.randint(256, (BATCH, 3, SIZE, SIZE), dtype=torch.uint8))
     if peer == "diffusers":
         from benchmarks import networks

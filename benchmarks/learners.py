@@ -1,4 +1,4 @@
-"""The contenders of the comparison at equal time: each learns step by step and draws images."""
+"""The contenders of the comparison at equal time: each trains step by step and draws images."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from workbench.sampling import Generator, draw_labels
 from workbench.training import latest_checkpoint, load_average, train
 
 CPU = torch.device("cpu")
-TRIED = 5  # steps that tell a peer's pace
+TIMED = 5  # steps for measuring a peer's speed
 
 
 def parts_of(recipe: str, overrides: Sequence[str], photographs: Path, size: int, minutes: float, cache: Path) -> Parts:
-    """What the recipe says, on these photographs and for these minutes; its own evaluations are left out."""
-    said = [
+    """The parts of a recipe, on these photographs and for these minutes, without its evaluations."""
+    settings = [
         f"dataset.root={str(photographs)!r}",
         f"dataset.image_size={size}",
         f"train.max_minutes={minutes}",
@@ -40,7 +40,7 @@ def parts_of(recipe: str, overrides: Sequence[str], photographs: Path, size: int
         "evaluate.at_start=false",
         *overrides,
     ]
-    return assemble(load(Path(recipe), said), CPU, cache)
+    return assemble(load(Path(recipe), settings), CPU, cache)
 
 
 class Ours:
@@ -57,7 +57,7 @@ class Ours:
         self._generator: Generator | None = None
 
     def step(self) -> bool:
-        """One optimizer step; False when the recipe's last one, or minute, has passed, which its checkpoint tells."""
+        """One optimizer step; False after the recipe's last step or minute, after which it writes a checkpoint."""
         return not next(self._stream).checkpoint
 
     def images(self, count: int, steps: int) -> Tensor:
@@ -71,22 +71,22 @@ class Ours:
     def _averaged(self) -> Generator:
         if self._generator is None:
             self._stop.request()
-            while (kept := latest_checkpoint(self._folder)) is None:
+            while (checkpoint := latest_checkpoint(self._folder)) is None:
                 next(self._stream)
-            load_average(kept, self._parts.network)
+            load_average(checkpoint, self._parts.network)
             self._generator = Generator.of(self._parts, self._parts.network)
         return self._generator
 
 
 def diffusers(examples: Examples, batch: int, minutes: float) -> hugging_face.Trainer:
-    """Their example on the network of 6.47 million parameters, in the setting that is fastest here; its cosine ends with the minutes."""
+    """Their example on the network of 6.47 million parameters, in the fastest setting on this machine; its cosine schedule ends with the minutes."""
     settings = (hugging_face.FP32, hugging_face.CHANNELS_LAST, hugging_face.BF16)
-    pace, setting = min(((_pace(examples, batch, each), each) for each in settings), key=lambda tried: tried[0])
+    pace, setting = min(((_pace(examples, batch, setting), setting) for setting in settings), key=lambda pair: pair[0])
     return hugging_face.Trainer(networks.hugging_face(), examples, batch, setting, steps=int(60.0 * minutes / pace))
 
 
 def distances(images: Tensor, parts: Parts, real: int) -> dict[str, float]:
-    """Fréchet and kernel distances of uint8 images [n, 3, h, w] under our extractors; what lacks its weights is left out."""
+    """Fréchet and kernel distances of uint8 images [n, 3, h, w] with our extractors; those without weights are left out."""
     reference = Reference.of(parts.train, real, parts.cache, CPU)
     numbers: dict[str, float] = {}
     for extractor in _extractors():
@@ -103,17 +103,17 @@ def _extractors() -> list[FeatureExtractor]:
     from wb_features.efficientnet_lite0 import EfficientNetLite0
     from wb_features.inception import Inception
 
-    found: list[FeatureExtractor] = [EfficientNetLite0()]
+    extractors: list[FeatureExtractor] = [EfficientNetLite0()]
     if (weights := inception_weights()) is not None:
-        found.append(Inception.model_validate({"dims": 768, "weights": str(weights)}))
-    return found
+        extractors.append(Inception.model_validate({"dims": 768, "weights": str(weights)}))
+    return extractors
 
 
 def _pace(examples: Examples, batch: int, setting: hugging_face.Setting) -> float:
-    """Seconds per step, after one that warms up."""
+    """Seconds per step, after one warm-up step."""
     trainer = hugging_face.Trainer(networks.hugging_face(), examples, batch, setting, steps=1000)
     trainer.step()
     started = time.perf_counter()
-    for _ in range(TRIED):
+    for _ in range(TIMED):
         trainer.step()
-    return (time.perf_counter() - started) / TRIED
+    return (time.perf_counter() - started) / TIMED

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""The machine that the results were measured on."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PACKAGES = (
     "numpy",
     "scipy",
 )
-# What decides how fast convolutions are on x86, and Arm's counterparts.
+# CPU flags that determine the speed of convolutions, on x86 and Arm.
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "asimd", "bf16", "sve")
 
 
 def describe(threads: int) -> dict[str, Any]:
-    """Processor, cores, threads, flags and versions, as plain values."""
+    """CPU, cores, threads, flags and versions, as plain values."""
     cpuinfo = _cpuinfo()
     present = set(cpuinfo.get("flags", cpuinfo.get("Features", "")).split())
     return {
@@ -34,13 +34,13 @@ def describe(threads: int) -> dict[str, Any]:
         "threads": threads,
         "flags": [flag for flag in FLAGS if flag in present],
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": {name: installed for name in PACKAGES if (installed := _version(name))},
         "commit": _commit(),
     }
 
 
-def busy(threads: int) -> str | None:
-    """A warning where something else keeps the machine busy: times would be its as much as ours."""
+def load_warning(threads: int) -> str | None:
+    """A warning if other processes use the machine: they would change the times."""
     if not hasattr(os, "getloadavg"):
         return None
     load = os.getloadavg()[0]
@@ -48,7 +48,7 @@ def busy(threads: int) -> str | None:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor's entry of /proc/cpuinfo; nothing where there is none."""
+    """The first entry of /proc/cpuinfo; empty if there is none."""
     path = Path("/proc/cpuinfo")
     lines: Sequence[str] = path.read_text().partition("\n\n")[0].splitlines() if path.exists() else []
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -62,8 +62,8 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, with a + where files have been changed since."""
-    described = subprocess.run(
+    """The commit of the checkout, with a + if files have been changed."""
+    result = subprocess.run(
         ["git", "describe", "--always", "--dirty=+"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
-    return described.stdout.strip() or None
+    return result.stdout.strip() or None

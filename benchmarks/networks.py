@@ -1,4 +1,4 @@
-"""The networks that are compared, as settings of ours and of the peers', and what they cost."""
+"""The compared networks, as settings of ours and of the peers, and their size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def hugging_face(channels: int = 64) -> dict[str, Any]:
 
 
 def bridged(channels: int = 64) -> dict[str, Any]:
-    """The very same UNet2DModel as a denoiser of ours."""
+    """The same UNet2DModel as a denoiser of the workbench."""
     settings = {name: list(value) if isinstance(value, tuple) else value for name, value in hugging_face(channels).items()}
     return {"use": "diffusers_unet", **settings}
 
@@ -37,7 +37,7 @@ def bridged(channels: int = 64) -> dict[str, Any]:
 def unet(channels: int = 64, size: int = 32) -> dict[str, Any]:
     """Our `unet` with the layers of `hugging_face`.
 
-    What differs: group norm has 16 groups on 64 channels where theirs has 32, and ours is told log-SNR where theirs is told time steps.
+    Differences: group norm has 16 groups on 64 channels instead of 32, and ours takes log-SNR instead of time steps.
     """
     return {
         "use": "unet",
@@ -50,9 +50,9 @@ def unet(channels: int = 64, size: int = 32) -> dict[str, Any]:
 
 
 def unet_like_lucidrains(size: int = 32) -> dict[str, Any]:
-    """Our `unet` with about as many parameters as theirs (5.21 million), four heads as theirs has, and full attention at two levels.
+    """Our `unet` with about as many parameters as theirs (5.21 million), four heads like theirs, and full attention at two levels.
 
-    Theirs has linear attention at all levels but the last, which ours does not offer.
+    Theirs has linear attention at all levels except the last, which ours does not support.
     """
     return {
         "use": "unet",
@@ -65,18 +65,18 @@ def unet_like_lucidrains(size: int = 32) -> dict[str, Any]:
 
 
 def unet_of_our_shape(size: int = 32) -> dict[str, Any]:
-    """Our `unet` as our recipes shape it, with no fewer parameters than theirs (5.61 million).
+    """Our `unet` in the shape of our recipes, with at least as many parameters as theirs (5.61 million).
 
-    Most of them where there are few pixels: less than half the operations of `unet_like_lucidrains`.
+    Most of them are at low resolutions: less than half the operations of `unet_like_lucidrains`.
     """
     return {"use": "unet", "channels": 40, "multipliers": [1, 2, 3, 4], "blocks": 1, "attention": [size // 4]}
 
 
 def cost(network: nn.Module, call: Callable[[Tensor], Tensor], size: int) -> str:
-    """Parameters, and the operations of one image forward and backward, in words."""
+    """Parameters, and the operations of one image forward and backward, as text."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    parameters = sum(each.numel() for each in network.parameters())
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     with FlopCounterMode(display=False) as counter:
         call(torch.zeros(1, 3, size, size)).sum().backward()
     network.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""Our side, by the engine's own code: what is timed is what a run does."""
+"""Our side: the timed code is the code of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from workbench.training import train
 CPU = torch.device("cpu")
 
 
-# What somebody gets who asks for nothing, and float32 by torch's own operations as in the peers' loops.
+# The default settings, and float32 with torch's own operations as in the peers' loops.
 BEST: Mapping[str, Any] = {"precision": "auto", "fast_path": "auto"}
 PLAIN: Mapping[str, Any] = {"precision": "fp32", "fast_path": "off"}
 IMAGES = 256
@@ -40,8 +40,8 @@ def training(
     device: torch.device = CPU,
     steps: int = 1,
 ) -> Action:
-    """The next `steps` of the loop that `wb run` consumes. Batches, loss, gradients, clipping, AdamW and average are in it."""
-    # The stream stops where numbers are told; whatever else it does lies beyond the last step.
+    """The next `steps` of the loop of `wb run`, including batches, loss, gradients, clipping, AdamW and average."""
+    # The loop yields when it logs; everything else that it does is scheduled after the last step.
     quiet = {"steps": 100_000_000, "batch_size": batch, "log_every": steps, "validate_every": 0, "checkpoint_every": 100_000_000}
     parts = parts_of(denoiser, size, train_settings={**quiet, **settings}, device=device)
     stream = train(parts, Path(stack.enter_context(tempfile.TemporaryDirectory())))
@@ -57,14 +57,14 @@ def sampling(
     settings: Mapping[str, Any],
     device: torch.device = CPU,
 ) -> Action:
-    """Images [n, c, h, w] of an untrained network, as an evaluation draws them."""
+    """Images [n, c, h, w] of an untrained network, sampled as in an evaluation."""
     parts = parts_of(denoiser, size, sampler=sampler, train_settings=settings, device=device)
     generator = Generator.of(parts, parts.network)
     return lambda: generator.draw(parts.recipe.sampler, range(images), seed=0).images
 
 
 def features(weights: Path, dims: int, images: Tensor, **settings: str) -> Action:
-    """Inception features [n, dims] of uint8 images, as an evaluation extracts them; `settings` are fields of the extractor."""
+    """Inception features [n, dims] of uint8 images, extracted as in an evaluation; `settings` are fields of the extractor."""
     from wb_features.inception import Inception
 
     function = Inception.model_validate({"dims": dims, "weights": str(weights), **settings}).build(CPU)
@@ -76,8 +76,8 @@ def frechet(real: Tensor, generated: Tensor) -> Action:
     return lambda: frechet_distance(real, generated)
 
 
-def described(denoiser: Mapping[str, Any], size: int, settings: Mapping[str, Any] = BEST) -> str:
-    """What the settings mean here for a network, and what it costs, in words."""
+def describe(denoiser: Mapping[str, Any], size: int, settings: Mapping[str, Any] = BEST) -> str:
+    """The computation that the settings select for a network, and its size, as text."""
     parts = parts_of(denoiser, size, train_settings=settings)
     network = parts.network.train()
     return f"{parts.compute.describe()}; {cost(network, lambda x: network(x, torch.zeros(len(x)), None), size)}"
@@ -101,7 +101,7 @@ def _recipe(denoiser: Mapping[str, Any], sampler: Mapping[str, Any], train_setti
     table = {
         "name": "benchmark",
         "parameterization": "eps",
-        "dataset": {"use": "cars"},  # any that needs no folder; another takes its place
+        "dataset": {"use": "cars"},  # any that needs no folder; it is replaced
         "schedule": {"use": "linear", "steps": 1000},
         "denoiser": dict(denoiser),
         "sampler": dict(sampler),

@@ -1,4 +1,4 @@
-"""python -m benchmarks.precision: how far does bfloat16 move a distance? Photographs against the same altered a little, as samples are."""
+"""python -m benchmarks.precision: the effect of bfloat16 on a distance, for photographs against slightly altered ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def main() -> None:
-    """A line per extractor and precision: images/s and distance; then how far the two distances are apart."""
+    """Print images/s and distance per extractor and precision, then the difference of the two distances."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=5000, help="photographs, and as many altered ones")
     parser.add_argument("--size", type=int, default=32, help="pixels")
@@ -28,7 +28,7 @@ def main() -> None:
     if options.photographs is None:
         parser.error("photographs are needed: --photographs FOLDER, or WB_TEST_DATA with data/cars64/train in it")
     real = _read(options.photographs, options.images, options.size)
-    other = _altered(_read(options.photographs, options.images, options.size, last=True))
+    other = _alter(_read(options.photographs, options.images, options.size, last=True))
     for name, extractor in _extractors().items():
         distances = {}
         for precision in ("fp32", "bf16"):
@@ -46,10 +46,10 @@ def _extractors() -> dict[str, Any]:
     from wb_features.inception import Inception
 
     weights = inception_weights()
-    found: dict[str, Any] = {"efficientnet_lite0": lambda precision: EfficientNetLite0(precision=precision)}
+    extractors: dict[str, Any] = {"efficientnet_lite0": lambda precision: EfficientNetLite0(precision=precision)}
     if weights is not None:
-        found["inception 768-d"] = lambda precision: Inception(dims=768, weights=str(weights), precision=precision)
-    return found
+        extractors["inception 768-d"] = lambda precision: Inception(dims=768, weights=str(weights), precision=precision)
+    return extractors
 
 
 def _read(folder: Path, count: int, size: int, *, last: bool = False) -> Tensor:
@@ -64,8 +64,8 @@ def _read(folder: Path, count: int, size: int, *, last: bool = False) -> Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
 
-def _altered(images: Tensor) -> Tensor:
-    """Mirrored, half blurred, with a little noise."""
+def _alter(images: Tensor) -> Tensor:
+    """Mirror, blur half, and add a little noise."""
     mirrored = images.flip(-1).float()
     blurred = F.avg_pool2d(F.pad(mirrored, (1, 1, 1, 1), mode="replicate"), 3, 1)
     noise = 6.0 * torch.randn(mirrored.shape, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""python -m benchmarks.profile: where a training step of the 6.47 million network goes, by kind of operation."""
+"""python -m benchmarks.profile: the time of a training step of the 6.47 million network by kind of operation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--plain", action="store_true", help="float32 by torch's own operations")
+    parser.add_argument("--plain", action="store_true", help="float32 with torch's own operations")
     options = parser.parse_args()
     with ExitStack() as stack:
         step = ours.training(stack, networks.unet(64, 32), 32, options.batch, ours.PLAIN if options.plain else ours.BEST)
@@ -39,11 +39,11 @@ def main() -> None:
         for _ in range(options.steps):
             step()
         seconds = (time.perf_counter() - started) / options.steps
-        with profile(activities=[ProfilerActivity.CPU], acc_events=True) as found:
+        with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
             for _ in range(options.steps):
                 step()
     spent: Counter[str] = Counter()
-    for event in found.key_averages():
+    for event in profiler.key_averages():
         kind = next((kind for kind, pattern in KINDS.items() if re.search(pattern, event.key)), "everything else")
         spent[kind] += event.self_cpu_time_total
     whole = sum(spent.values())

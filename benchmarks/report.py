@@ -1,4 +1,4 @@
-"""From the numbers to the page: tables between two marks, and a chart."""
+"""Writes the page from the results: tables between two marks, and a chart."""
 
 from __future__ import annotations
 
@@ -25,21 +25,19 @@ HEADINGS = {
 
 
 def write(measured: Sequence[Measured], page: Path) -> None:
-    """Renew the tables of a page, and the chart beside it. BenchmarkError where the page has lost its marks."""
+    """Update the tables and the chart of a page. BenchmarkError if the page lacks its marks."""
     from benchmarks import chart
 
-    renew(page, MARKS, block(measured))
+    replace_between(page, MARKS, block(measured))
     if measured:
         chart.draw(measured, page.parent / PICTURE)
 
 
-def renew(page: Path, marks: tuple[str, str], text: str) -> None:
-    """Put a text between two marks of a page, which is begun where there is none. BenchmarkError where it has lost its marks."""
+def replace_between(page: Path, marks: tuple[str, str], text: str) -> None:
+    """Replace the text between two marks of a page, which is created if missing. BenchmarkError if it lacks its marks."""
     old = page.read_text(encoding="utf-8") if page.exists() else EMPTY
     if any(old.count(mark) != 1 for mark in marks):
-        raise BenchmarkError(
-            f"{page}: {marks[0].strip()} and {marks[1].strip()} must each stand there once, on a line of their own"
-        )
+        raise BenchmarkError(f"{page}: {marks[0].strip()} and {marks[1].strip()} must each occur once, on their own line")
     head, _, rest = old.partition(marks[0])
     _, _, tail = rest.partition(marks[1])
     write_text(page, f"{head}{marks[0]}{text}{marks[1]}{tail}")
@@ -49,39 +47,40 @@ def block(measured: Sequence[Measured]) -> str:
     """Machine, chart, headlines and every table, as Markdown."""
     if not measured:
         return "\nNothing has been measured yet: `make bench`.\n\n"
-    parts = [*_machines(measured), f"![How many times as fast, and cost as the work grows]({PICTURE})", _summary(measured)]
+    parts = [*_machines(measured), f"![Speed-ups, and time as the work grows]({PICTURE})", _summary(measured)]
     for case, heading in HEADINGS.items():
-        if chosen := [each for each in measured if each.case == case]:
-            parts += [f"## {heading}", *(_table(each) for each in chosen)]
+        if chosen := [comparison for comparison in measured if comparison.case == case]:
+            parts += [f"## {heading}", *map(_table, chosen)]
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
 def headlines(measured: Sequence[Measured]) -> Iterator[tuple[Measured, str, Spread]]:
-    """Comparison, the fastest contender of each peer, and how many times as fast the reference is; growth tells its own story."""
+    """Yield each comparison, the fastest contender of each peer, and the speed-up of the reference; without the case growth."""
     order = [case for case in HEADINGS if case != "growth"]
-    for each in sorted((each for each in measured if each.case in order), key=lambda each: order.index(each.case)):
-        for package in each.peers():
-            best = each.best(package)
-            ratio = None if best is None else each.ratio(best)
+    chosen = [comparison for comparison in measured if comparison.case in order]
+    for comparison in sorted(chosen, key=lambda comparison: order.index(comparison.case)):
+        for package in comparison.peers():
+            best = comparison.best(package)
+            ratio = None if best is None else comparison.ratio(best)
             if best is not None and ratio is not None:
-                yield each, best, ratio
+                yield comparison, best, ratio
 
 
 def _summary(measured: Sequence[Measured]) -> str:
-    lines = ["| work | against the fastest of theirs | ours is so many times as fast | rounds |", "|---|---|---:|---|"]
+    lines = ["| work | fastest of theirs | speed-up of ours | rounds |", "|---|---|---:|---|"]
     lines += [
-        f"| {HEADINGS[each.case]}: {each.title} | {best} | **{ratio.median:.2f}** | {ratio.low:.2f} to {ratio.high:.2f} |"
-        for each, best, ratio in headlines(measured)
+        f"| {HEADINGS[comparison.case]}: {comparison.title} | {best} | **{ratio.median:.2f}** | {ratio.low:.2f} to {ratio.high:.2f} |"
+        for comparison, best, ratio in headlines(measured)
     ]
     return "\n".join(lines)
 
 
 def _table(measured: Measured) -> str:
-    """Contenders in the order they took turns in."""
+    """The contenders in the order in which they were measured."""
     lines = [
         f"**{measured.title}**, {_rounds(measured)}",
         "",
-        f"| | {measured.unit} | rounds | ours is so many times as fast | |",
+        f"| | {measured.unit} | rounds | speed-up of ours | |",
         "|---|---:|---|---:|---|",
     ]
     for name in measured.times:
@@ -100,27 +99,27 @@ def _table(measured: Measured) -> str:
 
 
 def _rounds(measured: Measured) -> str:
-    rounds = max((len(each.seconds) for each in measured.times.values()), default=0)
+    rounds = max((len(times.seconds) for times in measured.times.values()), default=0)
     return f"{rounds} rounds, {measured.when[:10]}"
 
 
 def _machines(measured: Sequence[Measured]) -> list[str]:
-    """A paragraph for each machine that the numbers come from, with the cases where there are several."""
-    told: dict[str, list[str]] = {}
-    for each in measured:
-        told.setdefault(machine_line(each.machine), []).append(HEADINGS.get(each.case, each.case))
-    if len(told) == 1:
-        return list(told)
-    return [f"{', '.join(dict.fromkeys(cases))}: {machine}" for machine, cases in told.items()]
+    """A paragraph for each machine, with its cases if there are several machines."""
+    machines: dict[str, list[str]] = {}
+    for comparison in measured:
+        machines.setdefault(machine_line(comparison.machine), []).append(HEADINGS.get(comparison.case, comparison.case))
+    if len(machines) == 1:
+        return list(machines)
+    return [f"{', '.join(dict.fromkeys(cases))}: {machine}" for machine, cases in machines.items()]
 
 
 def machine_line(machine: dict[str, Any]) -> str:
-    """Processor, threads, flags and versions in a sentence or two."""
-    flags = ", ".join(machine["flags"]) or "none of those looked for"
+    """CPU, threads, flags and versions in a sentence or two."""
+    flags = ", ".join(machine["flags"]) or "none of the known ones"
     amx = "with AMX" if any(flag.startswith("amx") for flag in machine["flags"]) else "without AMX"
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads for everybody; {amx} (flags: {flags}). "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads for all; {amx} (flags: {flags}). "
         f"Python {machine['python']}, {versions}" + (f", commit {machine['commit']}." if machine["commit"] else ".")
     )
 

@@ -1,4 +1,4 @@
-"""Comparisons, what was measured of them, and the file in which partial runs add up."""
+"""Comparisons, their measurements, and the file that collects the results of partial runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Unit = Literal["images/s", "s"]
 
 
 class BenchmarkError(WorkbenchError):
-    """Results or a page that cannot be used."""
+    """A results file or a page cannot be used."""
 
 
 @dataclass(frozen=True)
 class Along:
-    """Where a comparison stands on an axis along which the work grows."""
+    """The position of a comparison on an axis along which the work grows."""
 
     axis: str
     value: float
@@ -31,21 +31,21 @@ class Along:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One piece of work and those who do it. Names of contenders begin with their package and a colon; "ours" is us."""
+    """A piece of work and its contenders. Names of contenders start with their package and a colon; the workbench is "ours"."""
 
     case: str
     title: str
     unit: Unit
-    work: int  # images that one call handles; 1 where seconds are told
-    reference: str  # the contender that the ratios are those of
+    work: int  # images per call; 1 if seconds are reported
+    reference: str  # the contender whose speed-ups are reported
     contenders: tuple[Contender, ...]
-    facts: Mapping[str, str] = field(default_factory=dict)  # by contender: what a reader must know of it
+    facts: Mapping[str, str] = field(default_factory=dict)  # remarks by contender
     along: Along | None = None
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What came out, as it is stored."""
+    """The measurements of a comparison, as stored."""
 
     case: str
     title: str
@@ -62,10 +62,10 @@ class Measured:
     def amounts(self, name: str) -> Spread:
         """Images per second, or seconds, of a contender."""
         seconds = self.times[name].seconds
-        return spread([self.work / each for each in seconds] if self.unit == "images/s" else seconds)
+        return spread([self.work / second for second in seconds] if self.unit == "images/s" else seconds)
 
     def ratio(self, name: str) -> Spread | None:
-        """How many times as fast as this contender the reference is; None where one of the two failed, or both are one."""
+        """The speed-up of the reference over this contender; None if one of them failed, or they are the same."""
         if name == self.reference or self.reference not in self.times or name not in self.times:
             return None
         return spread(ratios(self.times[self.reference].seconds, self.times[name].seconds))
@@ -76,7 +76,7 @@ class Measured:
         return min(names, key=lambda name: spread(self.times[name].seconds).median, default=None)
 
     def peers(self) -> list[str]:
-        """The packages that are not ours, in their order."""
+        """The packages other than ours, in order."""
         return list(dict.fromkeys(package for name in self.times if (package := package_of(name)) != OURS))
 
 
@@ -86,30 +86,30 @@ def package_of(contender: str) -> str:
 
 
 def read(path: Path) -> list[Measured]:
-    """What a file holds; nothing where there is none yet. BenchmarkError where it cannot be used."""
+    """Read a results file; empty if it does not exist. BenchmarkError if it cannot be used."""
     if not path.exists():
         return []
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] != SCHEMA:
-            raise ValueError("another version of the benchmarks wrote it")
-        return [_measured(each) for each in stored["measured"]]
+            raise ValueError("it has another version")
+        return [_measured(entry) for entry in stored["measured"]]
     except (ValueError, KeyError, TypeError) as error:
         raise BenchmarkError(f"{path}: not results of these benchmarks ({error}); remove it and measure again") from error
 
 
 def write(path: Path, measured: list[Measured]) -> None:
-    """All of it, in one move."""
-    write_json(path, {"schema": SCHEMA, "measured": [asdict(each) for each in measured]})
+    """Write all results atomically."""
+    write_json(path, {"schema": SCHEMA, "measured": [asdict(comparison) for comparison in measured]})
 
 
-def merged(old: list[Measured], new: list[Measured]) -> list[Measured]:
-    """The old ones, those of the same case and title replaced: whole, as the ratios of a comparison belong to one hour of one machine."""
-    by_key = {(each.case, each.title): each for each in [*old, *new]}
+def merge(old: list[Measured], new: list[Measured]) -> list[Measured]:
+    """Replace old comparisons by new ones of the same case and title; as a whole, because the ratios of a comparison are measured together."""
+    by_key = {(comparison.case, comparison.title): comparison for comparison in [*old, *new]}
     return list(by_key.values())
 
 
 def _measured(stored: dict[str, Any]) -> Measured:
-    times = {name: Times(tuple(each["seconds"]), each["calls"]) for name, each in stored["times"].items()}
+    times = {name: Times(tuple(entry["seconds"]), entry["calls"]) for name, entry in stored["times"].items()}
     along = None if stored["along"] is None else Along(**stored["along"])
     return Measured(**{**stored, "times": times, "along": along})

@@ -1,4 +1,4 @@
-"""python -m benchmarks.shares: what part of a training run are its data, and what part its record in MLflow?"""
+"""python -m benchmarks.shares: the share of data loading and of recording in the time of a training run."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=REPOSITORY / "recipes" / "cars_linear.toml")
     parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args()
-    nothing_else = [
+    without_evaluation = [
         "evaluate.at_start=false",
         "evaluate.every=0",
         "evaluate.features=[]",
         "evaluate.samples=2",
         "train.validate_every=0",
     ]
-    recipe = load(options.recipe, [*nothing_else, f"train.steps={options.steps}", "train.max_minutes=60"])
+    recipe = load(options.recipe, [*without_evaluation, f"train.steps={options.steps}", "train.max_minutes=60"])
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -55,16 +55,16 @@ def main() -> None:
 
 
 class _Timed:
-    """A method that counts its seconds."""
+    """Measures the total time of a method."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function, self.seconds = function, 0.0
 
     def method(self) -> Callable[..., Any]:
-        def timed(*words: Any, **named: Any) -> Any:
+        def timed(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
             try:
-                return self._function(*words, **named)
+                return self._function(*args, **kwargs)
             finally:
                 self.seconds += time.perf_counter() - started
 

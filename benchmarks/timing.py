@@ -1,7 +1,7 @@
-"""Contenders that take turns, and what their times say.
+"""Measuring contenders in turns.
 
-A machine's speed drifts with heat and neighbours. Measured A B A B, both sides of a ratio see the same drift, and the spread of the rounds' ratios
-tells how far the median is to be believed.
+The speed of a machine drifts with its temperature and other processes. Measured A B A B, both sides of a ratio have the same drift, and the spread
+of the ratios of the rounds is a measure of the error of their median.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do the work. `prepare` makes what is not timed and returns what is; what must be undone goes on the stack.
+    """One implementation of the work. `prepare` does everything that is not timed and returns the timed action; cleanup goes on the stack.
 
-    `keeps_freed`: it has the C library keep freed memory, which the others, in the same process, shall have no part in.
+    `keeps_freed`: it sets the C library to retain freed memory, which must not affect the others in the same process.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Ready:
     """A contender that has run once."""
 
     action: Action
-    first: float  # seconds of that run, in which caches fill
+    first: float  # seconds of that run, which fills caches
     keeps_freed: bool = False
 
 
@@ -44,24 +44,24 @@ class Times:
     """Seconds of one call of a contender's action in each round."""
 
     seconds: tuple[float, ...]
-    calls: int  # averaged over in each round
+    calls: int  # number of calls averaged in each round
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of the rounds, and their ends."""
+    """Median, lowest and highest of the rounds."""
 
     median: float
     low: float
     high: float
 
 
-def prepared(
+def prepare(
     contenders: Sequence[Contender], stack: ExitStack, clock: Clock = time.perf_counter
 ) -> tuple[dict[str, Ready], dict[str, str]]:
-    """The contenders by name, each run once to warm up; and why those that failed did.
+    """Prepare the contenders and run each once to warm up; return them by name, and the errors of those that failed.
 
-    A comparison goes on without a peer that does not work here; the report says what it said.
+    A comparison continues without a peer that does not work; the report contains its error.
     """
     ready, failed = dict[str, Ready](), dict[str, str]()
     for contender in contenders:
@@ -76,32 +76,32 @@ def prepared(
     return ready, failed
 
 
-def interleaved(
+def measure_in_turns(
     ready: Mapping[str, Ready],
     repeats: int,
     least_seconds: float,
     tick: Callable[[str], None] = lambda _: None,
     clock: Clock = time.perf_counter,
 ) -> dict[str, Times]:
-    """Each action once per round, in turn, `repeats` rounds; quick ones are called as often as fills `least_seconds`, equally often in each round.
+    """Measure each action once per round in `repeats` rounds; fast ones are called several times, for at least `least_seconds` per round.
 
-    `tick` hears the name of what has just been measured.
+    `tick` is called with the name of each action that was measured.
     """
-    calls = {name: _calls(each, least_seconds, clock) for name, each in ready.items()}
+    calls = {name: _calls(contender, least_seconds, clock) for name, contender in ready.items()}
     seconds: dict[str, list[float]] = {name: [] for name in ready}
     for _ in range(repeats):
-        for name, each in ready.items():
-            (allocator.keep if each.keeps_freed else allocator.give_back)()
+        for name, contender in ready.items():
+            (allocator.retain_freed if contender.keeps_freed else allocator.return_freed)()
             started = clock()
             for _ in range(calls[name]):
-                each.action()
+                contender.action()
             seconds[name].append((clock() - started) / calls[name])
             tick(name)
     return {name: Times(tuple(measured), calls[name]) for name, measured in seconds.items()}
 
 
 def _calls(ready: Ready, least_seconds: float, clock: Clock) -> int:
-    # A first run is slower than the next ones; it only tells that once is enough where it is slower by far.
+    # The first run is slower than the next ones; only if it is much longer than needed is one call enough.
     if ready.first > 3.0 * least_seconds:
         return 1
     started = clock()
@@ -111,10 +111,10 @@ def _calls(ready: Ready, least_seconds: float, clock: Clock) -> int:
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """How many times as long they took, round by round."""
+    """Their time divided by ours, for each round."""
     return [their / our for our, their in zip(ours, theirs, strict=True)]
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median, least and greatest of at least one value."""
+    """Median, smallest and largest of at least one value."""
     return Spread(statistics.median(values), min(values), max(values))

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import chart, quality_report, report, results
 from benchmarks.results import Along, BenchmarkError, Measured
-from benchmarks.timing import Contender, Ready, Times, interleaved, prepared, ratios, spread
+from benchmarks.timing import Contender, Ready, Times, measure_in_turns, prepare, ratios, spread
 
 MACHINE = {
     "processor": "Some Processor",
@@ -62,14 +62,14 @@ def height(png):
 def test_contenders_take_turns():
     clock = Clock()
     ready = {name: Ready(clock.work(name, seconds), first=9.0) for name, seconds in (("a", 1.0), ("b", 2.0))}
-    times = interleaved(ready, repeats=3, least_seconds=1.0, clock=clock)
+    times = measure_in_turns(ready, repeats=3, least_seconds=1.0, clock=clock)
     assert clock.order == ["a", "b"] * 3
     assert times == {"a": Times((1.0, 1.0, 1.0), 1), "b": Times((2.0, 2.0, 2.0), 1)}
 
 
 def test_quick_work_is_repeated_until_it_can_be_timed():
     clock = Clock()
-    times = interleaved({"a": Ready(clock.work("a", 0.25), first=0.5)}, repeats=2, least_seconds=2.0, clock=clock)
+    times = measure_in_turns({"a": Ready(clock.work("a", 0.25), first=0.5)}, repeats=2, least_seconds=2.0, clock=clock)
     assert times == {"a": Times((0.25, 0.25), 8)}
     assert len(clock.order) == 1 + 2 * 8
 
@@ -80,7 +80,7 @@ def test_preparing_and_warming_up_are_not_timed_and_a_failure_stops_no_other():
     def broken(_):
         raise RuntimeError("no such\nthing")
 
-    ready, failed = prepared([Contender("a", lambda _: clock.work("a", 5.0)), Contender("b", broken)], None, clock)
+    ready, failed = prepare([Contender("a", lambda _: clock.work("a", 5.0)), Contender("b", broken)], None, clock)
     assert (list(ready), ready["a"].first, failed) == (["a"], 5.0, {"b": "RuntimeError: no such"})
 
 
@@ -124,7 +124,7 @@ def test_a_file_that_holds_no_results_is_named(tmp_path, text):
 def test_a_partial_run_replaces_what_it_measured_and_nothing_else():
     old = [measured(title="a"), measured(title="b")]
     new = measured(title="b", seconds={"ours: unet": (5.0,)})
-    assert results.merged(old, [new]) == [old[0], new]
+    assert results.merge(old, [new]) == [old[0], new]
 
 
 def test_the_page_is_written_between_its_marks_as_often_as_one_likes(tmp_path):
@@ -147,7 +147,7 @@ def test_the_page_is_written_between_its_marks_as_often_as_one_likes(tmp_path):
 def test_a_page_without_its_marks_is_left_alone(tmp_path):
     page = tmp_path / "performance.md"
     page.write_text("mine\n")
-    with pytest.raises(BenchmarkError, match="must each stand there once"):
+    with pytest.raises(BenchmarkError, match="must each occur once"):
         report.write([measured()], page)
     assert page.read_text() == "mine\n"
 

@@ -1,4 +1,4 @@
-"""What is measured, a file each."""
+"""The benchmark cases, one file each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ CASES = ("training", "sampling", "features", "frechet", "startup", "growth")
 
 @dataclass(frozen=True)
 class Setup:
-    """How thoroughly, and with what."""
+    """Size of the work, and the weights."""
 
-    quick: bool  # small work: to see that everything runs, not to learn how fast
-    inception: Path | None  # weights good for 768-d features, where there are any
+    quick: bool  # small work, to check that everything runs
+    inception: Path | None  # weights for 768-d features, if there are any
 
 
 def comparisons(case: str, setup: Setup) -> Iterator[Comparison]:
-    """The comparisons of a case, each made when its turn comes."""
-    made: Iterator[Comparison] = importlib.import_module(f"benchmarks.cases.{case}").comparisons(setup)
-    return made
+    """Yield the comparisons of a case, each created when it is needed."""
+    case_comparisons: Iterator[Comparison] = importlib.import_module(f"benchmarks.cases.{case}").comparisons(setup)
+    return case_comparisons

@@ -19,15 +19,15 @@ from benchmarks.peers import distances
 from benchmarks.results import Comparison
 from benchmarks.timing import Action, Contender
 
-REFERENCE = "ours: inception, as it comes"
+REFERENCE = "ours: inception, defaults"
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
-    """2048-d features with random weights, which cost what true ones do; 768-d ones with true weights where there are any."""
+    """Yield 2048-d features with random weights, which take the same time as real ones, and 768-d features if there are real weights."""
     count = 4 if setup.quick else 64
     yield _comparison(f"2048-d, {count} images of 32 px, random weights", distances.random_weights(), 2048, count)
     if setup.inception is not None:
-        weights = distances.whole(load_file(setup.inception))
+        weights = distances.complete(load_file(setup.inception))
         yield _comparison(f"768-d, {count} images of 32 px, weights of 2015", weights, 768, count)
 
 

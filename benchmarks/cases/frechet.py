@@ -1,4 +1,4 @@
-"""The Fréchet distance of two sets of 2048-d features, from features to number."""
+"""The Fréchet distance of two sets of 2048-d features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RANK = 512  # features of real images are correlated
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
-    """Fewer samples than dimensions, and more."""
+    """Yield comparisons with fewer samples than dimensions, and with more."""
     dims = 64 if setup.quick else 2048
     for count in (32, 100) if setup.quick else (1_000, 5_000, 10_000):
         real, generated = _features(count, dims, 0), _features(count, dims, 1)
@@ -43,7 +43,7 @@ def _comparison(real: Tensor, generated: Tensor) -> Comparison:
 
 
 def _features(count: int, dims: int, seed: int) -> Tensor:
-    """Positive, correlated, with a little of every dimension of its own [count, dims]."""
+    """Positive, correlated features with some independent noise in every dimension [count, dims]."""
     mixing = torch.randn(RANK, dims, generator=torch.Generator().manual_seed(2)) / RANK**0.5
     generator = torch.Generator().manual_seed(seed)
     common = torch.randn(count, RANK, generator=generator) + 0.1 * seed

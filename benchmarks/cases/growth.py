@@ -1,4 +1,4 @@
-"""Training steps as images and networks become larger."""
+"""Training steps with larger images and networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.results import Along, Comparison
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
-    """Along the image size at 64 channels, and along the channels at 32 px."""
+    """Yield comparisons along the image size at 64 channels, and along the channels at 32 px."""
     batch = 2 if setup.quick else 16
     for size in (16, 32) if setup.quick else (16, 32, 64):
         along = Along("image size, px", size)

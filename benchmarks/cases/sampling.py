@@ -1,4 +1,4 @@
-"""Images drawn by the same network in as many evaluations."""
+"""Images drawn by the same network with the same number of evaluations."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SAMPLERS: dict[str, SchedulerName] = {
     "ddim": "DDIMScheduler",
     "dpmpp_2m": "DPMSolverMultistepScheduler",
 }
-REFERENCE = "ours: unet, as it comes"
+REFERENCE = "ours: unet, defaults"
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
-    """A comparison per sampler, and one of more images at once; all evaluate the network once per step."""
+    """Yield a comparison per sampler, and one with a larger batch; all samplers evaluate the network once per step."""
     works = [(sampler, 16, 20) for sampler in SAMPLERS] + [("ddim", 64, 10)]
     for sampler, images, steps in works:
         if setup.quick:
@@ -38,7 +38,7 @@ def comparisons(setup: Setup) -> Iterator[Comparison]:
             reference=REFERENCE,
             contenders=(
                 _ours(REFERENCE, networks.unet(), table, images, ours.BEST),
-                _ours("ours: their network, as it comes", networks.bridged(), table, images, ours.BEST),
+                _ours("ours: their network, defaults", networks.bridged(), table, images, ours.BEST),
                 _ours("ours: their network, plain fp32", networks.bridged(), table, images, ours.PLAIN),
                 *(_diffusers(scheduler, images, steps, setting) for setting in (FP32, CHANNELS_LAST, BF16)),
             ),

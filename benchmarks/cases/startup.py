@@ -1,4 +1,4 @@
-"""How long until a command answers, or has trained its first step."""
+"""The time until a command has printed its output, or trained its first step."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from benchmarks.timing import Action, Contender
 
 REPOSITORY = Path(__file__).parents[2]
 WB = str(Path(sys.executable).with_name("wb"))
-SECONDS = 300.0  # until a first step must have been made
+SECONDS = 300.0  # time limit of the first step
 FIRST = "ours: wb run, its folder only"
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
-    """Commands that only tell something, and the way to the first optimizer step."""
+    """Yield commands that only print, and the time to the first optimizer step."""
     for arguments in (["--help"], ["list"]):
         name = f"ours: wb {' '.join(arguments)}"
         yield Comparison(
@@ -51,7 +51,7 @@ def comparisons(setup: Setup) -> Iterator[Comparison]:
             ),
         ),
         facts={
-            FIRST: "cars_linear with the network and batch of the diffusers script; its pictures are drawn already",
+            FIRST: "cars_linear with the network and batch of the diffusers script; its images are already in the cache",
             "diffusers: script": "imports, network of 6.47 M parameters, one step on 16 images",
         },
     )
@@ -62,11 +62,11 @@ def _command(words: Sequence[str]) -> Action:
 
 
 def _first_step(options: Sequence[str]) -> Action:
-    """Until numbers of a first step are in the run's folder; then the run is ended. Its data are drawn by the first, untimed call."""
+    """Run until the numbers of the first step are in the run's folder, then kill it. The first, untimed call creates the cache."""
     home = scratch() / "home"
     denoiser = [f"denoiser.{name}={value}" for name, value in networks.unet().items()]
     settings = [*denoiser, "train.batch_size=16", "train.log_every=1", "evaluate.at_start=false"]
-    words = [WB, "run", "recipes/cars_linear.toml", *options, *(word for each in settings for word in ("--set", each))]
+    words = [WB, "run", "recipes/cars_linear.toml", *options, *(word for setting in settings for word in ("--set", setting))]
     environment = {**os.environ, "WB_HOME": str(home)}
     environment.pop("MLFLOW_TRACKING_URI", None)
 
@@ -76,7 +76,7 @@ def _first_step(options: Sequence[str]) -> Action:
         try:
             _wait_for_numbers(home / "runs", before, process)
         finally:
-            process.kill()  # nothing of it is wanted, and what it would write on its way out is not start-up
+            process.kill()  # its results are not needed, and its shutdown is not part of the start-up
             process.wait()
 
     return run
@@ -86,12 +86,12 @@ def _wait_for_numbers(runs: Path, before: set[Path], process: subprocess.Popen[b
     deadline = time.monotonic() + SECONDS
     while not any(_has_numbers(folder / "journal.sqlite") for folder in set(runs.glob("*")) - before):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError("wb run ended, or took too long, before its first training step")
+            raise RuntimeError("wb run ended or exceeded the time limit before its first training step")
         time.sleep(0.005)
 
 
 def _has_numbers(journal: Path) -> bool:
-    """Whether something has been recorded; what reads only neither makes a journal nor keeps one from being made."""
+    """True if numbers have been recorded; opened read-only, so that the journal is not created here."""
     try:
         with contextlib.closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True)) as connection:
             return bool(connection.execute("select count(*) from numbers").fetchone()[0])

@@ -1,4 +1,4 @@
-"""Optimizer steps on a network of theirs and one like it of ours."""
+"""Optimizer steps on a network of theirs and a similar one of ours."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from benchmarks.timing import Action, Contender
 from workbench.interfaces import Examples
 
 SIZE = 32
-REFERENCE = "ours: unet, as it comes"
+REFERENCE = "ours: unet, defaults"
 
 
 def comparisons(setup: Setup) -> Iterator[Comparison]:
-    """diffusers' network and denoising-diffusion-pytorch's, at two batch sizes."""
+    """Yield comparisons with diffusers' network and denoising-diffusion-pytorch's, at two batch sizes."""
     for batch in (2,) if setup.quick else (32, 64):
         yield with_diffusers("training", f"UNet2DModel of diffusers, {SIZE} px, batch {batch}", 64, SIZE, batch)
         yield _with_lucidrains("Unet of denoising-diffusion-pytorch", networks.unet_like_lucidrains(SIZE), batch)
@@ -37,7 +37,7 @@ def with_diffusers(
     settings: Sequence[Setting] = (FP32, CHANNELS_LAST, BF16),
     along: Along | None = None,
 ) -> Comparison:
-    """Our `unet`, their network in our loop, and theirs in its own, in several settings."""
+    """Our `unet`, their network in our loop, and theirs in their loop, in several settings."""
     examples, theirs = cars(ours.IMAGES, size), networks.hugging_face(channels)
     mine, bridged = networks.unet(channels, size), networks.bridged(channels)
     peers = [_diffusers(theirs, examples, batch, setting) for setting in settings]
@@ -50,13 +50,13 @@ def with_diffusers(
         contenders=(
             _ours(REFERENCE, mine, size, batch, ours.BEST),
             _ours("ours: unet, plain fp32", mine, size, batch, ours.PLAIN),
-            _ours("ours: their network, as it comes", bridged, size, batch, ours.BEST),
+            _ours("ours: their network, defaults", bridged, size, batch, ours.BEST),
             *peers,
         ),
         facts={
-            REFERENCE: ours.described(mine, size),
-            "ours: their network, as it comes": ours.described(bridged, size),
-            peers[0].name: hugging_face.described(theirs, size),
+            REFERENCE: ours.describe(mine, size),
+            "ours: their network, defaults": ours.describe(bridged, size),
+            peers[0].name: hugging_face.describe(theirs, size),
         },
         along=along,
     )
@@ -77,7 +77,7 @@ def _with_lucidrains(title: str, mine: Mapping[str, Any], batch: int) -> Compari
             Contender(fp32, lambda _: lucidrains.Trainer(examples, batch).step),
             Contender(bf16, lambda _: lucidrains.Trainer(examples, batch, bf16=True).step),
         ),
-        facts={REFERENCE: ours.described(mine, SIZE), fp32: lucidrains.described(SIZE)},
+        facts={REFERENCE: ours.describe(mine, SIZE), fp32: lucidrains.describe(SIZE)},
     )
 
 

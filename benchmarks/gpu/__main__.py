@@ -1,6 +1,6 @@
 """python -m benchmarks.gpu: tests, rates and CIFAR-10 distances on a GPU within nine minutes, into benchmarks/gpu/results.json.
 
-Each part runs in a process of its own with a time limit; a part that exceeds its limit is ended, and what it measured until then is kept.
+Each part runs in a process of its own with a time limit; a part that exceeds its limit is ended, and its results until then are kept.
 `--tiny` tries all parts on a CPU. `--report` writes the tables of docs/performance.md from the results.
 """
 
@@ -39,21 +39,21 @@ def main() -> None:
     )
     parser.add_argument("--report", action="store_true", help="only write docs/performance.md from the results")
     parser.add_argument("--case", choices=sorted(rates.CASES), help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    scale = TINY if chosen.tiny else FULL
-    out = chosen.out or (ROOT / "build" / "gpu.json" if chosen.tiny else RESULTS)
-    if chosen.report:
+    options = parser.parse_args()
+    scale = TINY if options.tiny else FULL
+    out = options.out or (ROOT / "build" / "gpu.json" if options.tiny else RESULTS)
+    if options.report:
         report.write(out, ROOT / "docs" / "performance.md")
-    elif chosen.case:
-        _print_rates(chosen.case, scale)
+    elif options.case:
+        _print_rates(options.case, scale)
     elif scale.device == "cuda" and not torch.cuda.is_available():
         sys.exit("torch sees no GPU here; --tiny tries every part on a CPU")
     else:
-        _measure(scale, chosen.pack, out, time.monotonic() + 60.0 * chosen.minutes)
+        _measure(scale, options.pack, out, time.monotonic() + 60.0 * options.minutes)
 
 
 def _print_rates(case: str, scale: Scale) -> None:
-    """One rate a line, as JSON: what the parent process has read is kept when this one is ended."""
+    """Print one rate per line, as JSON: the parent process keeps the lines that it has read if this one is ended."""
     for rate in rates.measure(case, scale):
         print(json.dumps(asdict(rate)), flush=True)
 
@@ -69,14 +69,14 @@ def _measure(scale: Scale, pack: Path, out: Path, deadline: float) -> None:
     }
     out.parent.mkdir(parents=True, exist_ok=True)
 
-    def keep(**found: Any) -> None:
-        results.update(found)
+    def store(**part: Any) -> None:
+        results.update(part)
         out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
-    keep(tests=_run_tests(_limit("tests", deadline)))
+    store(tests=_run_tests(_limit("tests", deadline)))
     for case in ("training", "sampling", "compiled"):
-        keep(rates=[*results["rates"], *_rates_of(case, scale, _limit(case, deadline))])
-    keep(learning=_learn(scale, pack, out.parent, deadline))
+        store(rates=[*results["rates"], *_rates_of(case, scale, _limit(case, deadline))])
+    store(learning=_learn(scale, pack, out.parent, deadline))
     print(f"{out} written; the tables: python -m benchmarks.gpu --report")
 
 

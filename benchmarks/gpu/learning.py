@@ -32,7 +32,7 @@ def unpack(pack: Path, folder: Path, limit: int | None = None) -> Path:
 
 
 def train(images: Path, home: Path, seconds: float, overrides: Sequence[str]) -> None:
-    """Train for what `seconds` leave after the closing evaluation; a run that exceeds them by a minute is ended."""
+    """Train for `seconds` minus the closing evaluation; a run that exceeds them by a minute is ended."""
     minutes = max(seconds - CLOSING_SECONDS, 15.0) / 60.0
     settings = ("dataset={use='folder', image_size=32}", f"dataset.root='{images}'", f"train.max_minutes={minutes:.3f}",
                 "evaluate.features=['efficientnet_lite0']", *overrides)  # fmt: skip
@@ -47,12 +47,12 @@ def points(home: Path) -> list[dict[str, Any]]:
     """Minutes of training and distances of every evaluation, read from the run's journal."""
     from workbench.runs import find_run
 
-    found, minutes = list[dict[str, Any]](), 0.0
+    points, minutes = list[dict[str, Any]](), 0.0
     with contextlib.suppress(sqlite3.Error):
         for line in find_run(home, "latest").numbers():
             metrics = line["metrics"]
             minutes = metrics.get("train/minutes", minutes)
             distances = {name: value for name, value in metrics.items() if name.startswith(("fd_", "kid_"))}
             if distances:
-                found.append({"step": line["step"], "minutes": minutes, **distances})
-    return found
+                points.append({"step": line["step"], "minutes": minutes, **distances})
+    return points

@@ -1,7 +1,7 @@
 """Images per second of training and sampling, ours and diffusers', one contender at a time.
 
 The network is the CIFAR-10 U-Net of DDPM (35.7 million parameters; Ho et al. 2020, appendix B), without dropout. Rates are also given as a
-share of the bf16 matrix products that the same GPU was seen to do a moment before.
+share of the bf16 matrix products that the same GPU was measured to do shortly before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks import ours
 from benchmarks.data import cars
 from benchmarks.gpu.scale import Scale
 from benchmarks.peers import hugging_face
-from benchmarks.timing import Action, Contender, interleaved, prepared
+from benchmarks.timing import Action, Contender, measure_in_turns, prepare
 
 SIZE = 32
 # "auto": a run of up to 30 minutes records CUDA graphs, a longer one also compiles blocks.
@@ -28,7 +28,7 @@ PLAIN = {"precision": "bf16", "fast_path": "off"}
 
 @dataclass(frozen=True)
 class Rate:
-    """Images per second of one contender: median, lowest and highest round. An `error` stands in place of numbers."""
+    """Images per second of one contender: median, lowest and highest round. An `error` replaces the numbers."""
 
     case: str
     batch: int
@@ -68,11 +68,11 @@ def _rate(case: str, batch: int, images: int, contender: Contender, scale: Scale
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with ExitStack() as stack:
-        ready, failed = prepared([_synchronized(contender, scale)], stack)
+        ready, failed = prepare([_synchronized(contender, scale)], stack)
         if failed:
             return Rate(case, batch, contender.name, error=failed[contender.name])
-        seconds = interleaved(ready, scale.rounds, 1.0 if scale.device == "cuda" else 0.0)[contender.name].seconds
-    rates = sorted(images / each for each in seconds)
+        seconds = measure_in_turns(ready, scale.rounds, 1.0 if scale.device == "cuda" else 0.0)[contender.name].seconds
+    rates = sorted(images / second for second in seconds)
     median = rates[len(rates) // 2]
     memory = torch.cuda.max_memory_allocated() / 2**20 if scale.device == "cuda" else 0.0
     first = ready[contender.name].first

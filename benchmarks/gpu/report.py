@@ -6,28 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import machine_line, renew
+from benchmarks.report import machine_line, replace_between
 
 MARKS = "<!-- gpu: begin -->\n", "<!-- gpu: end -->\n"
 
 
 def write(results: Path, page: Path) -> None:
     """Replace the tables between the marks of a page."""
-    renew(page, MARKS, block(json.loads(results.read_text(encoding="utf-8"))))
+    replace_between(page, MARKS, block(json.loads(results.read_text(encoding="utf-8"))))
 
 
-def block(found: dict[str, Any]) -> str:
+def block(results: dict[str, Any]) -> str:
     """Device, tests, rates and distances, as Markdown."""
     parts = [
-        f"{found['device']} ({found['bf16_matrix_tflops']:.0f} TFLOP/s in bf16 matrix products), {found['when']}. "
-        f"{machine_line(found['machine'])} `make gpu`; numbers in `benchmarks/gpu/results.json`."
+        f"{results['device']} ({results['bf16_matrix_tflops']:.0f} TFLOP/s in bf16 matrix products), {results['when']}. "
+        f"{machine_line(results['machine'])} `make gpu`; numbers in `benchmarks/gpu/results.json`."
     ]
-    if found.get("tests"):
-        parts.append(f"Tests marked `gpu`: {found['tests']}.")
-    if found["rates"]:
-        parts.append(_rates(found["rates"]))
-    if found.get("learning"):
-        parts.append(_learning(found["learning"]))
+    if results.get("tests"):
+        parts.append(f"Tests marked `gpu`: {results['tests']}.")
+    if results["rates"]:
+        parts.append(_rates(results["rates"]))
+    if results.get("learning"):
+        parts.append(_learning(results["learning"]))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 

@@ -1,4 +1,4 @@
-"""How large the work is: full for a GPU, tiny to try every part on a CPU."""
+"""The size of the work: full for a GPU, tiny for trying every part on a CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 @dataclass(frozen=True)
 class Scale:
-    """Networks, batches and lengths of what is measured. `denoiser` and `unet2d` are the same network, ours and diffusers'."""
+    """Networks, batches and numbers of steps. `denoiser` and `unet2d` are the same network, ours and diffusers'."""
 
     device: str
     matrix: int  # side of the matrix products that give the peak

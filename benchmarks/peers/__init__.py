@@ -1,6 +1,6 @@
-"""The peers' side: their packages as installed, their training examples' loops and defaults."""
+"""The peers: their installed packages, with the loops and defaults of their training examples."""
 
 import os
 
-# Their progress bars would be drawn over ours.
+# Their progress bars would overwrite ours.
 os.environ.setdefault("TQDM_DISABLE", "1")

@@ -17,7 +17,7 @@ BATCHES = {"pytorch-fid": 50, "torch-fidelity": 64}  # their defaults
 
 
 def random_weights() -> dict[str, Tensor]:
-    """Weights of the FID Inception network that keep activations of ordinary size: good for times, not for numbers."""
+    """Weights of the FID Inception network with activations of ordinary size: for measuring times, not distances."""
     from wb_features.inception_network import InceptionNetwork
 
     generator = torch.Generator().manual_seed(0)
@@ -28,13 +28,13 @@ def random_weights() -> dict[str, Tensor]:
     return {**tensors, "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
 
 
-def whole(known: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A complete set of weights: those known, random ones where there are none. Features before the first random layer are true."""
-    return {**random_weights(), **{name: value for name, value in known.items() if not name.startswith("fc.")}}
+def complete(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Complete the given weights with random ones. Features before the first random layer are correct."""
+    return {**random_weights(), **{name: value for name, value in given.items() if not name.startswith("fc.")}}
 
 
 def pytorch_fid_features(weights: Mapping[str, Tensor], dims: int, images: Tensor) -> Action:
-    """Features [n, dims] by the network and loop of pytorch-fid; images uint8, which its data loader would turn into floats too."""
+    """Features [n, dims] by the network and loop of pytorch-fid; images are uint8, and converted to floats as by its data loader."""
     import pytorch_fid.inception as theirs
 
     with _downloaded(weights, theirs):
@@ -43,7 +43,7 @@ def pytorch_fid_features(weights: Mapping[str, Tensor], dims: int, images: Tenso
     @torch.no_grad()
     def run() -> Tensor:
         maps = [network(batch.float() / 255.0)[0] for batch in images.split(BATCHES["pytorch-fid"])]
-        return torch.cat([torch.nn.functional.adaptive_avg_pool2d(each, 1).flatten(1) for each in maps])
+        return torch.cat([torch.nn.functional.adaptive_avg_pool2d(features, 1).flatten(1) for features in maps])
 
     return run
 
@@ -91,7 +91,7 @@ def torch_fidelity_frechet(real: Tensor, generated: Tensor) -> Action:
 
 @contextmanager
 def _downloaded(weights: Mapping[str, Tensor], module: Any) -> Iterator[None]:
-    """For as long, pytorch-fid is given these tensors instead of downloading its file."""
+    """Within the block, pytorch-fid gets these tensors instead of downloading its file."""
     download, module.load_state_dict_from_url = module.load_state_dict_from_url, lambda *_, **__: weights
     try:
         yield

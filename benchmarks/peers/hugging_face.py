@@ -1,4 +1,4 @@
-"""diffusers: its UNet2DModel trained as its example for unconditional image generation does, and its pipelines."""
+"""diffusers: its UNet2DModel, trained as in its example for unconditional image generation, and its pipelines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks import networks
 from benchmarks.data import mirrored_batch
 from workbench.interfaces import Examples
 
-# The example's arguments where none are given.
+# The default arguments of the example.
 LEARNING_RATE, WARMUP, CLIP = 1e-4, 500, 1.0
 ADAM: dict[str, Any] = {"betas": (0.95, 0.999), "weight_decay": 1e-6, "eps": 1e-8}
 AVERAGE: dict[str, Any] = {"decay": 0.9999, "use_ema_warmup": True, "inv_gamma": 1.0, "power": 0.75}
@@ -25,7 +25,7 @@ SchedulerName = Literal["DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepSch
 
 @dataclass(frozen=True)
 class Setting:
-    """How a network of theirs computes."""
+    """How their network computes."""
 
     name: str
     channels_last: bool = False
@@ -34,7 +34,7 @@ class Setting:
     compiled: bool = False
 
     def place(self, module: nn.Module) -> nn.Module:
-        """The module on the device and in the memory format of the setting, compiled where it says so."""
+        """The module on the device and in the memory format of the setting, compiled if it is set."""
         placed = module.to(self.device)
         if self.channels_last:
             placed = placed.to(memory_format=torch.channels_last)
@@ -43,7 +43,7 @@ class Setting:
         return placed
 
     def autocast(self) -> AbstractContextManager[object]:
-        """bf16 where the setting says so, as accelerate's mixed precision."""
+        """bf16 if it is set, like accelerate's mixed precision."""
         return torch.autocast(self.device, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
 
@@ -60,16 +60,16 @@ def network(settings: Mapping[str, Any], size: int) -> Any:
     return UNet2DModel(sample_size=size, in_channels=3, out_channels=3, **settings)
 
 
-def described(settings: Mapping[str, Any], size: int) -> str:
-    """What the network costs, in words."""
-    made = network(settings, size)
-    return networks.cost(made, lambda x: made(x, torch.zeros(len(x)), return_dict=False)[0], size)
+def describe(settings: Mapping[str, Any], size: int) -> str:
+    """The size of the network, as text."""
+    model = network(settings, size)
+    return networks.cost(model, lambda x: model(x, torch.zeros(len(x)), return_dict=False)[0], size)
 
 
 class Trainer:
     """The loop of examples/unconditional_image_generation/train_unconditional.py with its defaults, predicting eps.
 
-    Images come from memory, as ours do, not from files through a data loader.
+    Images come from memory, like ours, not from files through a data loader.
     """
 
     def __init__(self, settings: Mapping[str, Any], examples: Examples, batch: int, setting: Setting, steps: int) -> None:
@@ -106,9 +106,9 @@ class Trainer:
     def images(self, count: int, steps: int) -> Tensor:
         """Images [n, c, h, w] in [-1, 1] by DDIM with the averaged weights."""
         self._average.copy_to(self._network.parameters())
-        made = pipeline(self._network.eval(), "DDIMScheduler")
+        ddim = pipeline(self._network.eval(), "DDIMScheduler")
         with self._setting.autocast():
-            drawn: Tensor = made(batch_size=count, num_inference_steps=steps, output_type="pt").images
+            drawn: Tensor = ddim(batch_size=count, num_inference_steps=steps, output_type="pt").images
         return 2.0 * drawn - 1.0
 
 
@@ -120,6 +120,6 @@ def pipeline(unet: nn.Module, scheduler: SchedulerName) -> Any:
         num_train_timesteps=NOISE_STEPS, beta_start=1e-4, beta_end=0.02, beta_schedule="linear"
     )
     kind = diffusers.DDIMPipeline if scheduler == "DDIMScheduler" else diffusers.DDPMPipeline
-    made = kind(unet=unet, scheduler=schedule)
-    made.set_progress_bar_config(disable=True)
-    return made
+    result = kind(unet=unet, scheduler=schedule)
+    result.set_progress_bar_config(disable=True)
+    return result

@@ -1,4 +1,4 @@
-"""denoising-diffusion-pytorch: its Unet trained as its Trainer does."""
+"""denoising-diffusion-pytorch: its Unet, trained as by its Trainer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks import networks
 from benchmarks.data import mirrored_batch
 from workbench.interfaces import Examples
 
-# Arguments of its Trainer and GaussianDiffusion where none are given.
+# Default arguments of its Trainer and GaussianDiffusion.
 LEARNING_RATE, BETAS, CLIP = 1e-4, (0.9, 0.99), 1.0
 DECAY, AVERAGE_EVERY = 0.995, 10
 NOISE_STEPS = 1000
@@ -26,16 +26,16 @@ def network() -> Any:
     return Unet(**networks.LUCIDRAINS)
 
 
-def described(size: int) -> str:
-    """What the network costs, in words."""
-    made = network()
-    return networks.cost(made, lambda x: made(x, torch.zeros(len(x), dtype=torch.int64)), size)
+def describe(size: int) -> str:
+    """The size of the network, as text."""
+    model = network()
+    return networks.cost(model, lambda x: model(x, torch.zeros(len(x), dtype=torch.int64)), size)
 
 
 class Trainer:
     """The loop of their Trainer with its defaults: v prediction, sigmoid schedule, Adam, an average every tenth step.
 
-    Images come from memory, as ours do, not from files through a data loader.
+    Images come from memory, like ours, not from files through a data loader.
     """
 
     def __init__(self, examples: Examples, batch: int, *, bf16: bool = False, sampling_steps: int = 50) -> None:
@@ -64,10 +64,10 @@ class Trainer:
         self.losses.append(loss.item())
 
     def images(self, count: int, steps: int) -> Tensor:
-        """Images [n, c, h, w] in [-1, 1] by their DDIM with the averaged weights; the steps are those said when this was made."""
-        made = self._average.ema_model.eval()
-        if steps != made.sampling_timesteps:
-            raise ValueError(f"made for {made.sampling_timesteps} steps, asked for {steps}")
+        """Images [n, c, h, w] in [-1, 1] by their DDIM with the averaged weights; `steps` must be the number given to the constructor."""
+        model = self._average.ema_model.eval()
+        if steps != model.sampling_timesteps:
+            raise ValueError(f"created for {model.sampling_timesteps} steps, got {steps}")
         with torch.inference_mode():
-            drawn: Tensor = made.sample(batch_size=count)
+            drawn: Tensor = model.sample(batch_size=count)
         return 2.0 * drawn.float() - 1.0
