@@ -101,7 +101,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What `clear` did."""
+    """The result of `clear`."""
 
     freed: int  # bytes
     removed: int  # entries

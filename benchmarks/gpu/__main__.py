@@ -103,11 +103,11 @@ def _rates_of(case: str, scale: Scale, seconds: float) -> list[dict[str, Any]]:
     except subprocess.TimeoutExpired as error:
         printed = (error.stdout or b"").decode()
         ended = [asdict(rates.Rate(case, 0, "the next contender", error=ENDED))]
-    found = [json.loads(line) for line in printed.splitlines() if line.startswith("{") and line.endswith("}")]
-    for rate in found + ended:
+    measured = [json.loads(line) for line in printed.splitlines() if line.startswith("{") and line.endswith("}")]
+    for rate in measured + ended:
         numbers = rate["error"] or f"{rate['images_per_second']:,.1f} images/s, first call {rate['first_seconds']:.1f} s"
         print(f"{rate['case']:9} {rate['batch']:4}  {numbers}  {rate['name']}", flush=True)
-    return found + ended
+    return measured + ended
 
 
 def _learn(scale: Scale, pack: Path, folder: Path, deadline: float) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Packs everything that a GPU machine without a network needs into one ignored folder: `make gpu-pack`.
 
 The machine is expected to have Python 3.12 (or --python) on x86-64 Linux with pip, torch, torchvision, numpy, pillow, pytest, rich, typer and
-safetensors. The pack contains wheels of the other packages that `wb run --no-track` and diffusers' U-Net need, the weights of EfficientNet-Lite0, and as
-many CIFAR-10 JPEGs as fit.
+safetensors. The pack contains wheels of the other packages that `wb run --no-track` and diffusers' U-Net need, the weights of
+EfficientNet-Lite0, and as many CIFAR-10 JPEGs as fit.
 """
 
 from __future__ import annotations

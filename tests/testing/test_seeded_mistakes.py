@@ -46,7 +46,7 @@ def test_declaring_one_deviation_does_not_hide_another(mistaken):
 
 @pytest.mark.parametrize("sound", SOUND, ids=lambda component: component.__module__)
 def test_without_its_mistake_a_copy_conforms(sound):
-    assert [f"{each.check.name}: {each.message}" for each in examine(sound()) if each.state != "passed"] == []
+    assert [f"{result.check.name}: {result.message}" for result in examine(sound()) if result.state != "passed"] == []
 
 
 def test_what_only_the_mixture_shows_is_caught_by_it_alone():

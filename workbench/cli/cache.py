@@ -29,7 +29,7 @@ def _list(
 ) -> None:
     """List what is in the cache: decoded images, features, compiled kernels; number, size and last use.
 
-    Everything in it is derived data that is made again when it is needed. WB_CACHE sets another folder.
+    The cache holds derived data only, which is created again when needed. WB_CACHE sets another folder.
 
     [bold]wb cache[/]
     [bold]wb cache clear images[/]      remove decoded images that no run uses

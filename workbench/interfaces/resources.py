@@ -1,4 +1,4 @@
-"""What the core lends a plugin: a cache folder, storage in it, and a progress display."""
+"""Resources that the core lends a plugin: a cache folder, storage in it, and a progress display."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ SUMMARY = ("train/loss", "eval/nfe")  # results among what training and evaluati
 
 @dataclass(frozen=True)
 class DistanceWithError:
-    """A value with its standard error and its card, None where they are not known."""
+    """A value with its standard error and its card, None if they are not known."""
 
     value: float
     error: float | None = None

@@ -1,4 +1,4 @@
-"""What a sampler has to reach, held against posterior means in closed form."""
+"""The checks of samplers against exact results, with posterior means in closed form."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Datasets for the Diffusion Workbench; found through entry points."""
+"""Datasets for the Diffusion Workbench, registered as entry points."""

@@ -1,1 +1,1 @@
-"""Feature extractors for the Diffusion Workbench; found through entry points."""
+"""Feature extractors for the Diffusion Workbench, registered as entry points."""

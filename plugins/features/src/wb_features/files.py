@@ -24,7 +24,7 @@ def resources(progress: Callable[[str, int, int], None] = lambda *_: None) -> Re
 
 
 def stored_path(name: str) -> Path:
-    """Where the weights file `name` is stored, if it is."""
+    """The path of the installed weights file `name`, which may be missing."""
     return resources().cache / FOLDER / name
 
 
