@@ -133,7 +133,7 @@ def test_invalid_restarts_and_ends_are_refused():
     path = TimeGrid.karras(10, EDM())
     with pytest.raises(ValueError, match="needs a step there"):
         path.restarted(EDM(), 1, 1e-4, 2.0)
-    with pytest.raises(ValueError, match="must move up"):
+    with pytest.raises(ValueError, match="must go up"):
         path.restarted(EDM(), 1, 0.5, 1e-3)
     with pytest.raises(ValueError, match="below sigma_max"):
         TimeGrid.karras(10, EDM(), sigma_min=5.0, sigma_max=2.0)

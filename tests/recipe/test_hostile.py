@@ -110,7 +110,7 @@ ABSURD = {
     "a link to itself": ('extends = "loop.toml"\n', r":1: extends: no file 'loop.toml'"),
     "a device without end": ('extends = "/dev/zero"\n', r":1: extends: no file '/dev/zero'"),
     "a folder of 4 KB": (LINEAR.replace("[dataset]", f"[dataset]\nroot = '{'n' * 4096}'"), r"dataset.root: '/.*n+' cannot be read"),
-    "the home of an unknown user": (LINEAR.replace("[dataset]", "[dataset]\nroot = '~absent-user'"), r"dataset.root: '~absent-user' names the home of a user who is not known here"),
+    "the home of an unknown user": (LINEAR.replace("[dataset]", "[dataset]\nroot = '~absent-user'"), r"dataset.root: '~absent-user' names the home of a user that does not exist on this machine"),
     "an experiment called NUL": (LINEAR + '[tracking]\nexperiment = "a\\u0000b"\n', r"tracking.experiment: must be readable"),
 }  # fmt: skip
 

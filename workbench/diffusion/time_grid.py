@@ -24,7 +24,7 @@ class TimeGrid:
         if not all(0.0 <= t <= 1.0 for t in self.times):
             raise ValueError(f"times must be in [0, 1], got {next(t for t in self.times if not 0.0 <= t <= 1.0):g}")
         if any(t == s for t, s in itertools.pairwise(self.times)):
-            raise ValueError("a path must not contain two equal times in a row")
+            raise ValueError("a path must change its time in every move: two times in a row are equal")
 
     @classmethod
     def of(cls, times: Sequence[float]) -> TimeGrid:
@@ -109,7 +109,7 @@ class TimeGrid:
                 f"the last step of the path before the data is at sigma = {self._least(schedule):.3g}"
             )
         if top <= self.times[bottom]:
-            raise ValueError(f"a restart must move up: sigma = {high:g} is not above {low:g} on this path")
+            raise ValueError(f"a restart must go up: sigma = {high:g} is not above {low:g} on this path")
         if (count := len(self.times) + times * (1 + len(again))) > LONGEST:
             raise ValueError(
                 f"{times} restarts would make a path of {count:,} times, and {LONGEST:,} is the limit: use fewer restarts"
