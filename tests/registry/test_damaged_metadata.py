@@ -2,9 +2,9 @@
 
 import pytest
 
-from workbench.cli.health import _metadata
 from workbench.errors import UnknownComponent
 from workbench.registry import content, distribution, find, find_damaged, find_plugins, installed, load
+from workbench.registry.health import check_metadata
 from workbench.sweep.launching import launcher_of
 
 GOOD = """
@@ -42,7 +42,7 @@ def test_a_stale_folder_before_the_good_one_hides_nothing_and_is_named(site, kin
     assert "ok" in {plugin.name: plugin for plugin in find_plugins()}["diffusion-workbench-samplers"].states
     (row,) = [row for row in find_damaged() if row.path == folder]
     assert (row.name, row.has_sound) == ("diffusion-workbench-samplers", True)
-    (finding,) = [finding for finding in _metadata() if str(folder) in finding.message]
+    (finding,) = [finding for finding in check_metadata() if str(folder) in finding.message]
     assert (finding.state, finding.remedy) == ("note", f"delete {folder}")
 
 
@@ -56,7 +56,7 @@ def test_a_package_without_readable_metadata_is_named_where_its_component_is_mis
     with pytest.raises(UnknownComponent, match="no sampler is called 'mine'") as raised:
         find("samplers", "mine")
     assert f"{folder} cannot be used: its METADATA has no name and version  (wb doctor)" in str(raised.value)
-    (finding,) = [finding for finding in _metadata() if finding.name == "acme"]
+    (finding,) = [finding for finding in check_metadata() if finding.name == "acme"]
     assert finding.remedy == f"pip install --force-reinstall acme, or delete {folder}"
 
 

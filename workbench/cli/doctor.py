@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import workbench as wb
-from workbench.cli.health import HealthFinding, check_health
+from workbench.home import wb_home
 from workbench.secrets import conceal
 
 COLORS = {"ok": "green", "note": "yellow", "broken": "red"}
@@ -31,8 +31,8 @@ def doctor(
     [bold]wb doctor[/]
     [bold]wb doctor --seconds 5 --json[/]
     """
-    findings: list[HealthFinding] = []
-    for finding in check_health(wb.registry.time_limit() if seconds is None else seconds):
+    findings: list[wb.registry.HealthFinding] = []
+    for finding in wb.runs.check_health(wb_home(), wb.registry.time_limit() if seconds is None else seconds):
         # Messages of plugins and stores may quote the environment.
         finding = replace(finding, message=conceal(finding.message), remedy=conceal(finding.remedy))
         findings.append(finding)
@@ -50,7 +50,7 @@ def doctor(
         sys.exit(1)
 
 
-def _print(finding: HealthFinding) -> None:
+def _print(finding: wb.registry.HealthFinding) -> None:
     color = COLORS[finding.state]
     name = typer.style(finding.name, bold=True)
     typer.echo(f"{typer.style(f'{finding.state:<6}', fg=color)}  {finding.about:<9} {name}  {finding.message}")

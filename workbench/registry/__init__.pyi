@@ -16,6 +16,7 @@ from .distributions import (
     entry_points as entry_points,
     find_damaged as find_damaged,
 )
+from .health import HealthFinding as HealthFinding, check_components as check_components
 from .kinds import GROUPS as GROUPS, Kind as Kind, singular as singular
 from .loading import BASES as BASES, load as load
 from .origins import Origin as Origin, component_origins as component_origins, describe_changes as describe_changes

@@ -14,6 +14,7 @@ from .folder import (
     list_runs as list_runs,
     open_folder as open_folder,
 )
+from .health import check_health as check_health
 from .images import DrawnImages as DrawnImages, draw_images as draw_images
 from .listing import (
     BestDistance as BestDistance,

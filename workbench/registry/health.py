@@ -1,8 +1,7 @@
-"""The checks of `wb doctor`, one finding after another."""
+"""Check libraries and installed components: what can be imported, read and used."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import workbench as wb
-from workbench.errors import RecipeError, WeightsError, WorkbenchError
-from workbench.home import wb_home
+from workbench.errors import WeightsError, WorkbenchError
+from workbench.registry.allowed import is_first_party
+from workbench.registry.discovery import Entry
+from workbench.registry.distributions import find_damaged
+from workbench.registry.loading import load
+from workbench.registry.plugins import Plugin, find_plugins, unknown_names
+from workbench.registry.probe import probe_component
+from workbench.registry.versions import CORE
 
 LIBRARY_SECONDS = 180.0
 LIBRARIES = {
@@ -38,23 +42,20 @@ class HealthFinding:
         return asdict(self)
 
 
-def check_health(seconds: float) -> Iterator[HealthFinding]:
-    """Check libraries, plugins, metadata, weights, recipes and the store; `seconds` is the time limit for importing a component."""
-    wb.tracking.prepare_environment()  # MLflow is imported by a child, which inherits the settings
+def check_components(seconds: float) -> Iterator[HealthFinding]:
+    """Check libraries, plugins, their metadata and the weights of feature extractors; `seconds` is the time limit for importing a component."""
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(_library, LIBRARIES)
-        plugins = wb.registry.find_plugins()
-        sound: list[wb.registry.Entry] = []
+        plugins = find_plugins()
+        sound: list[Entry] = []
         for plugin, imports in zip(plugins, pool.map(lambda plugin: _import_all(plugin, seconds), plugins), strict=True):
             sound += [entry for entry, error in imports if error is None]
             yield from _plugin(plugin, imports)
-    for name in wb.registry.unknown_names():
+    for name in unknown_names():
         remedy = f"pip install {name}, or remove it from WB_PLUGINS"
         yield HealthFinding("note", "plugin", name, "named in WB_PLUGINS, and not installed", remedy)
-    yield from _metadata()
+    yield from check_metadata()
     yield from _weights(sound)
-    yield from _data()
-    yield _store()
 
 
 def _library(name: str) -> HealthFinding:
@@ -72,12 +73,12 @@ def _library(name: str) -> HealthFinding:
     return HealthFinding("broken", "library", name, lines[-1] if lines else f"ends with exit code {done.returncode}", remedy)
 
 
-def _import_all(plugin: wb.registry.Plugin, seconds: float) -> list[tuple[wb.registry.Entry, str | None]]:
+def _import_all(plugin: Plugin, seconds: float) -> list[tuple[Entry, str | None]]:
     allowed = [entry for entry in plugin.entries if entry.allowed]
-    return [(result.entry, result.error) for result in wb.registry.probe_component(allowed, seconds)]
+    return [(result.entry, result.error) for result in probe_component(allowed, seconds)]
 
 
-def _plugin(plugin: wb.registry.Plugin, imports: list[tuple[wb.registry.Entry, str | None]]) -> Iterator[HealthFinding]:
+def _plugin(plugin: Plugin, imports: list[tuple[Entry, str | None]]) -> Iterator[HealthFinding]:
     name = f"{plugin.name} {plugin.version}"
     broken = {error for _, error in imports if error is not None}
     for problem in plugin.problems:
@@ -92,17 +93,17 @@ def _plugin(plugin: wb.registry.Plugin, imports: list[tuple[wb.registry.Entry, s
         yield HealthFinding("ok", "plugin", name, ", ".join(entry.name for entry, _ in imports))
 
 
-def _metadata() -> Iterator[HealthFinding]:
+def check_metadata() -> Iterator[HealthFinding]:
     """Metadata folders that hide a package or describe it twice."""
-    for row in wb.registry.find_damaged():
-        ours = row.name == wb.registry.CORE or wb.registry.is_first_party(row.name)
+    for row in find_damaged():
+        ours = row.name == CORE or is_first_party(row.name)
         remedy = f"delete {row.path}" if row.has_sound else f"pip install --force-reinstall {row.name}, or delete {row.path}"
         state: State = "broken" if ours and not row.has_sound else "note"
         message = f"{row.path} cannot be used: {row.reason}" + ("; another copy of the package is used" if row.has_sound else "")
         yield HealthFinding(state, "package", row.name, message, remedy)
 
 
-def _weights(sound: list[wb.registry.Entry]) -> Iterator[HealthFinding]:
+def _weights(sound: list[Entry]) -> Iterator[HealthFinding]:
     """The weights of feature extractors: present, and the right files."""
     from pydantic import ValidationError
 
@@ -110,7 +111,7 @@ def _weights(sound: list[wb.registry.Entry]) -> Iterator[HealthFinding]:
         if entry.kind != "features":
             continue
         try:
-            card = wb.registry.load("features", entry.qualified)().card()
+            card = load("features", entry.qualified)().card()
         except ValidationError:
             continue  # it has fields without defaults, which only a recipe can set
         except WeightsError as error:
@@ -120,25 +121,3 @@ def _weights(sound: list[wb.registry.Entry]) -> Iterator[HealthFinding]:
             yield HealthFinding("broken", "weights", entry.name, str(error))
             continue
         yield HealthFinding("ok", "weights", entry.name, f"{card.dims} dimensions, sha256 {card.weights_sha256[:12]}")
-
-
-def _data() -> Iterator[HealthFinding]:
-    """The recipes in recipes/: usable as they are."""
-    if not wb.registry.installed("datasets"):
-        yield HealthFinding("broken", "data", "datasets", "none is installed", "pip install diffusion-workbench-datasets")
-    for path in sorted((wb_home() / "recipes").glob("*.toml")):
-        try:
-            recipe = wb.recipe.load(path)
-        except RecipeError as error:
-            first = error.problems[0]
-            message = f"{first.key}: {first.message}".splitlines()[0]
-            yield HealthFinding("note", "recipe", path.name, message, f"wb validate {path}")
-        else:
-            yield HealthFinding("ok", "recipe", path.name, f"{recipe.dataset.use} can be loaded")
-
-
-def _store() -> HealthFinding:
-    """The tracking store: readable, or possible to create."""
-    health = wb.tracking.store_health(os.environ, wb_home())
-    state: State = "broken" if not health.sound else "note" if health.remedy else "ok"
-    return HealthFinding(state, "store", health.where, health.told, health.remedy)
