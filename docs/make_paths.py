@@ -47,21 +47,21 @@ def rows() -> Iterator[tuple[str, int, list[float]]]:
             errors = []
             for oracle, truth in zip(oracles, exact, strict=True):
                 schedule = oracle.schedule
-                for path in (TimeGrid.uniform(steps), TimeGrid.karras(steps, schedule), TimeGrid.logsnr(steps, schedule)):
-                    off = walked(oracle, sampler, path, start) - truth
+                for grid in (TimeGrid.uniform(steps), TimeGrid.karras(steps, schedule), TimeGrid.logsnr(steps, schedule)):
+                    off = walked(oracle, sampler, grid, start) - truth
                     errors.append(float(off.square().mean(1).sqrt().median()))
             yield name, count, errors
 
 
-def walked(oracle: MixtureOracle, sampler: DDIM | DPMpp2M | UniPC | Heun, path: TimeGrid, start: Tensor) -> Tensor:
-    """Where a path leads from pure noise."""
-    return walk(sampler, oracle, path, oracle.schedule.at(1.0)[1] * start, ForbiddenNoise())
+def walked(oracle: MixtureOracle, sampler: DDIM | DPMpp2M | UniPC | Heun, grid: TimeGrid, start: Tensor) -> Tensor:
+    """Where a grid leads from pure noise."""
+    return walk(sampler, oracle, grid, oracle.schedule.at(1.0)[1] * start, ForbiddenNoise())
 
 
 def table() -> str:
-    """Errors by sampler, evaluations, schedule and path."""
-    paths = [f"{schedule}, {path}" for schedule in SCHEDULES for path in ("uniform", "karras", "logsnr")]
-    lines = [f"| sampler | NFE | {' | '.join(paths)} |", f"|---|---:|{'---:|' * len(paths)}"]
+    """Errors by sampler, evaluations, schedule and grid."""
+    grids = [f"{schedule}, {grid}" for schedule in SCHEDULES for grid in ("uniform", "karras", "logsnr")]
+    lines = [f"| sampler | NFE | {' | '.join(grids)} |", f"|---|---:|{'---:|' * len(grids)}"]
     lines += [f"| {name} | {count} | {' | '.join(f'{error:.3f}' for error in errors)} |" for name, count, errors in rows()]
     return "\n".join(lines) + "\n"
 

@@ -89,7 +89,7 @@ ABSURD = {
     ),
     "millions of times": (
         LINEAR.replace('use = "ddpm"\nsteps = 300', 'use = "ddpm"\nsteps = 10000\nrestart = { times = 1000, low = 0.01, high = 9.0 }'),
-        r"sampler.restart: 1000 restarts would make a path of [\d,]+ times",
+        r"sampler.restart: 1000 restarts would make a grid of [\d,]+ times",
     ),
     "thousands of extractors": (LINEAR.replace("[evaluate] ", "[evaluate]\nfeatures = [" + '"inception",' * 9000 + "]\n#"), "must have at most 16 items, got 9000"),
     "thousands of keys to search": (

@@ -52,7 +52,7 @@ def test_the_bias_of_ancestral_sampling_is_within_the_tolerance_and_of_its_size(
 
 def test_the_bias_of_eulers_method_is_within_the_tolerance():
     schedule, case = QuarterCircle(), Mixture(1, 4001, 150)
-    oracle, path = MixtureOracle(CENTRES, [STD, STD], SHARES, schedule), case.path(schedule)
+    oracle, path = MixtureOracle(CENTRES, [STD, STD], SHARES, schedule), case.grid(schedule)
     quantiles = (torch.arange(case.images, dtype=torch.float64) + 0.5) / case.images
     # At sigma / alpha = 20 the mixture is a Gaussian to 1e-5.
     alpha, sigma = schedule.at(path.times[0])

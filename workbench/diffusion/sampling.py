@@ -1,4 +1,4 @@
-"""The core loop: follows a path of times; the sampler makes the moves down, the forward kernel the moves up."""
+"""The core loop: follows a grid of times; the sampler makes the moves down, the forward kernel the moves up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.random import KeyedNoise, Stream
 def sample(
     posterior: PosteriorMean,
     sampler: Sampler[Any],
-    path: TimeGrid,
+    grid: TimeGrid,
     *,
     images: int | Sequence[int],
     shape: Sequence[int],
@@ -25,18 +25,18 @@ def sample(
     device: torch.device | str = "cpu",
     start: Tensor | None = None,
 ) -> Tensor:
-    """Draw images [n, *shape] along `path`.
+    """Draw images [n, *shape] along `grid`.
 
     `images` is a number of images or a list of indices: image i under `seed` is the same in every batch. `start` [n, *shape] replaces the
-    pure noise at the path's first time, e.g. a noised photograph (SDEdit). Nothing synchronises a GPU.
+    pure noise at the grid's first time, e.g. a noised photograph (SDEdit). Nothing synchronises a GPU.
     """
     drawn = None
     for _, drawn in trajectory(  # noqa: B007 - keep the last one
-        posterior, sampler, path, images=images, shape=shape, seed=seed, dtype=dtype, device=device, start=start
+        posterior, sampler, grid, images=images, shape=shape, seed=seed, dtype=dtype, device=device, start=start
     ):
         pass
     if drawn is None:
-        raise ValueError("the path has no times")
+        raise ValueError("the grid has no times")
     return drawn
 
 
@@ -44,7 +44,7 @@ def sample(
 def trajectory(
     posterior: PosteriorMean,
     sampler: Sampler[Any],
-    path: TimeGrid,
+    grid: TimeGrid,
     *,
     images: int | Sequence[int],
     shape: Sequence[int],
@@ -53,11 +53,11 @@ def trajectory(
     device: torch.device | str = "cpu",
     start: Tensor | None = None,
 ) -> Iterator[tuple[float, Tensor]]:
-    """The states of `sample`: (t, x_t [n, *shape]) at every time of the path, the first one included."""
+    """The states of `sample`: (t, x_t [n, *shape]) at every time of the grid, the first one included."""
     index = torch.arange(images) if isinstance(images, int) else torch.as_tensor(list(images))
     index = index.to(device)  # once: every transfer synchronises a GPU
     stream = Stream(seed, "sample")
-    t = path.times[0]
+    t = grid.times[0]
     if start is None:
         _, sigma = posterior.schedule.at(t)
         x = sigma * stream.normal(0, index, shape, dtype, device)
@@ -66,7 +66,7 @@ def trajectory(
     yield t, x
 
     state: Any = None
-    for step, (t, s) in enumerate(path.moves(), start=1):
+    for step, (t, s) in enumerate(grid.moves(), start=1):
         noise = KeyedNoise(stream, step, index)
         if s < t:
             x, state = sampler.step(posterior, x, t, s, state=state, noise=noise)

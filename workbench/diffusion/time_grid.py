@@ -9,26 +9,26 @@ from dataclasses import dataclass
 
 from workbench.interfaces import NoiseSchedule
 
-LONGEST = 100_000  # times of a path with restarts
+LONGEST = 100_000  # times of a grid with restarts
 
 
 @dataclass(frozen=True)
 class TimeGrid:
-    """Times in [0, 1] in the order of the path. The sampler makes the moves down, the schedule's forward kernel the moves up."""
+    """Times in [0, 1] in the order of the grid. The sampler makes the moves down, the schedule's forward kernel the moves up."""
 
     times: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if len(self.times) < 2:
-            raise ValueError(f"a path needs at least two times, got {list(self.times)}")
+            raise ValueError(f"a time grid needs at least two times, got {list(self.times)}")
         if not all(0.0 <= t <= 1.0 for t in self.times):
             raise ValueError(f"times must be in [0, 1], got {next(t for t in self.times if not 0.0 <= t <= 1.0):g}")
         if any(t == s for t, s in itertools.pairwise(self.times)):
-            raise ValueError("a path must change its time in every move: two times in a row are equal")
+            raise ValueError("a time grid must change its time in every move: two times in a row are equal")
 
     @classmethod
     def of(cls, times: Sequence[float]) -> TimeGrid:
-        """A path of explicit times."""
+        """A grid of explicit times."""
         return cls(tuple(float(t) for t in times))
 
     @classmethod
@@ -96,7 +96,7 @@ class TimeGrid:
     def restarted(self, schedule: NoiseSchedule, times: int, low: float, high: float) -> TimeGrid:
         """At the first time with sigma/alpha <= `low`, move up to `high` and down the same times again, `times` times.
 
-        Xu et al. 2023 (arXiv:2306.14878), algorithm 1: long moves up contract the errors of the moves down. ValueError if the path has no
+        Xu et al. 2023 (arXiv:2306.14878), algorithm 1: long moves up contract the errors of the moves down. ValueError if the grid has no
         time between.
         """
         sigmas = _sigmas_at(schedule, self.times)
@@ -106,13 +106,13 @@ class TimeGrid:
         if bottom == len(self.times) - 1:
             raise ValueError(
                 f"a restart from sigma = {low:g} needs a step there: "
-                f"the last step of the path before the data is at sigma = {self._least(schedule):.3g}"
+                f"the last step of the grid before the data is at sigma = {self._least(schedule):.3g}"
             )
         if top <= self.times[bottom]:
-            raise ValueError(f"a restart must go up: sigma = {high:g} is not above {low:g} on this path")
+            raise ValueError(f"a restart must go up: sigma = {high:g} is not above {low:g} on this grid")
         if (count := len(self.times) + times * (1 + len(again))) > LONGEST:
             raise ValueError(
-                f"{times} restarts would make a path of {count:,} times, and {LONGEST:,} is the limit: use fewer restarts"
+                f"{times} restarts would make a grid of {count:,} times, and {LONGEST:,} is the limit: use fewer restarts"
             )
         return TimeGrid((*self.times[: bottom + 1], *((top, *again) * times), *self.times[bottom + 1 :]))
 
@@ -160,7 +160,7 @@ def _times_at(schedule: NoiseSchedule, sigmas: Sequence[float]) -> list[float]:
 
 
 def sigma_range(schedule: NoiseSchedule, sigma_min: float | None, sigma_max: float | None) -> tuple[float, float]:
-    """The smallest and largest sigma / alpha of a path before its last step. ValueError if they are out of order."""
+    """The smallest and largest sigma / alpha of a grid before its last step. ValueError if they are out of order."""
     grid = schedule.grid()
     low = max(0.002, 0.0 if grid is None else sigma_at(schedule, 1.0 / grid)) if sigma_min is None else sigma_min
     largest = sigma_at(schedule, 1.0)
@@ -179,5 +179,5 @@ def _spread(first: float, last: float, count: int) -> list[float]:
 
 def _positive(steps: int) -> int:
     if steps < 1:
-        raise ValueError(f"a path needs at least one step, got {steps}")
+        raise ValueError(f"a time grid needs at least one step, got {steps}")
     return steps

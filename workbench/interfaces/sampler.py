@@ -31,7 +31,7 @@ class PosteriorMean(Protocol):
 class Sampler(Component, ABC, Generic[State]):
     """The rule for one move t -> s with s < t, independent of network and schedule.
 
-    The core loop walks a path of times, calls `step` for each move down, and passes the returned state to the next call; the
+    The core loop walks a grid of times, calls `step` for each move down, and passes the returned state to the next call; the
     first call, and the first after a move up, get None. Laws:
 
     - Nothing is stored on self, `x` is not changed in place, and randomness comes from `noise` alone.

@@ -18,9 +18,9 @@ MEAN, STD = 0.7, 0.5
 def sample_with(
     sampler: Sampler[Any],
     schedule: NoiseSchedule,
-    path: TimeGrid,
+    grid: TimeGrid,
     images: int | Sequence[int],
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
     """Sample images [n, 2, 3] of Gaussian data, always with the same noise."""
-    return sample(GaussianOracle(MEAN, STD, schedule), sampler, path, images=images, shape=(2, 3), seed=4, dtype=dtype)
+    return sample(GaussianOracle(MEAN, STD, schedule), sampler, grid, images=images, shape=(2, 3), seed=4, dtype=dtype)

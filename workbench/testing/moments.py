@@ -32,23 +32,23 @@ class _Probe:
         return z
 
 
-def reached_moments(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGrid) -> tuple[float, float]:
+def reached_moments(sampler: Sampler[Any], oracle: GaussianOracle, grid: TimeGrid) -> tuple[float, float]:
     """Mean and standard deviation of the samples that `sampler` draws from x_T ~ q(x_T), exact to rounding.
 
     With a Gaussian's posterior mean every sampler that is linear in x returns `c + a x_T + sum_k b_k z_k` of the starting noise and its draws
     z_k; running it on unit vectors gives the coefficients. ValueError if superposition does not hold to rounding: to 1e-10, or to 2e-5 if the
     sampler always computes in float32.
     """
-    mean_t, std_t = oracle.marginal(path.times[0])
+    mean_t, std_t = oracle.marginal(grid.times[0])
     counting = _Probe(0)
-    walk(sampler, oracle, path, torch.full((2, 1), mean_t, dtype=torch.float64), counting)
+    walk(sampler, oracle, grid, torch.full((2, 1), mean_t, dtype=torch.float64), counting)
 
     images = 2 + counting.draws + 2
     start = torch.full((images, 1), mean_t, dtype=torch.float64)
     start[1] += std_t
     start[-2] += 2.0 * std_t
     start[-1] -= 3.0 * std_t
-    out = walk(sampler, oracle, path, start, _Probe(images - 2))[:, 0]
+    out = walk(sampler, oracle, grid, start, _Probe(images - 2))[:, 0]
 
     centre, scale = out[0], (out[1:-2] - out[0]).norm()
     expected = torch.stack([centre + 2.0 * (out[1] - centre), centre - 3.0 * (out[1] - centre)])

@@ -36,10 +36,10 @@ def flow_errors(sampler: Sampler[Any], schedule: NoiseSchedule, steps: tuple[int
     errors = []
     for count in steps:
         logsnr = torch.linspace(FROM, TO, count + 1, dtype=torch.float64)
-        path = TimeGrid.of(schedule.time(logsnr).tolist())
-        (alpha_t, sigma_t), (alpha_s, sigma_s) = schedule.at(path.times[0]), schedule.at(path.times[-1])
+        grid = TimeGrid.of(schedule.time(logsnr).tolist())
+        (alpha_t, sigma_t), (alpha_s, sigma_s) = schedule.at(grid.times[0]), schedule.at(grid.times[-1])
         start = math.hypot(alpha_t, sigma_t) * torch.linspace(-2.0, 2.0, 17, dtype=torch.float64)[:, None]
-        truth = oracle.flow(start, path.times[0], path.times[-1])
-        off = walk(sampler, oracle, path, start, ForbiddenNoise()) - truth
+        truth = oracle.flow(start, grid.times[0], grid.times[-1])
+        off = walk(sampler, oracle, grid, start, ForbiddenNoise()) - truth
         errors.append(float(off.square().mean().sqrt()) / math.hypot(alpha_s, sigma_s))
     return errors

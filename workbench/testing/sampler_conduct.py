@@ -120,12 +120,12 @@ def state_is_passed(sampler: Sampler[Any]) -> None:
     schedule = QuarterCircle()
     oracle, x = GaussianOracle(MEAN, STD, schedule), torch.linspace(-2.0, 2.0, 4, dtype=torch.float64)[:, None]
     fresh = copy.deepcopy(sampler)
-    path = TimeGrid.of([0.9, 0.6, 0.4, 0.2])
-    expected = walk(fresh, oracle, path, x, _keyed(4))
-    walk(sampler, oracle, TimeGrid.of([1.0, 0.7, 0.3, 0.1]), 2.0 * x + 1.0, _keyed(4, seed=1))  # another path in between
+    grid = TimeGrid.of([0.9, 0.6, 0.4, 0.2])
+    expected = walk(fresh, oracle, grid, x, _keyed(4))
+    walk(sampler, oracle, TimeGrid.of([1.0, 0.7, 0.3, 0.1]), 2.0 * x + 1.0, _keyed(4, seed=1))  # another grid in between
     require(
-        torch.equal(walk(sampler, oracle, path, x, _keyed(4)), expected),
-        "a path sampled before changes the result: store nothing on self",
+        torch.equal(walk(sampler, oracle, grid, x, _keyed(4)), expected),
+        "a grid sampled before changes the result: store nothing on self",
     )
 
 

@@ -50,12 +50,12 @@ class Mixture:
         """The mean of the larger part [d]; the mean of the smaller part is its negative."""
         return torch.full((self.dims,), 0.7 / self.dims**0.5, dtype=torch.float64)
 
-    def path(self, schedule: NoiseSchedule) -> TimeGrid:
+    def grid(self, schedule: NoiseSchedule) -> TimeGrid:
         """Starts at HIGH, not at t = 1: a first step from alpha = 0 is longer than all others in total, and is not tested here."""
         return TimeGrid.of([*(time_at(schedule, HIGH * math.exp(-k * self.h)) for k in range(self.steps)), 0.0])
 
     def start(self, alpha: float, sigma: float) -> Tensor:
-        """Draws of x_t [images, d] at the first time of the path."""
+        """Draws of x_t [images, d] at the first time of the grid."""
         stream, index = Stream(0, "mixture"), torch.arange(self.images)
         larger = stream.uniform(0, index) < self.shares[1]
         centres = torch.where(larger, self.centre, -self.centre)
@@ -86,9 +86,9 @@ def mixture(sampler: Sampler[Any]) -> None:
     for case in CASES:
         centre = case.centre
         oracle = MixtureOracle(torch.stack([-centre, centre]), [case.std] * 2, case.shares, schedule)
-        path = case.path(schedule)
-        start = case.start(*schedule.at(path.times[0]))
-        drawn = sample(oracle, sampler, path, images=case.images, shape=(case.dims,), seed=0, dtype=torch.float64, start=start)
+        grid = case.grid(schedule)
+        start = case.start(*schedule.at(grid.times[0]))
+        drawn = sample(oracle, sampler, grid, images=case.images, shape=(case.dims,), seed=0, dtype=torch.float64, start=start)
         right = drawn @ centre > 0.0
         share = float(right.double().mean())
         require(

@@ -23,7 +23,7 @@ DRAWN = 20_000
 
 @check_of("samplers")
 def reaches_a_point(sampler: Sampler[Any]) -> None:
-    """If the data are a single point, a path to t = 0 ends at exactly that point: no noise is added, no step is left out."""
+    """If the data are a single point, a grid to t = 0 ends at exactly that point: no noise is added, no step is left out."""
     point = torch.tensor([0.25], dtype=torch.float64)
     for name, schedule in schedules_to_test_on().items():
         for steps in (1, 2, 7):
@@ -55,15 +55,15 @@ class _MomentError(NamedTuple):
     scatter: float  # the part of it that may be sampling error
 
 
-def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, path: TimeGrid) -> _MomentError:
+def _moment_error(sampler: Sampler[Any], oracle: GaussianOracle, grid: TimeGrid) -> _MomentError:
     scatter = 0.0
     try:
-        mean, std = reached_moments(sampler, oracle, path)
+        mean, std = reached_moments(sampler, oracle, grid)
     except ValueError:  # not linear in x: estimate by sampling
         scatter = 4.0 * STD / DRAWN**0.5  # four standard errors of the mean
-        mean_t, std_t = oracle.marginal(path.times[0])
+        mean_t, std_t = oracle.marginal(grid.times[0])
         start = mean_t + std_t * Stream(0, "moments").normal(0, torch.arange(DRAWN), (1,), torch.float64)
-        drawn = sample(oracle, sampler, path, images=DRAWN, shape=(1,), seed=0, dtype=torch.float64, start=start)
+        drawn = sample(oracle, sampler, grid, images=DRAWN, shape=(1,), seed=0, dtype=torch.float64, start=start)
         mean, std = float(drawn.mean()), float(drawn.std())
     error = max(abs(mean - oracle.mean), abs(std - oracle.std))
     return _MomentError(error if math.isfinite(error) else math.inf, scatter)
@@ -99,7 +99,7 @@ def finite_ends(sampler: Sampler[Any]) -> None:
         for times in ([1.0, 0.0], [1.0, 1e-4, 0.0], [1.0, 0.999, 0.5, 0.0]):
             for dtype in (torch.float32, torch.float64):
                 drawn = sample_with(sampler, schedule, TimeGrid.of(times), 2, dtype)
-                require(bool(torch.isfinite(drawn).all()), f"the path {times} on {name} ends in {drawn.flatten()[0]} ({dtype})")
+                require(bool(torch.isfinite(drawn).all()), f"the grid {times} on {name} ends in {drawn.flatten()[0]} ({dtype})")
 
 
 @check_of("samplers")

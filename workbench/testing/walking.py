@@ -1,4 +1,4 @@
-"""Following a path from a given start with a given noise source, without keyed noise."""
+"""Following a grid from a given start with a given noise source, without keyed noise."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from workbench.testing.oracles import GaussianOracle
 from workbench.testing.reference import QuarterCircle
 
 
-def walk(sampler: Sampler[Any], posterior: PosteriorMean, path: TimeGrid, x: Tensor, noise: NoiseSource) -> Tensor:
-    """Move `x` [b, ...] along `path`: moves down by the sampler, moves up by the forward kernel."""
+def walk(sampler: Sampler[Any], posterior: PosteriorMean, grid: TimeGrid, x: Tensor, noise: NoiseSource) -> Tensor:
+    """Move `x` [b, ...] along `grid`: moves down by the sampler, moves up by the forward kernel."""
     state: Any = None
-    for t, s in path.moves():
+    for t, s in grid.moves():
         if s < t:
             x, state = sampler.step(posterior, x, t, s, state=state, noise=noise)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 
 from wb_diffusers.catalogue import BRIDGED, REFUSED
 
-# Constructor arguments whose meaning the recipe's schedule, path and parameterization decide here.
+# Constructor arguments whose meaning the recipe's schedule, time grid and parameterization decide here.
 DECIDED_ELSEWHERE = frozenset({
     "base_image_seq_len", "base_shift", "beta_end", "beta_schedule", "beta_start", "disable_corrector", "final_sigmas_type",
     "flow_shift", "interpolation_type", "invert_sigmas", "lambda_min_clipped", "max_image_seq_len", "max_shift",
@@ -61,7 +61,7 @@ def check_options(scheduler: str, options: Mapping[str, Any], offered: AbstractS
     for name, value in options.items():
         if name in DECIDED_ELSEWHERE & offered or name in BRIDGED[scheduler].decided:
             raise ValueError(
-                f"options.{name} is decided by the recipe's schedule, path and posterior mean; "
+                f"options.{name} is decided by the recipe's schedule, time grid and posterior mean; "
                 f"'{scheduler}' takes {', '.join(sorted(allowed)) or 'no options'}"
             )
         if name not in allowed:

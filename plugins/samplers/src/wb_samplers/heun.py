@@ -21,7 +21,7 @@ class Heun(Sampler[None]):
 
     Karras et al. 2022 (arXiv:2206.00364), algorithm 1, for any Gaussian path. In `sigma`, y = x / alpha moves with w = sigma / alpha as in the
     paper; in `flow`, y = x / (alpha + sigma) with w = sigma / (alpha + sigma), which is bounded. In both dy/dw = (y - D) / w. Their
-    stochastic algorithm 2 is a path with churn: `churn = { amount = 40 }`.
+    stochastic algorithm 2 is a grid with churn: `churn = { amount = 40 }`.
     """
 
     coordinate: Coordinate = Field(

@@ -53,7 +53,7 @@ def set_grid(scheduler: Any, move: Move, memory: Memory | None, end: Level) -> M
 
     ratios = (*(memory.ratios if memory else ()), move.start.ratio)[-PAST:]
     scheduler.sigmas = torch.tensor([*ratios, end.ratio], dtype=torch.float64)
-    # Schedulers lower the order near the end of the list: it ends here only if the path ends at the data.
+    # Schedulers lower the order near the end of the list: it ends here only if the grid ends at the data.
     scheduler.timesteps = torch.zeros(len(ratios) + (0 if move.end.clean else AHEAD))
     scheduler.num_inference_steps = len(scheduler.timesteps)
     scheduler._step_index = len(ratios) - 1
