@@ -159,13 +159,13 @@ def with_tracking(line):
 # Words after `wb`, the environment, the exit code, and a part of the output.
 FAILING = {
     "a tracking store of no kind there is": (
-        ["run", "recipe.toml", "--tracking-uri", SERVER.replace("http", "ftp")], {}, 2, "is no tracking store",
+        ["run", "recipe.toml", "--tracking-uri", SERVER.replace("http", "ftp")], {}, 2, "is not a tracking store",
     ),
     "a tracking store of no kind, from the environment": (
-        ["run", "recipe.toml"], {"MLFLOW_TRACKING_URI": SERVER.replace("http", "gopher")}, 2, "is no tracking store",
+        ["run", "recipe.toml"], {"MLFLOW_TRACKING_URI": SERVER.replace("http", "gopher")}, 2, "is not a tracking store",
     ),
     "a password with what ends one": (
-        ["run", "recipe.toml"], {"MLFLOW_TRACKING_URI": f"ftp://wren:a/b@{CANARY}'{CANARY}@127.0.0.1:1/"}, 2, "is no tracking store",
+        ["run", "recipe.toml"], {"MLFLOW_TRACKING_URI": f"ftp://wren:a/b@{CANARY}'{CANARY}@127.0.0.1:1/"}, 2, "is not a tracking store",
     ),
     "--set tracking.uri": (
         ["validate", "recipe.toml", "--set", f"tracking.uri={DATABASE}"], {}, 2, "tracking.uri: holds a password",

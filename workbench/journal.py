@@ -8,6 +8,7 @@ value. Rows that a store has acknowledged are marked, so that sending can stop a
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import math
 import sqlite3
@@ -67,6 +68,7 @@ class Journal:
 
     def __init__(self, path: Path, run: str) -> None:
         self.path, self.run = path, run
+        self.parent: str | None = None
         with self._errors():
             self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             # No write-ahead log: its shared memory does not work in folders that several machines mount.
@@ -82,6 +84,18 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def child(self, name: str) -> Journal:
+        """The part of this file that belongs to a child run. It has its own facts and the same connection: close this journal only."""
+        child = copy.copy(self)
+        child.run, child.parent = f"{self.run}/{name}", self.run
+        return child
+
+    def children(self) -> list[Journal]:
+        """The child runs that have records."""
+        rows = self._rows("select distinct run from records where run != ? order by run", [self.run])
+        prefix = f"{self.run}/"
+        return [self.child(run.removeprefix(prefix)) for (run,) in rows if run.startswith(prefix)]
 
     # Writing
 
@@ -147,7 +161,7 @@ class Journal:
 
     def meta(self, key: str) -> str | None:
         """A fact about the journal."""
-        rows = self._rows("select value from meta where key = ?", [key])
+        rows = self._rows("select value from meta where key = ?", [self._fact(key)])
         return str(rows[0][0]) if rows else None
 
     def set_meta(self, **values: str | None) -> None:
@@ -155,9 +169,13 @@ class Journal:
         with self._transaction() as connection:
             for key, value in values.items():
                 if value is None:
-                    connection.execute("delete from meta where key = ?", [key])
+                    connection.execute("delete from meta where key = ?", [self._fact(key)])
                 else:
-                    connection.execute("insert or replace into meta values (?, ?)", [key, value])
+                    connection.execute("insert or replace into meta values (?, ?)", [self._fact(key), value])
+
+    def _fact(self, key: str) -> str:
+        """The key of a fact in the file: those of the run itself have no prefix."""
+        return key if self.parent is None else f"{self.run} {key}"
 
     # Sending
 
@@ -223,20 +241,20 @@ class Journal:
             return
         with self._transaction() as connection:
             # The status too: a run that is opened again is RUNNING until its status is sent.
-            connection.execute("update records set sent = 0 where kind = 'status'")
-            connection.execute("update numbers set sent = 0, refused = null where refused is not null")
-            connection.execute("update records set sent = 0, refused = null where refused is not null")
+            connection.execute("update records set sent = 0 where run = ? and kind = 'status'", [self.run])
+            connection.execute("update numbers set sent = 0, refused = null where run = ? and refused is not null", [self.run])
+            connection.execute("update records set sent = 0, refused = null where run = ? and refused is not null", [self.run])
 
     def has_record(self, kind: str) -> bool:
         """True if a record of this kind exists, sent or not."""
         return bool(self._rows("select 1 from records where run = ? and kind = ? limit 1", [self.run, kind]))
 
     def forget_sending(self) -> None:
-        """Mark everything as unsent: it will go to another store."""
+        """Mark all records of this run as unsent: they will go to another store."""
         with self._transaction() as connection:
-            connection.execute("update numbers set sent = 0, refused = null")
-            connection.execute("update records set sent = 0, refused = null")
-            connection.execute("delete from meta where key = 'tracking_run'")
+            connection.execute("update numbers set sent = 0, refused = null where run = ?", [self.run])
+            connection.execute("update records set sent = 0, refused = null where run = ?", [self.run])
+            connection.execute("delete from meta where key = ?", [self._fact("tracking_run")])
 
     def _rows(self, query: str, values: list[Any] | None = None) -> list[Any]:
         with self._errors():

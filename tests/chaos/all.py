@@ -1,6 +1,6 @@
-"""The whole chaos suite, one part after another, into docs/reliability.md: python tests/chaos/all.py
+"""Runs the whole chaos suite, one part after another, and writes docs/reliability.md: python tests/chaos/all.py
 
-A part that was done is kept in build/chaos.json; --only does some of them again.
+The results of finished parts are kept in build/chaos.json; --only runs some of them again.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ HERE = Path(__file__).parent
 KEPT = ROOT / "build" / "chaos.json"
 PAGE = ROOT / "docs" / "reliability.md"
 MARKS = ("<!-- chaos: begin -->", "<!-- chaos: end -->")
-# Each prints its findings as JSON and ends with 0 if nothing was lost.
+# Each prints its findings as JSON; its exit code is 0 if nothing was lost.
 PARTS = {
     "resume": "--kills 50",
-    "leaving": "--times 20",
+    "interruptions": "--times 20",
     "store": "--times 9",
     "corruption": "--flips 200",
     "server": "--kills 20 --longest 60",
@@ -35,39 +35,41 @@ PARTS = {
 
 
 def main() -> int:
-    """The chosen parts; 0 if all held."""
+    """Run the chosen parts; 0 if all passed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, separated by commas: {', '.join(PARTS)}")
-    parser.add_argument("--report", action="store_true", help="do nothing, write the page again")
+    parser.add_argument("--report", action="store_true", help="run nothing, write the page again")
     options = parser.parse_args()
-    found = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    results = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     failed = []
     for part in [] if options.report else [part.strip() for part in options.only.split(",")]:
         if part not in PARTS:
-            parser.error(f"no part {part}")
+            parser.error(f"unknown part {part}")
         print(f"{part} ...", flush=True)
         command = [sys.executable, str(HERE / f"{part}.py"), *PARTS[part].split()]
         started = time.monotonic()
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
-        print(done.stdout, flush=True)
-        if done.returncode != 0:
+        process = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+        )
+        print(process.stdout, flush=True)
+        if process.returncode != 0:
             failed.append(part)
-        found[part] = {
+        results[part] = {
             "command": " ".join(["python", f"tests/chaos/{part}.py", *PARTS[part].split()]),
-            "found": _last_json(done.stdout),
-            "held": done.returncode == 0,
+            "found": _last_json(process.stdout),
+            "held": process.returncode == 0,
             "minutes": round((time.monotonic() - started) / 60.0, 1),
             "when": datetime.datetime.now().astimezone().date().isoformat(),
         }
         KEPT.parent.mkdir(exist_ok=True)
-        KEPT.write_text(json.dumps(found, indent=2))
-    _write(found)
-    print(f"{PAGE}: {len(found)} parts; " + (f"not held: {', '.join(failed)}" if failed else "all held"))
+        KEPT.write_text(json.dumps(results, indent=2))
+    _write(results)
+    print(f"{PAGE}: {len(results)} parts; " + (f"failed: {', '.join(failed)}" if failed else "all passed"))
     return 1 if failed else 0
 
 
 def _last_json(text: str) -> dict[str, object]:
-    """The object that a part has printed: its last line that begins one, to the end."""
+    """The last JSON object in the output of a part."""
     lines = text.splitlines()
     for start in reversed(range(len(lines))):
         if lines[start].startswith("{"):
@@ -79,14 +81,14 @@ def _last_json(text: str) -> dict[str, object]:
     return {}
 
 
-def _write(found: dict[str, dict[str, object]]) -> None:
+def _write(results: dict[str, dict[str, object]]) -> None:
     before, rest = PAGE.read_text().split(MARKS[0])
     table, after = rest.split(MARKS[1])
     # The page keeps the rows of parts that were not run in this checkout.
     rows = {part: line for line in table.splitlines() for part in PARTS if f"tests/chaos/{part}.py" in line}
-    rows |= {part: _row(row) for part, row in found.items()}
+    rows |= {part: _row(row) for part, row in results.items()}
     lines = [
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}. A part that did not hold says so.",
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}. A part that failed says so.",
         "",
         "| command | found | held | minutes | |",
         "|---|---|---|---:|---|",
@@ -96,12 +98,12 @@ def _write(found: dict[str, dict[str, object]]) -> None:
 
 
 def _row(row: dict[str, object]) -> str:
-    results = "; ".join(
+    findings = "; ".join(
         f"{key}: **{value:,}**" if isinstance(value, int | float) else f"{key}: {value}"
         for key, value in row["found"].items()
         if key != "wrong"
     )
-    return f"| `{row['command']}` | {results} | {'yes' if row['held'] else '**no**'} | {row['minutes']} | {row['when']} |"
+    return f"| `{row['command']}` | {findings} | {'yes' if row['held'] else '**no**'} | {row['minutes']} | {row['when']} |"
 
 
 if __name__ == "__main__":

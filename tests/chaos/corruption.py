@@ -1,4 +1,4 @@
-"""Flip single bits of a run's newest checkpoint; each must be noticed, and the checkpoint before it used.
+"""Flips single bits of a run's newest checkpoint; each must be detected, and the previous checkpoint used.
 
 python tests/chaos/corruption.py --flips 200
 """
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from runs import finish, run_of, told, written_recipe
+from runs import finish, print_findings, run_of, written_recipe
 
 from workbench.errors import WorkbenchError
 from workbench.tensors import read_tensors
@@ -21,7 +21,7 @@ from workbench.training.checkpoint import latest_checkpoint
 
 
 def main() -> int:
-    """All flips; 0 if none went unnoticed."""
+    """Flip all bits; 0 if every flip was detected."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--flips", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
@@ -42,9 +42,11 @@ def main() -> int:
             data[bit // 8] ^= 1 << bit % 8
             path.write_bytes(data)
             warned: list[str] = []
-            found = latest_checkpoint(copy, warned.append)
+            checkpoint = latest_checkpoint(copy, warned.append)
             noticed += bool(warned)
-            survived += found is not None and found.folder != newest and len(found.tensors("network.safetensors")) > 0
+            survived += (
+                checkpoint is not None and checkpoint.folder != newest and len(checkpoint.tensors("network.safetensors")) > 0
+            )
             if not warned:
                 wrong.append(f"flip {flip}: bit {bit} of {path.name}")
             if path.suffix == ".safetensors":
@@ -52,13 +54,13 @@ def main() -> int:
             shutil.rmtree(copy)
     if survived != options.flips:
         wrong.append(f"{options.flips - survived} were not survived")
-    return told(
+    return print_findings(
         {"flips": options.flips, "noticed": noticed, "survived": survived, "safetensors alone would have loaded": silent}, wrong
     )
 
 
 def _loads(path: Path) -> bool:
-    """Whether the format itself notices nothing."""
+    """True if the file format itself detects nothing."""
     try:
         read_tensors(path)
     except WorkbenchError:

@@ -1,6 +1,6 @@
-"""Coverage-guided fuzzing of reading recipes: the shipped ones are changed wherever that reaches code that was not reached before.
+"""Coverage-guided fuzzing of the recipe reader: mutates the shipped recipes towards code that was not reached before.
 
-python -m pip install atheris        (wheels for Linux and CPython 3.11 to 3.13; elsewhere it is built, which needs clang)
+python -m pip install atheris        (wheels for Linux and CPython 3.11 to 3.13; elsewhere pip builds it, which needs clang)
 python tests/chaos/fuzz.py --minutes 10
 """
 
@@ -21,29 +21,29 @@ from pathlib import Path
 from mutations import KINDS, RANGE, Mutation, apply, shipped
 
 ROOT = Path(__file__).parents[2]
-SECONDS, MEMORY = 5.0, 6 << 30  # a busy machine is slow; nothing that is right takes seconds
+SECONDS, MEMORY = 5.0, 6 << 30  # generous for a busy machine; a correct reader needs far less
 MISSING = """\
 coverage-guided fuzzing needs atheris, which is not installed here:
 
     {python} -m pip install atheris
 
-There are wheels for Linux and CPython 3.11 to 3.13; elsewhere pip builds it, for which clang must be there."""
+There are wheels for Linux and CPython 3.11 to 3.13; elsewhere pip builds it, which needs clang."""
 
 
 def main() -> int:
-    """Fuzz in a process of its own, whose end says whether anything was found; then one line of JSON."""
+    """Fuzz in another process, whose exit code reports a finding; then print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--corpus", type=Path, help="a folder where inputs that reached something new are kept for the next time")
-    parser.add_argument("--keep", type=Path, default=Path(), help="the folder for an input that went wrong")
+    parser.add_argument("--corpus", type=Path, help="folder for inputs that reached new code, reused by the next run")
+    parser.add_argument("--keep", type=Path, default=Path(), help="folder for an input with a problem")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args()
     if options.inside:
         _fuzz(rest)
         return 0
     try:
-        import atheris  # noqa: F401 - only whether it is there
+        import atheris  # noqa: F401 - to see if it is installed
     except ImportError:
         print(MISSING.format(python=sys.executable), file=sys.stderr)
         return 2
@@ -53,15 +53,15 @@ def main() -> int:
         recipes = shipped(ROOT / "recipes")
         for name, recipe in recipes.items():
             (corpus / name).write_bytes(recipe)
-            # Each kind of mutation once: what it takes a fuzzer long to come upon by itself.
+            # Each kind of mutation once, because a fuzzer takes long to find them.
             for kind in KINDS:
                 (corpus / f"{kind.replace(' ', '_')}-{name}").write_bytes(
                     apply(recipe, [Mutation(kind, RANGE // 3, RANGE // 2, 1)])
                 )
-        return _watched(options, corpus, Path(top))
+        return _run_fuzzer(options, corpus, Path(top))
 
 
-def _watched(options: argparse.Namespace, corpus: Path, top: Path) -> int:
+def _run_fuzzer(options: argparse.Namespace, corpus: Path, top: Path) -> int:
     options.keep.mkdir(parents=True, exist_ok=True)
     seconds = round(60 * options.minutes)
     command = [
@@ -80,7 +80,7 @@ def _watched(options: argparse.Namespace, corpus: Path, top: Path) -> int:
         "-verbosity=1",
         f"-artifact_prefix={options.keep.absolute()}/",
     ]
-    known = len(list(corpus.iterdir()))
+    before = len(list(corpus.iterdir()))
     environment = {**os.environ, "WB_HOME": str(top / "home"), "XDG_CACHE_HOME": str(top / "cache"), "HOME": str(top)}
     (top / "work").mkdir()
     done = subprocess.run(
@@ -90,14 +90,14 @@ def _watched(options: argparse.Namespace, corpus: Path, top: Path) -> int:
     written = [path.name for path in (top / "work").iterdir() if path.name != "fuzzed.toml"] + [
         path.name for path in (top / "home", top / "cache") if path.exists()
     ]
-    told = {
+    findings = {
         "minutes": options.minutes,
         "tried": int(stats.get("number_of_executed_units", 0)),
-        "reached something new": len(list(corpus.iterdir())) - known,
+        "reached something new": len(list(corpus.iterdir())) - before,
         "exit": done.returncode,
         "files written": len(written),
     }
-    print(json.dumps(told))
+    print(json.dumps(findings))
     if done.returncode or written:
         print("\n".join([*done.stdout.splitlines()[-60:], *written]), file=sys.stderr)
     return 1 if done.returncode or written else 0
@@ -117,7 +117,7 @@ def _fuzz(arguments: list[str]) -> None:
     from workbench.recipe import Recipe, dumps, warnings
 
     with contextlib.redirect_stdout(io.StringIO()):
-        load(ROOT / "recipes" / "cars_linear.toml")  # what is imported once belongs to no recipe
+        load(ROOT / "recipes" / "cars_linear.toml")  # imports count for no recipe
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     path = Path("fuzzed.toml")
 
@@ -129,7 +129,7 @@ def _fuzz(arguments: list[str]) -> None:
             assert isinstance(checked, Recipe)
             warnings(checked)
             path.write_text(dumps(checked))
-            assert load(path).table() == checked.table()  # what a run keeps says the same
+            assert load(path).table() == checked.table()  # the stored recipe is the same
         except RecipeError as error:
             assert error.problems
             assert all(problem.where and problem.message for problem in error.problems)

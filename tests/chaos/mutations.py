@@ -1,6 +1,6 @@
-"""What can be wrong with a recipe: small changes to its bytes, each a function of a few whole numbers.
+"""Mutations of recipes: small changes to their bytes, each a function of a few integers.
 
-A mutation is data, so that the same seed makes the same recipes everywhere, and a failing list of them can be made shorter.
+A mutation is data, so that a seed gives the same recipes everywhere, and a failing list of mutations can be shortened.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST = 4  # mutations of one recipe: more of them leave nothing that is read to its end
+MOST = 4  # mutations of one recipe: with more, nothing is parsed to its end
 RANGE = 1 << 16
-LARGEST = 1 << 20  # bytes to which repetition may bring a recipe: four times what is read
+LARGEST = 1 << 20  # bytes of a recipe after repetition: four times the limit of the reader
 
 NUMBERS = [
     b"0", b"-1", b"1", b"2", b"1000000000", b"1000000000000", b"%d" % 2**70, b"-%d" % 2**70, b"%d" % 2**63, b"1" + b"0" * 400,
@@ -44,7 +44,7 @@ BASES = [
     b"/dev/zero", b"/dev/null", b"/proc/self/environ", b"/proc/self/status", b"one.toml", b"loop.toml", b"folder", b"a\\u0000b", b"n" * 300,
     b"d/" * 3000, b"~/x.toml", b"../recipes/cars_linear.toml", b"C:\\\\x.toml", b"file:///etc/passwd", b"http://localhost/x.toml", b"\\u202ex", b"[/x]",
 ]  # fmt: skip
-# Lines that are right or nearly so by themselves, and ask for a lot: (table, line).
+# Lines that are valid or nearly so, and demand a lot: (table, line).
 DEMANDS = [
     (b"dataset", b"image_size = 256"), (b"dataset", b"image_size = 1000000000"), (b"dataset", b"root = '/usr'"), (b"dataset", b"root = '/proc'"),
     (b"denoiser", b"channels = 2048\nmultipliers = [64, 64, 64, 64]\nblocks = 16"), (b"denoiser", b"channels = 1000000000000"),
@@ -69,13 +69,13 @@ DEMANDS = [
     (b"sweep.space", b"'a' = { choices = [1], when = { b = 1 } }\n'b' = { choices = [1], when = { a = 1 } }"),
     (b"sweep.space", b"".join(b"'k%d' = { low = 0, high = 9 }\n" % i for i in range(2000))),
 ]  # fmt: skip
-# Text that is pasted somewhere.
+# Text that is inserted at any place.
 PIECES = [
     b"\0", b"\x1b[31m", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xef\xbb\xbf", b"\r", b"\r\n", b"\x0b", b"\x0c", b"\x85", "\u2028".encode(),
     "\u202e".encode(), "\u00a0".encode(), "\U0001f697".encode(), "e\u0301".encode(), b"'''", b'"""', b'"', b"'", b"#", b"=", b"[", b"]", b"[[", b"]]", b"{", b"}",
     b".", b",", b"\\", b"\n", b"\t", b" " * 20_000, b"\n" * 20_000, b"#" * 100_000, b"a" * 100_000, b'"' * 999, b"'\n" * 20_000, b'"\n' * 20_000,
 ]  # fmt: skip
-# Whole lines that are added at some place.
+# Lines that are inserted.
 LINES = [
     b".".join([b"a"] * 5000) + b" = 1", b"[" + b".".join([b"a"] * 5000) + b"]", b"[" + b" . ".join([b"a"] * 5000) + b"]\nk = 1\nl = 2",
     b"".join(b"k%d = 1\n" % i for i in range(9000)), b"".join(b"[t%d]\n" % i for i in range(9000)), b"".join(b"[[t]]\n" for _ in range(9000)),
@@ -87,7 +87,7 @@ LINES = [
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change. `at` and `other` choose places, `what` chooses among values; all are taken modulo what there is."""
+    """One change. `at` and `other` choose places, `what` chooses a value; all are taken modulo the number of choices."""
 
     kind: str
     at: int = 0
@@ -95,12 +95,12 @@ class Mutation:
     what: int = 0
 
     def __call__(self, recipe: bytes) -> bytes:
-        """The recipe with the change made."""
+        """The recipe with the change."""
         return KINDS[self.kind](recipe, self)
 
 
 def apply(recipe: bytes, mutations: Sequence[Mutation]) -> bytes:
-    """All changes, one after the other."""
+    """Apply the mutations one after another."""
     for mutation in mutations:
         recipe = mutation(recipe)
     return recipe
@@ -108,14 +108,14 @@ def apply(recipe: bytes, mutations: Sequence[Mutation]) -> bytes:
 
 def shipped(folder: Path) -> dict[str, bytes]:
     """The recipes that are mutated, by file name; one of them has [sweep]."""
-    found = {path.name: path.read_bytes() for path in sorted(folder.glob("*.toml"))}
-    if not any(b"[sweep.space]" in recipe for recipe in found.values()):
+    recipes = {path.name: path.read_bytes() for path in sorted(folder.glob("*.toml"))}
+    if not any(b"[sweep.space]" in recipe for recipe in recipes.values()):
         raise ValueError(f"no recipe with [sweep] in {folder}")
-    return found
+    return recipes
 
 
 def prepared(top: Path, recipes: dict[str, bytes]) -> Path:
-    """A project with the shipped recipes, and what `extends` may lead to."""
+    """Create a project with the shipped recipes, and targets for `extends`."""
     home = top / "project"
     (home / "recipes" / "folder").mkdir(parents=True)
     for name, recipe in recipes.items():
@@ -127,20 +127,20 @@ def prepared(top: Path, recipes: dict[str, bytes]) -> Path:
     return home
 
 
-def drawn(seed: int, index: int, recipes: dict[str, bytes]) -> tuple[str, list[Mutation]]:
-    """The `index`-th recipe of a seed: which one, and its mutations."""
+def draw_mutations(seed: int, index: int, recipes: dict[str, bytes]) -> tuple[str, list[Mutation]]:
+    """The name and mutations of the `index`-th recipe of a seed."""
     rng = random.Random(f"{seed} {index}")
     name = rng.choice(sorted(recipes))
     kinds = sorted(KINDS)
     count = rng.randint(1, MOST)
-    # The first goes through all kinds in turn, so that none is rare.
+    # The first mutation takes all kinds in turn, so that none is rare.
     chosen = [kinds[index % len(kinds)], *rng.choices(kinds, k=count - 1)]
     return name, [Mutation(kind, *(rng.randrange(RANGE) for _ in range(3))) for kind in chosen]
 
 
-def _lines(recipe: bytes, wanted: Callable[[bytes], bool] = lambda line: True) -> tuple[list[bytes], list[int]]:
+def _lines(recipe: bytes, matches: Callable[[bytes], bool] = lambda line: True) -> tuple[list[bytes], list[int]]:
     lines = recipe.split(b"\n")
-    return lines, [i for i, line in enumerate(lines) if wanted(line)]
+    return lines, [i for i, line in enumerate(lines) if matches(line)]
 
 
 def _is_assignment(line: bytes) -> bool:
@@ -151,10 +151,10 @@ def _is_header(line: bytes) -> bool:
     return line.lstrip().startswith(b"[")
 
 
-def _on_a_line(
-    recipe: bytes, mutation: Mutation, wanted: Callable[[bytes], bool], change: Callable[[bytes], list[bytes]]
+def _change_line(
+    recipe: bytes, mutation: Mutation, matches: Callable[[bytes], bool], change: Callable[[bytes], list[bytes]]
 ) -> bytes:
-    lines, fitting = _lines(recipe, wanted)
+    lines, fitting = _lines(recipe, matches)
     if not fitting:
         return recipe
     at = fitting[mutation.at % len(fitting)]
@@ -162,11 +162,11 @@ def _on_a_line(
 
 
 def _delete(recipe: bytes, mutation: Mutation) -> bytes:
-    return _on_a_line(recipe, mutation, lambda line: True, lambda line: [])
+    return _change_line(recipe, mutation, lambda line: True, lambda line: [])
 
 
 def _duplicate(recipe: bytes, mutation: Mutation) -> bytes:
-    return _on_a_line(recipe, mutation, lambda line: True, lambda line: [line] * (2 + mutation.what % 3))
+    return _change_line(recipe, mutation, lambda line: True, lambda line: [line] * (2 + mutation.what % 3))
 
 
 def _rename(recipe: bytes, mutation: Mutation) -> bytes:
@@ -183,11 +183,11 @@ def _rename(recipe: bytes, mutation: Mutation) -> bytes:
         ]
         return [new[mutation.what % len(new)] + b" =" + value]
 
-    return _on_a_line(recipe, mutation, _is_assignment, renamed)
+    return _change_line(recipe, mutation, _is_assignment, renamed)
 
 
 def _set_value(recipe: bytes, mutation: Mutation, values: Sequence[bytes]) -> bytes:
-    return _on_a_line(
+    return _change_line(
         recipe, mutation, _is_assignment, lambda line: [line.partition(b"=")[0] + b"= " + values[mutation.what % len(values)]]
     )
 
@@ -233,24 +233,24 @@ def _header(recipe: bytes, mutation: Mutation) -> bytes:
         ]
         return [forms[mutation.what % len(forms)]]
 
-    return _on_a_line(recipe, mutation, _is_header, changed)
+    return _change_line(recipe, mutation, _is_header, changed)
 
 
 def _demand(recipe: bytes, mutation: Mutation) -> bytes:
-    """Say more in a table, in place of what was said there with the same keys."""
-    table, said = DEMANDS[mutation.what % len(DEMANDS)]
-    keys = {line.partition(b"=")[0].strip() for line in said.split(b"\n")}
+    """Add lines to a table, replacing those with the same keys."""
+    table, demand = DEMANDS[mutation.what % len(DEMANDS)]
+    keys = {line.partition(b"=")[0].strip() for line in demand.split(b"\n")}
     lines = recipe.split(b"\n")
     starts = [i for i, line in enumerate(lines) if line.split(b"#")[0].strip() == b"[" + table + b"]"]
     if not starts:
-        return recipe + b"\n[" + table + b"]\n" + said + b"\n"
+        return recipe + b"\n[" + table + b"]\n" + demand + b"\n"
     end = next((i for i in range(starts[0] + 1, len(lines)) if _is_header(lines[i])), len(lines))
     kept = [line for line in lines[starts[0] + 1 : end] if line.partition(b"=")[0].strip() not in keys]
-    return b"\n".join([*lines[: starts[0] + 1], said, *kept, *lines[end:]])
+    return b"\n".join([*lines[: starts[0] + 1], demand, *kept, *lines[end:]])
 
 
 def _use(recipe: bytes, mutation: Mutation) -> bytes:
-    return _on_a_line(
+    return _change_line(
         recipe,
         mutation,
         lambda line: line.lstrip().startswith(b"use"),
@@ -265,7 +265,7 @@ def _extends(recipe: bytes, mutation: Mutation) -> bytes:
 
 
 def _insert_line(recipe: bytes, mutation: Mutation) -> bytes:
-    return _on_a_line(recipe, mutation, lambda line: True, lambda line: [line, LINES[mutation.what % len(LINES)]])
+    return _change_line(recipe, mutation, lambda line: True, lambda line: [line, LINES[mutation.what % len(LINES)]])
 
 
 def _paste(recipe: bytes, mutation: Mutation) -> bytes:
@@ -306,7 +306,7 @@ def _encoding(recipe: bytes, mutation: Mutation) -> bytes:
 
 def _repeat(recipe: bytes, mutation: Mutation) -> bytes:
     times = 2 + mutation.what % 200
-    return recipe * min(times, max(1, LARGEST // max(1, len(recipe))))  # mutations follow one another
+    return recipe * min(times, max(1, LARGEST // max(1, len(recipe))))  # several repetitions may follow one another
 
 
 KINDS: dict[str, Callable[[bytes, Mutation], bytes]] = {

@@ -1,4 +1,4 @@
-"""Hundreds of hostile names for recipes, experiments, runs, sweeps, pictures and files: nothing is written outside of the home.
+"""Hundreds of hostile names for recipes, experiments, runs, sweeps, images and files: nothing may be written outside the home.
 
 python tests/chaos/names.py --count 500
 """
@@ -11,24 +11,27 @@ import json
 import signal
 import sys
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
-from calling import Told, called, changes, listing, working_in
+from calling import CallResult, called, changes, listing, working_in
 from PIL import Image
 
 from workbench.errors import WorkbenchError
 from workbench.interfaces import NullTracker
+from workbench.journal import Journal
 from workbench.progress import Progress
 from workbench.recipe import Recipe, load
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.recording import record_run
 from workbench.sweep.folder import SweepFolder
-from workbench.tracking import Outbox, default_uri, open_run
+from workbench.tracking import Outbox, default_uri, send_pending
 
 ROOT = Path(__file__).parents[2]
-RESERVED = ["CON", "PRN", "AUX", "NUL", "COM1", "LPT9", "con.toml", "nul.", "CONIN$", "CLOCK$"]  # what Windows keeps for itself
+RESERVED = ["CON", "PRN", "AUX", "NUL", "COM1", "LPT9", "con.toml", "nul.", "CONIN$", "CLOCK$"]  # names that Windows reserves
 WHOLE = [
     "", " ", "  ", "\t", ".", "..", "...", "....", "/", "//", "\\", "\\\\", "~", "~root", "~nobody-at-all", "-", "--", "-h", "--help", "-n",
     "--resume", "latest", "auto", "*", "?", "[a-z]", "{a,b}", "**", "!", "!!", "$HOME", "${HOME}", "$(touch outside)", "`touch outside`",
@@ -45,21 +48,21 @@ WHOLE = [
     "\U0001f697" * 200, "../" * 1365, "a/" * 2048, "." * 300, " " * 300, "%" * 200, "x.png", "x.svg", "x.", ".png", "x.PNG", "x" * 250 + ".png", *RESERVED,
 ]  # fmt: skip
 AROUND = ["{}a", "a{}", "a{}a", "{}.toml", "{}/x", "x/{}", "{}.png", "-{}", "../{}", "{}{}"]
-# Where something may be written: the folders of runs and sweeps, and the tracking store.
+# Where files may be written: the folders of runs and sweeps, and the tracking store.
 ALLOWED = ("runs", "sweeps", "cache", "mlflow/artifacts/", "mlflow/mlflow.db", "mlflow/.creation.lock")
 
 
 def names(count: int) -> list[str]:
-    """So many different names, the plain hostile ones first."""
-    combined = (form.replace("{}", each) for form, each in itertools.product(AROUND, WHOLE))
-    found = dict.fromkeys(itertools.chain(WHOLE, combined))
-    if count > len(found):
-        raise ValueError(f"there are {len(found)} names")
-    return list(itertools.islice(found, count))
+    """`count` different names, the plain ones first."""
+    combined = (form.replace("{}", name) for form, name in itertools.product(AROUND, WHOLE))
+    unique = dict.fromkeys(itertools.chain(WHOLE, combined))
+    if count > len(unique):
+        raise ValueError(f"there are only {len(unique)} names")
+    return list(itertools.islice(unique, count))
 
 
 def main() -> int:
-    """Use each name for everything, and say in one line of JSON what came of it."""
+    """Use each name everywhere, and print the findings as one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--no-store", action="store_true", help="without the tracking store, which takes most of the time")
@@ -67,7 +70,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     stopped: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))  # what was tried until then is told
+    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))  # the findings so far are printed
     with tempfile.TemporaryDirectory() as top:
         home = prepared(Path(top))
         recipe = load(home / "recipes" / "sweep.toml")
@@ -82,15 +85,15 @@ def main() -> int:
                 escaped = outside(changes(before, listing(Path(top))))
                 counts["written outside"] += len(escaped)
                 wrong += [f"{name!r:.100}: wrote {path!r}" for path in escaped]
-    told = {key: counts[key] for key in ("names", "made", "refused", "traceback", "written outside")}
-    print(json.dumps({**told, "wrong": len(wrong)}))
-    for each in wrong[:30]:
-        print(each[:600].encode(errors="backslashreplace").decode(), file=sys.stderr)
+    findings = {key: counts[key] for key in ("names", "made", "refused", "traceback", "written outside")}
+    print(json.dumps({**findings, "wrong": len(wrong)}))
+    for line in wrong[:30]:
+        print(line[:600].encode(errors="backslashreplace").decode(), file=sys.stderr)
     return 1 if wrong else 0
 
 
 def prepared(top: Path) -> Path:
-    """A home beside a folder to work in, with recipes and one run, which has no recipe yet, so that nothing goes on with it."""
+    """Create a home next to a working directory, with recipes and one run, which has no recipe and cannot be resumed."""
     home = top / "project"
     (home / "recipes").mkdir(parents=True)
     (top / "elsewhere").mkdir()
@@ -102,8 +105,8 @@ def prepared(top: Path) -> Path:
 
 
 def outside(written: list[str]) -> list[str]:
-    """What of the names of written files lies where nothing should."""
-    inside = tuple(f"project/{each}" for each in ALLOWED)
+    """The written files that lie outside the allowed places."""
+    inside = tuple(f"project/{place}" for place in ALLOWED)
     return [
         path
         for path in written
@@ -112,15 +115,15 @@ def outside(written: list[str]) -> list[str]:
 
 
 def made(home: Path, name: str, recipe: Recipe, *, store: bool = True) -> Iterator[tuple[str, str]]:
-    """Make what the name is asked for, with the functions that make it: what it was, and "made", "refused" or "traceback"."""
+    """Create everything that can have the name: what it is, and "made", "refused" or "traceback"."""
     run = next(iter(sorted((home / "runs").glob("begun-*"))))
     image = Image.new("RGB", (2, 2))
     actions: dict[str, Callable[[], object]] = {
         "run": lambda: create_run(home, name),
         "sweep": lambda: SweepFolder.of(home, name).create(recipe, "names", None),
-        "metric": lambda: _recorded(RunFolder(run), Progress("evaluating", 1, metrics={name: 1.0})),
-        "picture": lambda: _recorded(RunFolder(run), Progress("evaluating", 1, pictures={name: image})),
-        "file": lambda: _recorded(RunFolder(run), Progress("evaluating", 1, files={name: b"x"})),
+        "metric": lambda: _record(RunFolder(run), Progress("evaluating", 1, metrics={name: 1.0})),
+        "picture": lambda: _record(RunFolder(run), Progress("evaluating", 1, pictures={name: image})),
+        "file": lambda: _record(RunFolder(run), Progress("evaluating", 1, files={name: b"x"})),
         "picture for the store": lambda: Outbox(RunFolder(run).journal(), run / "pictures").image(name, image, 1),
     }
     if store:
@@ -130,7 +133,7 @@ def made(home: Path, name: str, recipe: Recipe, *, store: bool = True) -> Iterat
 
 
 def said(home: Path, name: str) -> Iterator[tuple[str, str]]:
-    """Say the name to every verb that takes one."""
+    """Pass the name to every command that takes one: the command, and "made", "refused" or "traceback"."""
     recipe, run = str(home / "recipes" / "sweep.toml"), "begun"
     calls = [
         *(
@@ -151,24 +154,23 @@ def said(home: Path, name: str) -> Iterator[tuple[str, str]]:
         ["sync", name],
         ["sweep", "show", name],
         ["sweep", "best", name],
-        *([] if name.startswith("-") else [["sweep", name]]),  # without a recipe it begins the shipped search
+        *([] if name.startswith("-") else [["sweep", name]]),  # without a recipe it starts the shipped search
         ["list", name],
         ["plugins", "show", name],
     ]
     for words in calls:
-        told = called(words)
-        yield " ".join(words), _judged(told, words)
+        yield " ".join(words), _judge(called(words), words)
     try:
         SweepFolder.of(home, name)
-    except WorkbenchError:  # those that are names would begin to train
-        yield "sweep --name", _judged(called(["sweep", recipe, "--name", name]), ["sweep"])
+    except WorkbenchError:  # valid names would start training
+        yield "sweep --name", _judge(called(["sweep", recipe, "--name", name]), ["sweep"])
 
 
-def _judged(told: Told, words: list[str]) -> str:
-    if told.traceback:
-        print(f"{words!r:.300}\n{told.traceback[-1500:]}", file=sys.stderr)
+def _judge(result: CallResult, words: list[str]) -> str:
+    if result.traceback:
+        print(f"{words!r:.300}\n{result.traceback[-1500:]}", file=sys.stderr)
         return "traceback"
-    return "made" if told.code == 0 else "refused"
+    return "made" if result.code == 0 else "refused"
 
 
 def _ending(action: Callable[[], object], what: str) -> str:
@@ -176,21 +178,25 @@ def _ending(action: Callable[[], object], what: str) -> str:
         action()
     except WorkbenchError:
         return "refused"
-    except Exception as error:  # whatever it is, a user would have seen it
+    except Exception as error:  # a user would have seen its traceback
         print(f"{what}: {error!r:.500}", file=sys.stderr)
         return "traceback"
     return "made"
 
 
-def _recorded(run: RunFolder, moment: Progress) -> None:
+def _record(run: RunFolder, moment: Progress) -> None:
     for _ in record_run(iter([moment]), run, NullTracker(), lambda text: None):
         pass
 
 
 def _experiment(home: Path, name: str) -> None:
-    tracker = open_run(default_uri(home), name, "hostile", home)
-    tracker.artifact(home / "recipes" / "sweep.toml")
-    tracker.finish("FINISHED")
+    folder = home / "runs" / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    with closing(Journal(folder / "journal.sqlite", folder.name)) as journal:
+        outbox = Outbox(journal, folder)
+        outbox.artifact(home / "recipes" / "sweep.toml")
+        outbox.finish("FINISHED")
+        send_pending(journal, default_uri(home), name, home)
 
 
 if __name__ == "__main__":

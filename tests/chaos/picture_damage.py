@@ -1,4 +1,4 @@
-"""Picture files that were cut off, changed, or never were pictures; and small ones that claim to be huge."""
+"""Image files that were truncated or changed, files that are not images, and small files that claim to be huge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from picture_kinds import BOMBS, JPEG, PHOTO, WHOLE, Put, changed, chunk, kind, photo_image, png, saved
 from PIL import Image, PngImagePlugin
 
-# What is left when a download stops.
+# Truncated downloads.
 
 for _name, (_suffix, _data, _tolerance) in WHOLE.items():
     _pixels = np.asarray(photo_image.quantize(256).convert("RGB")) if _name == "gif" else PHOTO
@@ -23,7 +23,7 @@ for _name, (_suffix, _data, _tolerance) in WHOLE.items():
         _zeros = _data[: len(_data) // 2] + bytes(100_000)
         kind(f"{_name} that ends in zeros", _suffix, _zeros, None, "damaged|not an image")
 
-# What is no picture.
+# Not images.
 
 kind("empty", ".png", b"", None, "the file is empty")
 kind("wrong magic", ".png", b"\x88PNG" + WHOLE["png"][1][4:], None, "not an image")

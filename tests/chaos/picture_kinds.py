@@ -1,6 +1,6 @@
-"""What a kind of picture file is, the table of them all, and what they are made with.
+"""Kinds of image files: their table, and functions that create them.
 
-The modules beside add to the table: damage, looks (colours, depths, transparency, metadata) and places (names, links, pipes).
+The modules picture_damage, picture_looks (colours, depths, transparency, metadata) and picture_places (names, links, pipes) fill it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["BOMBS", "KINDS", "Kind", "shown"]
 
 Put = Callable[[Path], None]
 WIDE, TALL = 96, 80
-LOSSLESS, JPEG, CMYK = 0, 12, 16  # how far a level may be off
+LOSSLESS, JPEG, CMYK = 0, 12, 16  # largest difference of a level
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A file: how it is put into a folder, the pixels [h, w, 3] it shows if any, and the reason that is told if it is not loaded.
+    """A file: a function that creates it, its pixels [h, w, 3] if any, and the reason that is reported if it is not loaded.
 
-    With both, either is right: a file that lost its last bytes may have all its pixels, or be refused; wrong pixels are never right.
+    With both, either is correct: a file without its last bytes may have all its pixels, or be refused. Wrong pixels are always wrong.
     """
 
     put: Put
@@ -65,7 +65,7 @@ def three(grey: np.ndarray) -> np.ndarray:
 
 
 def over_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """What is seen of colours [h, w, 3] that cover as much as `alpha` [h, w] of 255 says."""
+    """Colours [h, w, 3] blended over white with opacity `alpha` [h, w] of 255."""
     share = alpha[..., None] / 255.0
     return (rgb * share + 255.0 * (1.0 - share)).round().astype(np.uint8)
 
@@ -78,7 +78,7 @@ def saved(image: Image.Image, codec: str, **settings: object) -> bytes:
 
 
 def holding(data: bytes) -> Put:
-    """Put a file with these bytes there."""
+    """A function that writes a file with these bytes."""
     return lambda path: path.write_bytes(data) and None
 
 
@@ -90,7 +90,7 @@ def kind(
 
 
 def png(width: int, height: int, depth: int, color: int, rows: bytes, *between: bytes) -> bytes:
-    """A PNG file from scan lines that begin with their filter; `between` are chunks before the pixels."""
+    """A PNG file from scan lines that start with their filter; `between` are chunks before the pixels."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(between) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -101,7 +101,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def lines(pixels: np.ndarray) -> bytes:
-    """Scan lines of levels [h, n], unfiltered, as PNG wants them."""
+    """Scan lines of levels [h, n], unfiltered, in the byte order of PNG."""
     big = pixels.astype(pixels.dtype.newbyteorder(">"))
     return b"".join(b"\0" + row.tobytes() for row in big)
 

@@ -1,4 +1,4 @@
-"""Sound picture files of every colour space, depth, transparency and orientation."""
+"""Valid image files of every colour space, depth, transparency and orientation."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ for _name, _icc in {"profile": _profile, "broken profile": b"\0\0\1\0junk" * 90,
     )
     kind(f"png with {_name}", ".png", saved(photo_image, "PNG", icc_profile=_icc), PHOTO)
 
-# Several pictures in one: the first counts.
+# Several images in one file: the first one counts.
 
 _others = [Image.new("RGB", (WIDE, TALL), color) for color in ("red", "blue")]
 kind(

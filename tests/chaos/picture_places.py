@@ -1,4 +1,4 @@
-"""Names that no one expects, and what bears the name of a picture without being a file."""
+"""Unexpected file names, and image names that are not those of a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from picture_kinds import JPEG, KINDS, PHOTO, WHOLE, Kind, Put, holding, kind
 
-# Names that do not fit.
+# Names with a wrong suffix.
 
 kind("png named jpg", ".jpg", WHOLE["png"][1], PHOTO)
 kind("jpeg named gif", ".gif", WHOLE["jpeg"][1], PHOTO, tolerance=JPEG)
@@ -33,7 +33,7 @@ for _name, _file in NAMES.items():
     KINDS[f"name with {_name}"] = Kind(holding(WHOLE["png"][1]), PHOTO, name=_file)
     KINDS[f"damaged and name with {_name}"] = Kind(holding(WHOLE["png"][1][:500]), None, "damaged", name=_file)
 
-# What is not a file.
+# Not a file.
 
 
 def _folder_with_picture(path: Path) -> None:
@@ -53,8 +53,8 @@ def _linked_picture(path: Path) -> None:
 
 def _socket(path: Path) -> None:
     short = Path(f"/tmp/{os.getpid()}.socket")  # a socket's name has 107 bytes at most
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(short))
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(short))
     short.rename(path)
 
 

@@ -1,4 +1,4 @@
-"""Put every damaged and odd kind of picture into a folder of photographs and count what becomes of them: python tests/chaos/pictures.py"""
+"""Puts every damaged and odd kind of image file into a folder of photographs and counts the results: python tests/chaos/pictures.py"""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import torch  # noqa: F401 - here, so that what it takes is not counted as the pictures'
+import torch  # noqa: F401 - here, so that its memory is not counted as that of the images
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
-import picture_damage  # noqa: F401 - adds its kinds, as the next two do
+import picture_damage  # noqa: F401 - registers its kinds, as the next two do
 import picture_looks  # noqa: F401
 import picture_places  # noqa: F401
 from picture_kinds import BOMBS, KINDS, Kind, shown
@@ -31,11 +31,11 @@ from workbench.interfaces import DataError, Resources
 __all__ = ["BOMBS", "KINDS", "outcome"]
 
 SIZE = 16
-GREEN = (0, 255, 0)  # the good picture beside; no kind looks like it
+GREEN = (0, 255, 0)  # the good image next to it; no kind looks like it
 
 
 def outcome(kind: Kind, folder: Path) -> str:
-    """ "loaded", "named", or what is wrong: with the file beside a good one, skipping what is bad, then stopping at it."""
+    """ "loaded", "named", or the problem: with the file next to a good one, with bad files skipped, then with an error for them."""
     root = folder / "pictures"
     (root / "train").mkdir(parents=True)
     Image.new("RGB", (20, 20), GREEN).save(root / "train" / "good.png")
@@ -51,46 +51,46 @@ def outcome(kind: Kind, folder: Path) -> str:
 
 
 def _outcome(kind: Kind, root: Path, resources: Resources) -> str:
-    skipping, stopping = (Folder(root=str(root), image_size=SIZE, on_bad_image=each) for each in ("skip", "error"))
+    skipping, stopping = (Folder(root=str(root), image_size=SIZE, on_bad_image=action) for action in ("skip", "error"))
     examples = skipping.load("train", resources)
     pixels = ((examples.images(range(len(examples))) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-    others = [each for each in pixels if not (each == GREEN).all()]
+    others = [image for image in pixels if not (image == GREEN).all()]
     if len(pixels) - len(others) != 1:
-        return "wrong: the good picture is not there"
+        return "wrong: the good image is missing"
     if others:
         if kind.shows is None:
-            return "wrong: loaded, although it shows nothing"
+            return "wrong: loaded, although it has no pixels"
         off = np.abs(others[0].astype(int) - shown(kind.shows, SIZE).astype(int)).max()
         return "loaded" if off <= kind.tolerance else f"wrong: pixels are off by {off}"
     notes = examples.provenance.notes
-    told = _told_in(notes, kind)
-    if told == "named" and notes[0].startswith("skipped"):
+    result = _check_lines(notes, kind)
+    if result == "named" and notes[0].startswith("skipped"):
         try:
             stopping.load("train", resources)
         except DataError as error:
-            return _told_in(str(error).splitlines(), kind)
+            return _check_lines(str(error).splitlines(), kind)
         return "wrong: skipped, but no error where it should be one"
-    return told
+    return result
 
 
-def _told_in(lines: tuple[str, ...] | list[str], kind: Kind) -> str:
+def _check_lines(lines: tuple[str, ...] | list[str], kind: Kind) -> str:
     name = printable(os.fsdecode(kind.name))
-    found = [line for line in lines if name in line]
-    if len(found) != 1 or not found[0].isprintable():
-        return f"wrong: not named once and in one line: {lines}"
-    return "named" if kind.reason and re.search(kind.reason, found[0]) else f"wrong: another reason: {found[0]}"
+    matches = [line for line in lines if name in line]
+    if len(matches) != 1 or not matches[0].isprintable():
+        return f"wrong: not named exactly once in one line: {lines}"
+    return "named" if kind.reason and re.search(kind.reason, matches[0]) else f"wrong: another reason: {matches[0]}"
 
 
 def main() -> int:
-    """Print a summary; 0 if every kind was loaded right or named with its reason."""
+    """Print a summary; 0 if every kind was loaded correctly or named with its reason."""
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = {}
+    results = {}
     for name, kind in KINDS.items():
         with tempfile.TemporaryDirectory() as folder:
-            found[name] = outcome(kind, Path(folder))
-    count = Counter(told.partition(":")[0] for told in found.values())
+            results[name] = outcome(kind, Path(folder))
+    count = Counter(result.partition(":")[0] for result in results.values())
     summary = {
-        "kinds": len(found),
+        "kinds": len(results),
         "loaded right": count["loaded"],
         "named in an error": count["named"],
         "wrong": count["wrong"],
@@ -99,9 +99,9 @@ def main() -> int:
         "memory over the start, MiB": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024,
     }
     print(json.dumps(summary, indent=2))
-    for name, told in found.items():
-        if told not in ("loaded", "named"):
-            print(f"{name}: {told}")
+    for name, result in results.items():
+        if result not in ("loaded", "named"):
+            print(f"{name}: {result}")
     return 1 if count["wrong"] or count["traceback"] else 0
 
 

@@ -1,4 +1,4 @@
-"""Thousands of mutated recipes are checked by `wb validate`: each must be right or refused with a place, soon, small, and writing nothing.
+"""Checks thousands of mutated recipes with `wb validate`: each must be valid or refused with a location, quickly, with little memory, without writing.
 
 python tests/chaos/recipes.py --count 10000 --seed 0
 """
@@ -16,32 +16,32 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from calling import MIB, Told, called, changes, listing, working_in
-from mutations import apply, drawn, prepared, shipped
+from calling import MIB, CallResult, called, changes, listing, working_in
+from mutations import apply, draw_mutations, prepared, shipped
 
 ROOT = Path(__file__).parents[2]
 SECONDS, BYTES = 1.0, 200 * MIB
-PATIENCE = 30  # seconds after which a call is ended
-MEMORY = 6 << 30  # a recipe that asks for more ends itself and not the machine
-RUN_EVERY = 25  # of those refused, so many are given to `wb run` as well
+PATIENCE = 30  # seconds after which a call is aborted
+MEMORY = 6 << 30  # a recipe that needs more ends this process, not the machine
+RUN_EVERY = 25  # one in so many refused recipes is also passed to `wb run`
 
 
 def main() -> int:
-    """Mutate, check, and say in one line of JSON what came of it."""
+    """Mutate, check, and print the findings as one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="begin with this one")
-    parser.add_argument("--keep", type=Path, help="a folder for the recipes that went wrong")
+    parser.add_argument("--first", type=int, default=0, help="index of the first recipe")
+    parser.add_argument("--keep", type=Path, help="folder for the recipes with a problem")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGALRM, _abort)
     recipes = shipped(ROOT / "recipes")
     with tempfile.TemporaryDirectory() as top:
         home = prepared(Path(top), recipes)
         with working_in(home, home):
-            called(["validate", "recipes/cars_linear.toml"])  # what is imported once belongs to no recipe
-            return _summary(_all(options, home, recipes))
+            called(["validate", "recipes/cars_linear.toml"])  # imports count for no recipe
+            return _print_summary(_all(options, home, recipes))
 
 
 def _all(options: argparse.Namespace, home: Path, recipes: dict[str, bytes]) -> dict[str, object]:
@@ -51,24 +51,24 @@ def _all(options: argparse.Namespace, home: Path, recipes: dict[str, bytes]) -> 
     written: set[str] = set()
     target = home / "recipes" / "mutated.toml"
     stopped: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))  # what was tried until then is told
+    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))  # the findings so far are printed
     for index in itertools.takewhile(lambda _: not stopped, range(options.first, options.first + options.count)):
-        name, mutations = drawn(options.seed, index, recipes)
+        name, mutations = draw_mutations(options.seed, index, recipes)
         target.write_bytes(apply(recipes[name], mutations))
         before = listing(home.parent)
-        told = _limited(["validate", "recipes/mutated.toml"])
-        found = _wrong(told)
-        if told.code == 2 and counts["exit 2"] % RUN_EVERY == 0:
+        result = _limited(["validate", "recipes/mutated.toml"])
+        problems = _problems(result)
+        if result.code == 2 and counts["exit 2"] % RUN_EVERY == 0:
             counts["run too"] += 1
-            found += _differently(told, _limited(["run", "recipes/mutated.toml", "--no-track"]))
+            problems += _differences(result, _limited(["run", "recipes/mutated.toml", "--no-track"]))
         new = changes(before, listing(home.parent))
         written.update(new)
         counts["tried"] += 1
-        counts[f"exit {told.code}"] += 1
-        counts["tracebacks"] += bool(told.traceback)
-        slowest, largest = max(slowest, (told.cpu, index)), max(largest, (told.grown, index))
-        if found or new:
-            wrong.append(f"{index} {name} {mutations}: {'; '.join([*found, *new])}")
+        counts[f"exit {result.code}"] += 1
+        counts["tracebacks"] += bool(result.traceback)
+        slowest, largest = max(slowest, (result.cpu, index)), max(largest, (result.grown, index))
+        if problems or new:
+            wrong.append(f"{index} {name} {mutations}: {'; '.join([*problems, *new])}")
             if options.keep:
                 options.keep.mkdir(parents=True, exist_ok=True)
                 shutil.copy(target, options.keep / f"{options.seed}-{index}.toml")
@@ -83,7 +83,7 @@ def _all(options: argparse.Namespace, home: Path, recipes: dict[str, bytes]) -> 
     }
 
 
-def _limited(arguments: list[str]) -> Told:
+def _limited(arguments: list[str]) -> CallResult:
     signal.alarm(PATIENCE)
     try:
         return called(arguments)
@@ -91,42 +91,40 @@ def _limited(arguments: list[str]) -> Told:
         signal.alarm(0)
 
 
-def _wrong(told: Told) -> list[str]:
-    found = []
-    if told.traceback:
-        found.append(told.traceback.strip().splitlines()[-1][:200])
-    elif told.code not in (0, 2):
-        found.append(f"exit {told.code}: {told.errors[:200]}")
-    elif told.code == 2 and (not told.located or told.errors.startswith("error:")):
-        found.append(f"no place: {told.errors[:200]}")
-    if len(told.errors) > 100_000:
-        found.append(f"{len(told.errors):,} characters of complaint")
-    if (
-        told.cpu > SECONDS or told.seconds > 10 * SECONDS
-    ):  # other processes may be busy; an answer that waits for something is none
-        found.append(f"{told.seconds:.2f} s, {told.cpu:.2f} s of them computing")
-    if told.grown > BYTES:
-        found.append(f"{told.grown / MIB:.0f} MiB")
-    return found
+def _problems(result: CallResult) -> list[str]:
+    problems = []
+    if result.traceback:
+        problems.append(result.traceback.strip().splitlines()[-1][:200])
+    elif result.code not in (0, 2):
+        problems.append(f"exit {result.code}: {result.errors[:200]}")
+    elif result.code == 2 and (not result.located or result.errors.startswith("error:")):
+        problems.append(f"no location: {result.errors[:200]}")
+    if len(result.errors) > 100_000:
+        problems.append(f"{len(result.errors):,} characters of error messages")
+    if result.cpu > SECONDS or result.seconds > 10 * SECONDS:  # the machine may be busy
+        problems.append(f"{result.seconds:.2f} s, {result.cpu:.2f} s of CPU time")
+    if result.grown > BYTES:
+        problems.append(f"{result.grown / MIB:.0f} MiB")
+    return problems
 
 
-def _differently(checked: Told, run: Told) -> list[str]:
-    """Whether `wb run` refused a recipe for another reason than `wb validate`, or not at all."""
+def _differences(checked: CallResult, run: CallResult) -> list[str]:
+    """A problem if `wb run` refused a recipe for another reason than `wb validate`, or not at all."""
     if run.traceback:
         return [f"run: {run.traceback.strip().splitlines()[-1][:200]}"]
     same = run.code == checked.code and run.errors.split("\n")[0] == checked.errors.split("\n")[0]
     return [] if same else [f"run: exit {run.code}, {run.errors[:200]!r} and not {checked.errors[:200]!r}"]
 
 
-def _summary(told: dict[str, object]) -> int:
-    wrong = told.pop("wrong")
-    print(json.dumps({**told, "wrong": len(wrong)}), flush=True)  # type: ignore[arg-type]
-    for each in wrong[:20]:  # type: ignore[index]
-        print(each[:2000], file=sys.stderr)
+def _print_summary(findings: dict[str, object]) -> int:
+    wrong = findings.pop("wrong")
+    print(json.dumps({**findings, "wrong": len(wrong)}), flush=True)  # type: ignore[arg-type]
+    for line in wrong[:20]:  # type: ignore[index]
+        print(line[:2000], file=sys.stderr)
     return 1 if wrong else 0
 
 
-def _too_long(number: int, frame: object) -> None:
+def _abort(number: int, frame: object) -> None:
     raise TimeoutError(f"no answer after {PATIENCE} s")
 
 

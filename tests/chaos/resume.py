@@ -1,4 +1,4 @@
-"""Kill runs at random instants and go on with them; they must end bit for bit where one that was left alone does.
+"""Kills runs at random times and resumes them; they must end bit-identical to an undisturbed run.
 
 python tests/chaos/resume.py --kills 50
 """
@@ -12,15 +12,15 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from runs import begun, finish, finished_times, kill, outcome_of, run_of, started, told, written_recipe
+from runs import finish, finished_times, kill, outcome_of, print_findings, run_of, start_wb, wait_until_running, written_recipe
 
 
 def main() -> int:
-    """Run after run under fire until enough have been killed; 0 if all ended as the first one."""
+    """Run until enough processes have been killed; 0 if all runs ended like the first one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--steps", type=int, default=300, help="optimizer steps of a run")
-    parser.add_argument("--within", type=float, default=3.0, help="seconds after it has begun in which a process is killed")
+    parser.add_argument("--within", type=float, default=3.0, help="seconds after its start within which a process is killed")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
@@ -32,14 +32,14 @@ def main() -> int:
         kills, runs, equal, wrong = 0, 0, 0, []
         while kills < options.kills:
             runs += 1
-            name = f"under-fire-{runs}"
+            name = f"killed-{runs}"
             path = written_recipe(Path(folder), name, options.steps)
             words = ["run", str(path), "--no-track"]
             hits = 0
-            # A kill may also come when everything is written and the process has only to end.
+            # A kill may also hit a process that has written everything and only has to exit.
             while run_of(home, name) is None or run_of(home, name).status() != "FINISHED":
-                process = started(words, home, log)
-                alive = begun(home, name, process)
+                process = start_wb(words, home, log)
+                alive = wait_until_running(home, name, process)
                 if run_of(home, name) is not None:
                     words = ["run", "--resume", run_of(home, name).id, "--no-track"]
                 if kills + hits >= options.kills or not alive:
@@ -48,7 +48,7 @@ def main() -> int:
                     raise SystemExit(log.read_text()[-3000:])
                 try:
                     process.wait(rng.uniform(0.0, options.within))
-                except Exception:  # it goes on: now
+                except Exception:  # it is still running
                     hits += kill(process)
                 else:
                     break
@@ -58,12 +58,12 @@ def main() -> int:
             if run.status() != "FINISHED" or finished_times(run) != 1:
                 differences.append(f"status {run.status()}, finished {finished_times(run)} times")
             if list(run.path.rglob(".writing_*")):
-                differences.append("something half written is left")
+                differences.append("a temporary file is left")
             if differences or outcome_of(run).doubled:
-                wrong += [f"{name}: {each}" for each in differences[:5]]
+                wrong += [f"{name}: {problem}" for problem in differences[:5]]
             else:
                 equal += hits
-        return told(
+        return print_findings(
             {
                 "kills": kills,
                 "runs": runs,

@@ -1,4 +1,4 @@
-"""Runs that are killed, gone on with, and compared with one that was left alone."""
+"""Runs that are killed, resumed, and compared with an undisturbed one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.runs.folder import RunFolder, list_runs
-from workbench.tracking.delivery import CONSTANTS
+from workbench.tracking.records import CONSTANTS
 
 WB = [sys.executable, "-m", "workbench"]
 TINY = Path(__file__).parents[1] / "tiny.toml"
@@ -39,14 +39,14 @@ grid = 16
 neighbours = 4
 real = 200
 """
-# What a clock says is not what the run computes.
+# Measurements of time and memory, which differ between equal runs.
 CLOCKS = ("train/images_per_second", "train/minutes", "train/peak_memory_mib", "eval/sampling_seconds", "eval/samples_per_second",
           "eval/seconds", "eval/total_seconds", "eval/share")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that must be the same: hashes of the last checkpoint's tensors and of pictures, and numbers by (key, step)."""
+    """What must be equal: hashes of the last checkpoint's tensors and of the images, and numbers by (key, step)."""
 
     tensors: dict[str, str]
     pictures: dict[str, str]
@@ -54,30 +54,30 @@ class Outcome:
     doubled: int
 
     def differences(self, other: Outcome) -> list[str]:
-        """What is not as in another run."""
-        found = []
+        """The differences from another run."""
+        differences = []
         for name in ("tensors", "pictures", "numbers"):
             mine, theirs = getattr(self, name), getattr(other, name)
-            found += [f"{name}: {key}" for key in sorted({*mine, *theirs}, key=str) if mine.get(key) != theirs.get(key)]
-        return found
+            differences += [f"{name}: {key}" for key in sorted({*mine, *theirs}, key=str) if mine.get(key) != theirs.get(key)]
+        return differences
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """For a process of its own: one thread, its home, no colours."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("WB_FAULT", "MLFLOW_TRACKING_URI")}
-    return {**kept, "WB_HOME": str(home), "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **more}
+    """Variables for a process: one thread, its home, no colours."""
+    variables = {key: value for key, value in os.environ.items() if key not in ("WB_FAULT", "MLFLOW_TRACKING_URI")}
+    return {**variables, "WB_HOME": str(home), "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **more}
 
 
 def written_recipe(folder: Path, name: str, steps: int) -> Path:
-    """The recipe of all these runs, as a file."""
+    """Write the recipe of all these runs to a file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
     path.write_text(f"extends = '{TINY}'\nname = '{name}'\n" + SETTINGS.replace("STEPS", str(steps)))
     return path
 
 
-def started(words: list[str], home: Path, log: Path, **more: str) -> subprocess.Popen[bytes]:
-    """A `wb` command in a process of its own."""
+def start_wb(words: list[str], home: Path, log: Path, **more: str) -> subprocess.Popen[bytes]:
+    """Start a `wb` command in another process."""
     with log.open("ab") as file:
         return subprocess.Popen([*WB, *words], env=environment(home, **more), stdout=file, stderr=file, start_new_session=True)
 
@@ -87,8 +87,8 @@ def run_of(home: Path, name: str) -> RunFolder | None:
     return next((run for run in reversed(list_runs(home)) if run.info().get("name") == name), None)
 
 
-def begun(home: Path, name: str, process: subprocess.Popen[bytes], seconds: float = 120.0) -> bool:
-    """Wait until the process writes the run; whether it still lives then."""
+def wait_until_running(home: Path, name: str, process: subprocess.Popen[bytes], seconds: float = 120.0) -> bool:
+    """Wait until the process writes the run; False if it ends before that."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         run = run_of(home, name)
@@ -99,7 +99,7 @@ def begun(home: Path, name: str, process: subprocess.Popen[bytes], seconds: floa
 
 
 def outcome_of(run: RunFolder) -> Outcome:
-    """What a finished run has come to."""
+    """The outcome of a finished run."""
     newest = sorted(run.checkpoints.glob("step_*"))[-1]
     tensors = {path.name: _hash(path) for path in newest.glob("*.safetensors")}
     pictures = {path.name: _hash(path) for path in run.pictures.iterdir()}
@@ -114,13 +114,13 @@ def outcome_of(run: RunFolder) -> Outcome:
 
 
 def finished_times(run: RunFolder) -> int:
-    """How often a run was brought to its end."""
+    """How often a run finished."""
     with closing(run.journal()) as journal:
         return sum(event == "finished" for event, _ in journal.events())
 
 
 def stored_numbers(client: Any, run: RunFolder) -> Counter[tuple[str, int, str]]:
-    """(key, step, value) of everything that an MLflow store has of a run."""
+    """(key, step, value) of all numbers of a run in an MLflow store."""
     with closing(run.journal()) as journal:
         run_id = journal.meta("tracking_run")
     keys = client.get_run(run_id).data.metrics
@@ -130,24 +130,24 @@ def stored_numbers(client: Any, run: RunFolder) -> Counter[tuple[str, int, str]]
 
 
 def journal_numbers(run: RunFolder) -> Counter[tuple[str, int, str]]:
-    """(key, step, value) of everything that a run has measured."""
+    """(key, step, value) of all numbers of a run in its journal."""
     return Counter(
         (key, line["step"], float(value).hex())
         for line in run.numbers()
         for key, value in line["metrics"].items()
-        if key not in CONSTANTS  # a param of the run on the server
+        if key not in CONSTANTS  # stored as a param of the run
     )
 
 
 def finish(words: list[str], home: Path, log: Path, **more: str) -> None:
-    """Run a command to its end; SystemExit with its log where it fails."""
-    code = started(words, home, log, **more).wait()
+    """Run a command to its end; SystemExit with its log if it fails."""
+    code = start_wb(words, home, log, **more).wait()
     if code != 0:
         raise SystemExit(f"`wb {' '.join(words)}` ended with {code}; its log:\n{log.read_text()[-3000:]}")
 
 
 def kill(process: subprocess.Popen[bytes]) -> bool:
-    """SIGKILL; whether there was somebody to kill."""
+    """Send SIGKILL; False if the process had ended."""
     if process.poll() is not None:
         return False
     process.send_signal(signal.SIGKILL)
@@ -155,8 +155,8 @@ def kill(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def told(summary: dict[str, object], wrong: list[str]) -> int:
-    """Print what was found as JSON; the exit code."""
+def print_findings(summary: dict[str, object], wrong: list[str]) -> int:
+    """Print the findings as JSON; the exit code."""
     print(json.dumps({**summary, "wrong": wrong}, indent=2))
     return 1 if wrong else 0
 

@@ -1,4 +1,4 @@
-"""Kill the tracking server again and again while runs record; in the end every number must be there once.
+"""Kills the tracking server again and again while runs record; in the end it must have every number once.
 
 python tests/chaos/server.py --kills 20
 """
@@ -21,13 +21,13 @@ from contextlib import closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from runs import environment, finish, journal_numbers, outcome_of, run_of, stored_numbers, told, written_recipe
+from runs import environment, finish, journal_numbers, outcome_of, print_findings, run_of, stored_numbers, written_recipe
 
 from workbench.runs.folder import RunFolder
 
 
 class Server:
-    """A real MLflow server on a database of its own, which can be killed and started again."""
+    """A real MLflow server with its own database, which can be killed and restarted."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, _free_port()
@@ -53,40 +53,40 @@ class Server:
             time.sleep(0.2)
 
     def kill(self) -> None:
-        """At once, with its worker processes."""
+        """Kill it with its worker processes."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=2.0) as answer:
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=2.0) as response:
+                return bool(response.status == 200)
         except OSError:
             return False
 
 
 class Outages(threading.Thread):
-    """Kills a server, leaves it dead for a while, and starts it again."""
+    """Kills a server, waits for a while, and restarts it."""
 
     def __init__(self, server: Server, kills: int, longest: float, rng: random.Random) -> None:
         super().__init__(daemon=True)
         self.server, self.kills, self.longest, self.rng = server, kills, longest, rng
-        self.down: list[tuple[float, float, float]] = []  # killed, started again, answering
+        self.down: list[tuple[float, float, float]] = []  # times: killed, restarted, answering
 
     def run(self) -> None:
         for kill in range(self.kills):
             time.sleep(self.rng.uniform(0.5, 4.0))
             self.server.kill()
-            died = time.time()
-            # One outage as long as they may be, the rest mostly short: what matters is the moment at which it dies.
+            killed = time.time()
+            # One outage of the full length, the others short: the moment of the kill matters more.
             time.sleep(self.longest if kill == self.kills // 2 else self.rng.uniform(0.2, min(8.0, self.longest)))
             again = time.time()
             self.server.start()
-            self.down.append((died, again, time.time()))
+            self.down.append((killed, again, time.time()))
 
 
 def main() -> int:
-    """Runs under outages; 0 if nothing was lost or doubled."""
+    """Run during outages; 0 if nothing was lost or duplicated."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--longest", type=float, default=60.0, help="seconds of the longest outage")
@@ -111,12 +111,12 @@ def main() -> int:
             outages.join()
             unsent = sum(_unsent(run) for run in runs)
             finish(["sync"], home, log, MLFLOW_TRACKING_URI=server.uri)
-            return _judged(server, [alone, *runs], outages, unsent)
+            return _judge(server, [alone, *runs], outages, unsent)
         finally:
             server.kill()
 
 
-def _judged(server: Server, runs: list[RunFolder], outages: Outages, unsent: int) -> int:
+def _judge(server: Server, runs: list[RunFolder], outages: Outages, unsent: int) -> int:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=server.uri)
@@ -128,17 +128,17 @@ def _judged(server: Server, runs: list[RunFolder], outages: Outages, unsent: int
         lost += sum((here - there).values())
         doubled += sum((there - here).values())
         compared += sum(here.values())
-        wrong += [f"{run.id}: {each}" for each in outcome_of(run).differences(expected)[:5]]
-        found = client.search_runs([client.get_experiment_by_name("workbench").experiment_id], f"tags.`wb.run` = '{run.id}'")
-        if [each.info.status for each in found] != ["FINISHED"]:
-            wrong.append(f"{run.id}: in the store as {[each.info.status for each in found]}")
-        pictures = [item.path for item in client.list_artifacts(found[0].info.run_id, "images") if item.path.endswith(".png")]
+        wrong += [f"{run.id}: {problem}" for problem in outcome_of(run).differences(expected)[:5]]
+        stored = client.search_runs([client.get_experiment_by_name("workbench").experiment_id], f"tags.`wb.run` = '{run.id}'")
+        if [entry.info.status for entry in stored] != ["FINISHED"]:
+            wrong.append(f"{run.id}: in the store as {[entry.info.status for entry in stored]}")
+        pictures = [item.path for item in client.list_artifacts(stored[0].info.run_id, "images") if item.path.endswith(".png")]
         if len(pictures) != len(list(run.pictures.glob("*.png"))):
-            wrong.append(f"{run.id}: {len(pictures)} pictures in the store")
+            wrong.append(f"{run.id}: {len(pictures)} images in the store")
     if lost or doubled:
         wrong.append(f"{lost} numbers lost, {doubled} doubled")
     seconds = [answering - killed for killed, _, answering in outages.down]
-    return told(
+    return print_findings(
         {
             "server kills": len(outages.down),
             "seconds down": round(sum(seconds)),
@@ -160,17 +160,17 @@ def _unsent(run: RunFolder) -> int:
 
 
 def _speed(runs: list[RunFolder], outages: Outages) -> float:
-    """Seconds from one log line to the next with the server there, as a share of those without it (medians)."""
+    """The median time between log lines while the server is reachable, divided by that while it is not."""
     up, down = [], []
     for run in runs:
         with closing(run.journal()) as journal:
             times = journal._rows("select at / 1000.0 from numbers where key = 'train/loss' order by id")
         for (before,), (after,) in itertools.pairwise(times):
-            # A server that is being started takes a core from the run: neither nor.
-            away = any(killed <= before and after <= again for killed, again, _ in outages.down)
-            there = not any(before < answering and killed < after for killed, _, answering in outages.down)
-            if away or there:
-                (down if away else up).append(after - before)
+            # A starting server takes a core from the run: such intervals count for neither.
+            is_down = any(killed <= before and after <= again for killed, again, _ in outages.down)
+            is_up = not any(before < answering and killed < after for killed, _, answering in outages.down)
+            if is_down or is_up:
+                (down if is_down else up).append(after - before)
     return round(_median(up) / _median(down), 3) if up and down else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""Move and copy the home, and delete the experiment, between runs; in the end the store must have every run whole.
+"""Moves and copies the home, and deletes the experiment, between runs; in the end the store must have every run in full.
 
 python tests/chaos/store.py --times 9
 """
@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from fork_server import ForkServer
-from runs import environment, journal_numbers, run_of, stored_numbers, told, written_recipe
+from runs import environment, journal_numbers, print_findings, run_of, stored_numbers, written_recipe
 
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.tracking import default_uri
@@ -34,7 +34,7 @@ NAMES = ("plain", "with a space", "50%", "a#b?c", "grün")  # of homes
 
 @dataclass
 class Scene:
-    """A home that does not stay where it is."""
+    """A home that is moved and copied."""
 
     folder: Path
     server: ForkServer
@@ -50,13 +50,13 @@ class Scene:
         return code, " ".join(log.read_text().split())
 
     def expect(self, code: int, words: str, *command: str) -> None:
-        """Run a command that must end with this exit code and these words."""
-        found, text = self.wb(*command)
-        if found != code or words not in text or "Traceback" in text:
-            self.wrong.append(f"wb {' '.join(command)}: exit code {found}, expected {code} and {words!r}: {text[-500:]}")
+        """Run a command that must end with this exit code and print these words."""
+        actual, text = self.wb(*command)
+        if actual != code or words not in text or "Traceback" in text:
+            self.wrong.append(f"wb {' '.join(command)}: exit code {actual}, expected {code} and {words!r}: {text[-500:]}")
 
     def train(self, words: str = "") -> None:
-        """A tracked run of a new name, which must end with these words."""
+        """Train a tracked run of a new name, which must print these words."""
         self.expect(0, words, "run", str(written_recipe(self.folder, f"run-{self.runs}", STEPS)))
         self.runs += 1
 
@@ -73,7 +73,7 @@ def move(scene: Scene, home: Path) -> None:
     scene.home = scene.home.rename(home)
     scene.train()
     if before.exists():
-        scene.wrong.append(f"{before.name}: there again after a move")
+        scene.wrong.append(f"{before.name}: exists again after a move")
 
 
 def copy(scene: Scene, home: Path) -> None:
@@ -87,7 +87,7 @@ def copy(scene: Scene, home: Path) -> None:
 
 
 def delete(scene: Scene, home: Path) -> None:
-    """Delete the experiment, train, and restore it; what waited must be sent then."""
+    """Delete the experiment, train, and restore it; then the unsent records must be sent."""
     scene.train()
     client = scene.client()
     experiment = client.get_experiment_by_name("workbench").experiment_id
@@ -105,7 +105,7 @@ EVENTS: tuple[tuple[str, Callable[[Scene, Path], None]], ...] = (
 
 
 def main() -> int:
-    """One event after another; 0 if the store has everything of every run."""
+    """Apply the events in turn; 0 if the store has everything of every run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=9, help="moves, copies and deletions in total")
     parser.add_argument("--seed", type=int, default=0)
@@ -135,11 +135,11 @@ def _judge(scene: Scene, done: Counter[str]) -> int:
         if here != there:
             scene.wrong.append(f"{run.id}: {(here - there).total()} numbers lost, {(there - here).total()} doubled")
         files += _same_files(client, run, scene.wrong)
-    return told({**done, "runs": scene.runs, "numbers": numbers, "files read back from the store": files}, scene.wrong)
+    return print_findings({**done, "runs": scene.runs, "numbers": numbers, "files read back from the store": files}, scene.wrong)
 
 
 def _same_files(client: Any, run: RunFolder, wrong: list[str]) -> int:
-    """Compare what the store has of a run's images and checkpoint with its folder; how many files were the same."""
+    """Compare a run's images and checkpoint in the store with its folder; how many files are equal."""
     with closing(run.journal()) as journal:
         run_id = journal.meta("tracking_run")
     if (status := client.get_run(run_id).info.status) != "FINISHED":

@@ -1,4 +1,4 @@
-"""Kill workers and coordinators of a sweep at random moments, and count what is left: python tests/chaos/sweep.py --help."""
+"""Kills workers and coordinators of a sweep at random times, and counts the results: python tests/chaos/sweep.py --help."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ confirm = 0
 
 
 def main() -> int:
-    """Run the sweep to its end under fire; 0 if nothing was lost or done twice."""
+    """Run the sweep to its end despite kills; 0 if nothing was lost or done twice."""
     options = _options()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -50,16 +50,15 @@ def main() -> int:
         home.mkdir(parents=True, exist_ok=True)
         recipe = home / "chaos.toml"
         recipe.write_text(f"extends = '{TINY}'\n" + SETTINGS.replace("STEPS", str(options.steps)))
-        killed = _under_fire(options, recipe, home, rng)
-        found = _counted(home, options)
-    told = {**killed, **found}
-    print(json.dumps(told, indent=2))
+        killed = _run_with_kills(options, recipe, home, rng)
+        findings = {**killed, **_count(home, options)}
+    print(json.dumps(findings, indent=2))
     expected = {"trials": options.trials, "distinct": options.trials, "ended": options.trials, "running": 0, "finished twice": 0}
-    wrong = {key: (told[key], value) for key, value in expected.items() if told[key] != value}
-    if options.track and told["mlflow children"] != options.trials:
-        wrong["mlflow children"] = (told["mlflow children"], options.trials)
-    if options.track and told["mlflow running"]:
-        wrong["mlflow running"] = (told["mlflow running"], 0)
+    wrong = {key: (findings[key], value) for key, value in expected.items() if findings[key] != value}
+    if options.track and findings["mlflow children"] != options.trials:
+        wrong["mlflow children"] = (findings["mlflow children"], options.trials)
+    if options.track and findings["mlflow running"]:
+        wrong["mlflow running"] = (findings["mlflow running"], 0)
     if killed["workers killed"] < options.kills or killed["coordinators killed"] < options.coordinator_kills:
         wrong["kills"] = (killed, (options.kills, options.coordinator_kills))
     print("ok" if not wrong else f"wrong (found, expected): {wrong}")
@@ -73,16 +72,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=300, help="optimizer steps of a trial")
     parser.add_argument("--kills", type=int, default=20, help="workers to kill")
     parser.add_argument("--coordinator-kills", type=int, default=3)
-    parser.add_argument("--every", type=float, default=4.0, help="mean seconds between kills, fewer where trials are quick")
+    parser.add_argument("--every", type=float, default=4.0, help="mean seconds between kills, fewer if trials are quick")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--storage", help="PostgreSQL; then two machines are played, by a coordinator each")
-    parser.add_argument("--home", help="kept; a temporary one if absent")
+    parser.add_argument("--storage", help="PostgreSQL; then two coordinators act as two machines")
+    parser.add_argument("--home", help="a folder to keep [default: temporary]")
     parser.add_argument("--track", action="store_true", help="record in MLflow, and count there too")
     return parser.parse_args()
 
 
 class _Machine:
-    """A coordinator that is started again whenever it has been killed."""
+    """A coordinator that is restarted whenever it has been killed."""
 
     def __init__(self, command: list[str], home: Path) -> None:
         self.command, self.home = command, home
@@ -98,7 +97,7 @@ class _Machine:
         return [pid for pid in _children(self.process.pid) if "workbench.cli.sweep.piped" in _command(pid)]
 
 
-def _under_fire(options: argparse.Namespace, recipe: Path, home: Path, rng: random.Random) -> dict[str, int]:
+def _run_with_kills(options: argparse.Namespace, recipe: Path, home: Path, rng: random.Random) -> dict[str, int]:
     common = ["--workers", str(options.workers)]
     first = [*WB, "sweep", str(recipe), "--trials", str(options.trials), *common, *([] if options.track else ["--no-track"])]
     machines = []
@@ -116,7 +115,7 @@ def _under_fire(options: argparse.Namespace, recipe: Path, home: Path, rng: rand
     until = time.monotonic() + 3600.0
     while time.monotonic() < until:
         _wait_for_turn(killed.total(), options, home, rng)
-        machine = rng.choice([each for each in machines if each.process.poll() is None] or machines)
+        machine = rng.choice([machine for machine in machines if machine.process.poll() is None] or machines)
         want_coordinator = killed["coordinators killed"] < options.coordinator_kills and (
             killed["workers killed"] >= due * (killed["coordinators killed"] + 1)
         )
@@ -127,10 +126,10 @@ def _under_fire(options: argparse.Namespace, recipe: Path, home: Path, rng: rand
         elif killed["workers killed"] < options.kills and (pids := machine.workers()):
             os.kill(rng.choice(pids), signal.SIGKILL)
             killed["workers killed"] += 1
-        ended = [each.process.poll() for each in machines]
-        for each, code in zip(machines, ended, strict=True):
+        ended = [machine.process.poll() for machine in machines]
+        for machine, code in zip(machines, ended, strict=True):
             if code is not None and code != 0:
-                each.start()
+                machine.start()
         if all(code == 0 for code in ended):
             return {**killed}
     for machine in machines:
@@ -151,7 +150,7 @@ def _wait_for_turn(killed: int, options: argparse.Namespace, home: Path, rng: ra
 def _wait_for_first_trial(home: Path, machine: _Machine) -> None:
     while not _runs(home):
         if machine.process.poll() is not None:
-            raise SystemExit(f"the sweep did not begin; see {machine.home / 'chaos.log'}")
+            raise SystemExit(f"the sweep did not start; see {machine.home / 'chaos.log'}")
         time.sleep(0.2)
 
 
@@ -159,13 +158,13 @@ def _runs(home: Path) -> list[Path]:
     return [path for place in (home, home / "other") for path in place.glob("runs/*/run.json")]
 
 
-def _counted(home: Path, options: argparse.Namespace) -> dict[str, int]:
+def _count(home: Path, options: argparse.Namespace) -> dict[str, int]:
     environ = {**os.environ, "WB_HOME": str(home), **({"WB_SWEEP_STORAGE": options.storage} if options.storage else {})}
     done = subprocess.run([*WB, "sweep", "show", "chaos", "--json"], env=environ, capture_output=True, text=True, check=True)
     trials = json.loads(done.stdout)["trials"]
     states = Counter(trial["state"] for trial in trials)
     finished = [finished_times(RunFolder(path.parent)) for path in _runs(home)]
-    found = {
+    counts = {
         "trials": len(trials),
         "distinct": len({trial["number"] for trial in trials}),
         "ended": sum(states[state] for state in ("complete", "pruned", "failed")),
@@ -175,11 +174,11 @@ def _counted(home: Path, options: argparse.Namespace) -> dict[str, int]:
         "finished twice": sum(count > 1 for count in finished),
     }
     if options.track:
-        found |= _in_mlflow(home)
-    return found
+        counts |= _count_in_mlflow(home)
+    return counts
 
 
-def _in_mlflow(home: Path) -> dict[str, int]:
+def _count_in_mlflow(home: Path) -> dict[str, int]:
     with sqlite3.connect(f"file:{home / 'mlflow' / 'mlflow.db'}?mode=ro", uri=True) as database:
         (children,) = database.execute("select count(*) from tags where key = 'mlflow.parentRunId'").fetchone()
         (running,) = database.execute("select count(*) from runs where status = 'RUNNING'").fetchone()
@@ -188,7 +187,7 @@ def _in_mlflow(home: Path) -> dict[str, int]:
 
 def _children(pid: int) -> list[int]:
     try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
 

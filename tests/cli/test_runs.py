@@ -173,7 +173,7 @@ def test_a_trial_is_removed_only_once_its_sweep_is_finished(wb, run_of, home, ti
     code, _, err = wb("runs", "rm", "search-t0000", "--yes")
     assert (code, "is a trial of the sweep 'search', which is not finished" in err) == (2, True)
     with closing(Ledger(sweep.database, "search", 60.0)) as ledger:
-        ledger.begin(sweep.info()["digest"], "", 1)
+        ledger.create_sweep(sweep.info()["digest"], "", 1)
         ledger.add(0, [])
         assert wb("runs", "rm", "search-t0000", "--yes")[0] == 2
         ledger.finish(ledger.claim(ledger.rows()[0], "me"), TrialOutcome("complete", (1.0,)))

@@ -1,5 +1,6 @@
-"""`wb sync`: all that tracking would have sent, and nothing called sent that was not."""
+"""`wb sync` sends all that tracking would have sent, and reports what it did not send."""
 
+import json
 import shutil
 import sys
 from contextlib import closing
@@ -71,7 +72,8 @@ def stored(home, run, experiment="workbench"):
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(default_uri(home))
-    (entry,) = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], f"tags.`wb.run` = '{run}'")
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], f"tags.`wb.run` = '{run}'")
+    (entry,) = [entry for entry in runs if entry.data.tags.get("wb.kind") != "evaluation"]
     names = {
         item.path
         for folder in ("", "checkpoint", "pictures")
@@ -82,14 +84,14 @@ def stored(home, run, experiment="workbench"):
 
 def test_a_run_that_was_not_tracked_is_sent_whole(home, capsys):
     assert call(home, "sync") == 0
-    assert "nothing waits to be sent" in capsys.readouterr().out  # --no-track was meant
+    assert "nothing to send" in capsys.readouterr().out  # --no-track was meant
     assert call(home, "sync", "latest") == 0
     (run,) = list_runs(home)
     status, names, tags, entry = stored(home, run.id)
     assert status == "FINISHED"
     assert names >= ARTIFACTS
     assert {"wb.recipe", "wb.data", "wb.device", "wb.precision", "wb.version.torch", "mlflow.source.name"} <= set(tags)
-    assert {each.tags[0].value for each in entry.inputs.dataset_inputs} == {"training", "validation"}
+    assert {dataset.tags[0].value for dataset in entry.inputs.dataset_inputs} == {"training", "validation"}
     assert entry.data.params["train.steps"] == "2"
 
 
@@ -106,34 +108,34 @@ def test_a_run_that_an_earlier_version_did_not_track_is_sent_from_its_folder(hom
     assert entry.data.params["train.steps"] == "2"
 
 
-def test_what_cannot_be_sent_is_named_until_it_can_be(home, capsys):
+def test_refused_records_are_listed_until_they_are_sent(home, capsys):
     (run,) = list_runs(home)
     cards = run.path / "cards.json"
     cards.rename(run.path / "away")
-    for words in (["latest"], []):  # the second time it is one of those that wait
+    for words in (["latest"], []):  # the second time it is one of the runs with unsent records
         assert call(home, "sync", *words) == 1
-        told = capsys.readouterr().out
-        assert "1 cannot be sent" in told
-        assert f"artifact cards.json: {cards} is not there any more" in told
+        output = capsys.readouterr().out
+        assert "1 cannot be sent" in output
+        assert f"artifact cards.json: {cards} no longer exists" in output
         assert stored(home, run.id)[0] == "FINISHED"
     (run.path / "away").rename(cards)
     assert call(home, "sync") == 0
     status, names, *_ = stored(home, run.id)
     assert (status, "cards.json" in names) == ("FINISHED", True)
     assert call(home, "sync") == 0
-    assert "nothing waits to be sent" in capsys.readouterr().out
+    assert "nothing to send" in capsys.readouterr().out
 
 
-def test_a_moved_home_is_repaired_though_nothing_waits(home, tmp_path, capsys):
+def test_a_moved_home_is_repaired_even_if_nothing_is_unsent(home, tmp_path, capsys):
     moved = home.rename(tmp_path / "moved 50%")
     assert call(moved, "sync") == 0
-    assert "this home has moved: 1 artifact locations in its MLflow database lead here again" in capsys.readouterr().out
+    assert "this home has moved: 1 artifact locations in its MLflow database now point here" in capsys.readouterr().out
     assert call(moved, "sync", "latest") == 0
     assert stored(moved, list_runs(moved)[0].id)[0] == "FINISHED"
     assert not home.exists()
 
 
-def test_a_sweep_is_sent_before_the_trials_that_stand_under_it(home, repository):
+def test_a_sweep_is_sent_before_its_trials(home, repository):
     recipe = load(repository / "recipes" / "sweep.toml")
     sweep = SweepFolder.of(home, "search")
     sweep.create(recipe, "sweep.toml", None)
@@ -147,3 +149,84 @@ def test_a_sweep_is_sent_before_the_trials_that_stand_under_it(home, repository)
     assert call(home, "sync") == 0
     parent = stored(home, "sweep search", "searches")[3]
     assert stored(home, trial.id, "searches")[2]["mlflow.parentRunId"] == parent.info.run_id
+
+
+def evaluations(home, run, experiment="workbench"):
+    """The child runs of a run in MLflow, by name."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(default_uri(home))
+    parent = stored(home, run.id, experiment)[3]
+    children = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert {child.info.status for child in children} <= {"FINISHED"}
+    return sorted(child.info.run_name for child in children)
+
+
+def test_evaluations_that_the_store_missed_arrive_by_sync_exactly_once(home, capsys):
+    (run,) = list_runs(home)
+    assert call(home, "sync", run.id) == 0
+    database = home / "mlflow" / "mlflow.db"
+    database.rename(home / "away.db")
+    database.write_bytes(b"not a database, but long enough for a header" * 20)
+    capsys.readouterr()
+    assert call(home, "eval", run.id, "--steps", "1,2") == 0
+    assert "records not yet sent; they wait in the run's folder: wb sync" in capsys.readouterr().out
+    assert call(home, "sync") != 0
+    (home / "away.db").replace(database)
+    for _ in range(2):
+        assert call(home, "sync") == 0
+        assert evaluations(home, run) == ["ddim 1 steps", "ddim 2 steps"]
+        assert stored(home, run.id)[0] == "FINISHED"
+    assert "nothing to send" in capsys.readouterr().out
+    assert call(home, "eval", run.id, "--steps", "1,2") == 0
+    assert evaluations(home, run) == ["ddim 1 steps", "ddim 2 steps"]
+    assert call(home, "sync", run.id, "--experiment", "another") == 0  # everything goes there
+    assert evaluations(home, run, "another") == ["ddim 1 steps", "ddim 2 steps"]
+
+
+def test_evaluations_with_no_track_are_sent_when_the_run_is_named(home, capsys):
+    (run,) = list_runs(home)
+    assert call(home, "eval", run.id, "--steps", "1", "--no-track") == 0
+    assert call(home, "sync", run.id) == 0  # the run itself was not tracked either
+    assert evaluations(home, run) == ["ddim 1 steps"]
+    assert call(home, "eval", run.id, "--steps", "2", "--no-track") == 0
+    capsys.readouterr()
+    assert call(home, "sync") == 0
+    assert "nothing to send" in capsys.readouterr().out
+    assert evaluations(home, run) == ["ddim 1 steps"]
+    assert call(home, "sync", run.id) == 0
+    assert evaluations(home, run) == ["ddim 1 steps", "ddim 2 steps"]
+
+
+def test_an_evaluation_that_an_earlier_version_recorded_is_not_recorded_again(home):
+    (run,) = list_runs(home)
+    assert call(home, "eval", run.id, "--steps", "1", "--no-track") == 0
+    with closing(run.journal()) as journal:
+        journal._connection.execute("delete from records where run != ?", [run.id])  # which had no journal for it
+    (file,) = run.evaluations.glob("*.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tracking": {"uri": default_uri(home), "run_id": "0" * 32}}))
+    assert call(home, "sync", run.id) == 0
+    assert call(home, "eval", run.id, "--steps", "1") == 0
+    assert evaluations(home, run) == []
+
+
+def test_an_evaluation_is_recorded_in_a_store_that_has_moved(home, tmp_path, capsys):
+    from mlflow.tracking import MlflowClient
+
+    (run,) = list_runs(home)
+    assert call(home, "sync", run.id) == 0
+    (home / "mlflow" / "mlflow.db").rename(tmp_path / "moved.db")
+    uri = f"sqlite:///{tmp_path}/moved.db"
+    assert call(home, "eval", run.id, "--steps", "1", "--tracking-uri", uri) == 0
+    assert "tracking has stopped" not in capsys.readouterr().out
+    client = MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name("workbench").experiment_id])
+    assert [entry.info.status for entry in runs] == ["FINISHED", "FINISHED"]
+    assert {entry.data.tags.get("wb.kind") for entry in runs} == {None, "evaluation"}
+
+
+def test_a_run_with_a_damaged_journal_can_be_evaluated(home, capsys):
+    (run,) = list_runs(home)
+    (run.path / "journal.sqlite").write_bytes(b"not a database, but long enough for a header" * 20)
+    assert call(home, "eval", run.id, "--steps", "1") == 0
+    assert "evaluations are kept in the run's folder only" in capsys.readouterr().out

@@ -11,12 +11,12 @@ import pytest
 
 from tests.fork_server import run_wb
 from workbench.recipe import load
-from workbench.sweep.desk import Desk
 from workbench.sweep.ledger import Ledger
 from workbench.sweep.objectives import search_targets
 from workbench.sweep.opening import LOCAL_SECONDS
 from workbench.sweep.space import axes_of
 from workbench.sweep.study import Search
+from workbench.sweep.trial_queue import TrialQueue
 
 TINY = (Path(__file__).parents[1] / "tiny.toml").read_text()
 SWEEP = """
@@ -58,13 +58,13 @@ def wb(tmp_path):
 
 
 @pytest.fixture
-def found(wb):
-    """What `wb sweep show --json` says."""
+def summary(wb):
+    """The document of `wb sweep show --json`."""
     return lambda name="tiny": json.loads(wb("sweep", "show", name, "--json").stdout)
 
 
 @pytest.fixture
-def desk(write, tmp_path):
+def make_queue(write, tmp_path):
     """Makes desks on one database, as processes that come one after another do."""
     recipe = load(write())
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
@@ -73,12 +73,12 @@ def desk(write, tmp_path):
     def opened(total=4, seconds=LOCAL_SECONDS, after_first=False):
         ledger = Ledger(url, "tiny", seconds)
         search = Search(url, "tiny", recipe, axes_of(recipe), search_targets(recipe), 1)
-        made = Desk(ledger, search, total, after_first=after_first)
-        made.settle()
-        made.free("me")
+        queue = TrialQueue(ledger, search, total, after_first=after_first)
+        queue.repair()
+        queue.release_all("me")
         to_close.extend([ledger, search])
-        return made, search, ledger
+        return queue, search, ledger
 
     yield opened
-    for each in to_close:
-        each.close()
+    for resource in to_close:
+        resource.close()

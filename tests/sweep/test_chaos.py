@@ -1,4 +1,4 @@
-"""A short sweep under fire; the long one is `make chaos-sweep`."""
+"""A short sweep with killed workers; the long one is `make chaos-sweep`."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a sweep looks like on terminals of several widths."""
+"""The display of a sweep on terminals of several widths."""
 
 import io
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from workbench.sweep.coordinator import Job, WorkerView
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import TrialOutcome
 from workbench.sweep.objectives import SearchTarget
-from workbench.sweep.sources import Remeasurements
+from workbench.sweep.sources import ConfirmationSource
 from workbench.sweep.space import axes_of
 from workbench.sweep.summary import summarize_sweep
 from workbench.sweep.wire import Task
@@ -34,13 +34,13 @@ def lines(screen, *shown):
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
-def test_a_worker_has_one_line_and_no_line_is_wider_than_the_terminal(desk, width):
-    made, _, _ = desk(total=40)
+def test_a_worker_has_one_line_and_no_line_is_wider_than_the_terminal(make_queue, width):
+    queue, _, _ = make_queue(total=40)
     for number in range(12):
         ending = "pruned" if number % 3 else "complete"
-        made.finish(made.next("me"), TrialOutcome(ending, (0.09201 + number,) if ending == "complete" else ()))
+        queue.finish(queue.next_trial("me"), TrialOutcome(ending, (0.09201 + number,) if ending == "complete" else ()))
     screen = console(width)
-    live = Live(SimpleNamespace(desk=made, aims=(KID,)), screen)
+    live = Live(SimpleNamespace(queue=queue, targets=(KID,)), screen)
     views = [
         WorkerView(
             Task("trial", 12, "r"), 0.0, {"phase": "training", "done": 12_800, "total": 20_000, "images_per_second": 18_070.0}
@@ -56,17 +56,17 @@ def test_a_worker_has_one_line_and_no_line_is_wider_than_the_terminal(desk, widt
     assert max(map(len, text)) <= width
     assert [line.split()[:2] for line in text[:4]] == [["trial", "12"], ["trial", "13"], ["trial", "14"], ["-", "waiting"]]
     counts = " ".join(text[4:])
-    for told in ("12 of 40 trials", "8 pruned", "best kid_efficientnet_lite0 0.09201 (trial 0)"):
-        assert told in counts
-        assert told in drawn
+    for text_shown in ("12 of 40 trials", "8 pruned", "best kid_efficientnet_lite0 0.09201 (trial 0)"):
+        assert text_shown in counts
+        assert text_shown in drawn
     if width >= 80:
         assert "12800/20000" in text[0]
         assert "18070 images/s" in text[0]
 
 
 @pytest.mark.parametrize("width", [50, 80, 130, 200])
-def test_the_table_of_trials_tells_every_value_whole_at_any_width(desk, write, tmp_path, width):
-    made, _, _ = desk(total=3)
+def test_the_table_of_trials_shows_every_value_in_full_at_any_width(make_queue, write, tmp_path, width):
+    queue, _, _ = make_queue(total=3)
     values = (
         ("train.learning_rate", 0.0001597),
         ("schedule.use", '"linear"'),
@@ -74,30 +74,31 @@ def test_the_table_of_trials_tells_every_value_whole_at_any_width(desk, write, t
         ("denoiser.channels", 16),
     )
     for _ in range(3):
-        made.finish(made.next("me"), TrialOutcome("complete", (0.5136,), "r", 4.0))
+        queue.finish(queue.next_trial("me"), TrialOutcome("complete", (0.5136,), "r", 4.0))
     rows = [
-        SimpleNamespace(**{**vars(row), "overrides": tuple(f"{key}={value}" for key, value in values)}) for row in made.rows()[1:]
+        SimpleNamespace(**{**vars(row), "overrides": tuple(f"{key}={value}" for key, value in values)})
+        for row in queue.rows()[1:]
     ]
     recipe = load(write())
-    found = summarize_sweep(SweepFolder.of(tmp_path, "tiny"), recipe, (KID,), axes_of(recipe), rows)
+    summary = summarize_sweep(SweepFolder.of(tmp_path, "tiny"), recipe, (KID,), axes_of(recipe), rows)
     screen = console(width)
-    text = lines(screen, trials_table(found, screen))
+    text = lines(screen, trials_table(summary, screen))
     assert max(map(len, text)) <= width
     assert "…" not in "".join(text)
     whole = "".join(text).replace(" ", "")
-    for said in ("0.0001597", "linear", "ddpm", "16", "0.5136"):
-        assert whole.count(said) >= 2
+    for value_shown in ("0.0001597", "linear", "ddpm", "16", "0.5136"):
+        assert whole.count(value_shown) >= 2
     if width >= 130:
         assert text[0].split() == ["trial", "state", KID.metric, *KEYS, "time"]
         assert len(text) == 3
 
 
-def test_measuring_again_shows_in_a_pipe_how_far_it_is_and_how_long_it_takes(desk, monkeypatch):
-    now, sweep = 1000.0, SimpleNamespace(desk=desk(total=4)[0])
+def test_measuring_again_shows_progress_and_time_left_in_a_pipe(make_queue, monkeypatch):
+    now, sweep = 1000.0, SimpleNamespace(queue=make_queue(total=4)[0])
     monkeypatch.setattr(live_module.time, "monotonic", lambda: now)
     tasks = [Task("confirm", number, f"r{number}", seeds=(1, 2, 3, 4, 5), samples=1000) for number in (4, 2, 1, 0)]
-    screen, spoken = Console(file=io.StringIO(), width=200), []
-    source = Remeasurements(tasks, spoken.append)
+    screen, reported = Console(file=io.StringIO(), width=200), []
+    source = ConfirmationSource(tasks, reported.append)
     with Live(sweep, screen, DrawCounts(source)) as live:
         for seconds in range(0, 101, 5):  # 20 images a second
             now = 1000.0 + seconds
@@ -106,6 +107,6 @@ def test_measuring_again_shows_in_a_pipe_how_far_it_is_and_how_long_it_takes(des
     assert first.startswith("0 of 20 draws  300 of 20,000 images  16:25 min left")
     assert second.startswith("1 of 20 draws  1,600 of 20,000 images  15:20 min left")
 
-    source.ended(Job(tasks[0], None), {"values": [1.0, 2.0, 3.0, 4.0, 5.0]})
-    assert spoken == ["trial 4 again: 3, mean of 5 draws"]
+    source.record_result(Job(tasks[0], None), {"values": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    assert reported == ["trial 4 again: 3, mean of 5 draws"]
     assert source.images_done([WorkerView(tasks[1], 0.0, {"done": 10})]) == 5010

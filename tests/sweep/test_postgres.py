@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from workbench.recipe import load
-from workbench.sweep.desk import Desk
 from workbench.sweep.ledger import Ledger, TrialOutcome
 from workbench.sweep.objectives import search_targets
 from workbench.sweep.opening import check_storage
 from workbench.sweep.space import axes_of
 from workbench.sweep.study import Search
+from workbench.sweep.trial_queue import TrialQueue
 
 ROOT = Path(__file__).parents[2]
 
 
 def _binaries():
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    path = shutil.which("initdb")
+    folders = [Path(path).parent] if path else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     return next((folder for folder in reversed(folders) if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
 
 
@@ -36,7 +36,7 @@ def server():
         pytest.skip("no PostgreSQL here (Debian: apt-get install postgresql)")
     if os.geteuid() == 0 and not shutil.which("runuser"):
         pytest.skip("PostgreSQL does not run as root, and there is no runuser")
-    # Not below pytest's own folder: any other pytest that starts on this machine closes that folder to everybody but its owner.
+    # Not below pytest's own folder: any other pytest that starts on this machine closes that folder to all users but its owner.
     folder = Path(tempfile.mkdtemp(prefix="wb-pg-"))
     as_user = []
     if os.geteuid() == 0:
@@ -59,7 +59,7 @@ def server():
 
 
 @pytest.fixture
-def desk(server, write, request):
+def make_queue(server, write, request):
     recipe = load(write())
     name = request.node.name
     to_close = []
@@ -68,20 +68,20 @@ def desk(server, write, request):
         ledger = Ledger(server, name, seconds)
         with ledger.exclusive():
             search = Search(server, name, recipe, axes_of(recipe), search_targets(recipe), 2)
-        made = Desk(ledger, search, total)
-        made.settle()
+        queue = TrialQueue(ledger, search, total)
+        queue.repair()
         to_close.extend([ledger, search])
-        return made, search
+        return queue, search
 
     yield opened
-    for each in to_close:
-        each.close()
+    for resource in to_close:
+        resource.close()
 
 
-def test_two_machines_share_the_trials_and_neither_does_one_of_the_others(desk):
-    one, search = desk(total=6)
-    other, _ = desk(total=6)
-    leases = [(one if k % 2 == 0 else other).next("one" if k % 2 == 0 else "other") for k in range(7)]
+def test_two_machines_share_the_trials_and_each_runs_once(make_queue):
+    one, search = make_queue(total=6)
+    other, _ = make_queue(total=6)
+    leases = [(one if k % 2 == 0 else other).next_trial("one" if k % 2 == 0 else "other") for k in range(7)]
     assert [lease.number for lease in leases[:6]] == list(range(6))
     assert leases[6] is None
     for k, lease in enumerate(leases[:6]):
@@ -89,31 +89,31 @@ def test_two_machines_share_the_trials_and_neither_does_one_of_the_others(desk):
     assert [trial.value for trial in search.study.trials] == [float(k) for k in range(6)]
 
 
-def test_a_machine_that_goes_away_loses_its_trial_and_cannot_take_it_back(desk):
-    one, _ = desk(seconds=0.2)
-    other, search = desk(seconds=60.0)
-    lost = one.next("one")
+def test_an_unreachable_machine_loses_its_trial_for_good(make_queue):
+    one, _ = make_queue(seconds=0.2)
+    other, search = make_queue(seconds=60.0)
+    lost = one.next_trial("one")
     time.sleep(0.4)
-    taken = other.next("other")
-    assert (taken.number, taken.deaths) == (lost.number, 1)
+    claimed = other.next_trial("other")
+    assert (claimed.number, claimed.crashes) == (lost.number, 1)
     assert not one.finish(lost, TrialOutcome("complete", (9.0,)))
     assert one.renew([lost]) == [lost]
-    assert other.finish(taken, TrialOutcome("complete", (1.0,)))
+    assert other.finish(claimed, TrialOutcome("complete", (1.0,)))
     assert search.study.trials[0].value == 1.0
 
 
-def test_a_lease_that_is_renewed_stays(desk):
-    one, _ = desk(seconds=2.0)
-    other, _ = desk(total=1)
-    lease = one.next("one")
-    for _ in range(10):  # longer than the lease; a busy machine may take long over each
+def test_a_lease_that_is_renewed_stays(make_queue):
+    one, _ = make_queue(seconds=2.0)
+    other, _ = make_queue(total=1)
+    lease = one.next_trial("one")
+    for _ in range(10):  # longer than the lease; each may take long on a busy machine
         time.sleep(0.25)
         assert one.renew([lease]) == []
-        assert other.next("other") is None
+        assert other.next_trial("other") is None
 
 
 @pytest.mark.chaos
-def test_two_machines_without_a_common_coordinator_finish_a_sweep_under_fire(server):
+def test_two_machines_without_a_common_coordinator_finish_a_sweep_despite_crashes(server):
     command = [sys.executable, str(ROOT / "tests" / "chaos" / "sweep.py"), "--trials", "8", "--workers", "1", "--steps", "60",
                "--kills", "2", "--coordinator-kills", "1", "--every", "3", "--storage", server]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -129,14 +129,14 @@ def test_workers_that_a_launcher_starts_finish_a_sweep_and_end_by_themselves(
 ):
     pytest.importorskip(package)
     command = ["sweep", write(), "--name", f"by-{launcher}", "--trials", 3, "--workers", 2, "--launcher", launcher]
-    command += [word for each in settings for word in ("--launcher-set", each)]
+    command += [word for setting in settings for word in ("--launcher-set", setting)]
     env = {"WB_SWEEP_STORAGE": server}
     done = wb(*command, env=env, fork=launcher != "ray")  # Ray starts threads and processes of its own
     assert {f"trial {number}: complete" for number in range(3)} <= {line.rpartition(" ")[0] for line in done.stdout.splitlines()}
     assert "best: trial" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    told = json.loads(wb("sweep", "show", f"by-{launcher}", "--json", env=env).stdout)
-    assert [trial["state"] for trial in told["trials"]] == ["complete"] * 3
+    document = json.loads(wb("sweep", "show", f"by-{launcher}", "--json", env=env).stdout)
+    assert [trial["state"] for trial in document["trials"]] == ["complete"] * 3
     logs = tmp_path / "home" / "sweeps" / f"by-{launcher}" / "logs"
     endings = [path.read_text().splitlines()[-1] for path in logs.glob("*.log") if path.read_text()]
     assert endings.count("done: 3 of 3 trials are done") == 2

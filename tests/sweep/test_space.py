@@ -7,7 +7,7 @@ from workbench.errors import CombinationError, RecipeError
 from workbench.recipe import load
 from workbench.sweep.checks import check_sweep
 from workbench.sweep.objectives import SearchTarget, search_targets
-from workbench.sweep.space import axes_of, evaluation_only, overrides, suggest_values
+from workbench.sweep.space import axes_of, is_evaluation_only, overrides, suggest_values
 
 COMPONENTS = """
 [sweep.space]
@@ -58,8 +58,8 @@ def test_lists_words_and_whole_numbers_arrive_as_what_they_are(write):
     values = suggest_values(
         FixedTrial({"denoiser.use": "unet", "denoiser.multipliers": stored, "train.steps": 5, "seed": 1}), list(axes.values()), {}
     )
-    found = load(path, overrides(values))
-    assert (found.denoiser.component.multipliers, found.train.steps, found.seed) == ((1, 2, 2), 5, 1)
+    recipe = load(path, overrides(values))
+    assert (recipe.denoiser.component.multipliers, recipe.train.steps, recipe.seed) == ((1, 2, 2), 5, 1)
     assert isinstance(values["train.steps"], int)
 
 
@@ -68,16 +68,16 @@ def test_the_shipped_search_is_sound(repository):
     recipe = load(path)
     check_sweep(path, recipe)
     assert search_targets(recipe) == (SearchTarget("kid_efficientnet_lite0", "minimize"),)
-    assert not evaluation_only(axes_of(recipe))
+    assert not is_evaluation_only(axes_of(recipe))
 
 
 @pytest.mark.parametrize(
-    ("space", "said"),
+    ("space", "message"),
     [
         ('"train.learning_rat" = { low = 1e-5, high = 1e-3 }', "no such field"),
         ('"train.learning_rate" = { low = 1e-5, high = 2.0 }', "at most 1"),
         ('"sampler.use" = { choices = ["ddim", "dim"] }', "no sampler"),
-        ('"train.learning_rate" = { low = 1e-3, high = 1e-2 }', "trial 0 is the recipe as it is"),
+        ('"train.learning_rate" = { low = 1e-3, high = 1e-2 }', "trial 0 is the unchanged recipe"),
         ('"sampler.eta" = { low = 0.0, high = 1.0, when = { "sampler.use" = "ddmp" } }\n"sampler.use" = { choices = ["ddim", "ddpm"] }', "is never 'ddmp'"),
         ('"train.flip" = { choices = [true, false], when = { "train.flop" = 1 } }', "no sampler, recipe or space"),
         ('"train.steps" = { low = 4, high = 10, step = 4 }', "whole number of steps"),
@@ -85,19 +85,19 @@ def test_the_shipped_search_is_sound(repository):
         ('"train.steps" = { low = 4 }', "low and high"),
     ],
 )  # fmt: skip
-def test_what_could_not_work_is_told_before_the_first_trial(write, space, said):
+def test_an_invalid_space_is_reported_before_the_first_trial(write, space, message):
     path = write(space=f"[sweep.space]\n{space}\n")
     with pytest.raises(RecipeError) as caught:
         check_sweep(path, load(path))
     problem = caught.value.problems[0]
-    if "no sampler, recipe" in said:
-        said = "neither the recipe nor the space has a key"
-    assert said in problem.message
+    if "no sampler, recipe" in message:
+        message = "neither the recipe nor the space has a key"
+    assert message in problem.message
     assert problem.where == str(path)
     assert problem.line is not None
 
 
-def test_a_key_that_no_evaluation_reads_is_refused_with_the_one_it_reads(write):
+def test_a_key_without_effect_is_refused_with_the_one_that_has_an_effect(write):
     path = write(space='[sweep.space]\n"sampler.guidance" = { low = 0.5, high = 4.0 }\n')
     settings = ["train.condition=true", "evaluate.sampler={use='ddim', steps=2}"]
     with pytest.raises(RecipeError) as caught:
@@ -105,7 +105,7 @@ def test_a_key_that_no_evaluation_reads_is_refused_with_the_one_it_reads(write):
     assert "Vary 'evaluate.sampler.guidance'" in caught.value.problems[0].message
 
 
-def test_a_combination_that_cannot_work_is_known_although_each_choice_works_alone(write):
+def test_a_combination_that_is_invalid_is_reported_although_each_choice_is_valid(write):
     space = '[sweep.space]\n"parameterization" = { choices = ["v", "eps"] }\n"schedule.zero_terminal_snr" = { choices = [false, true] }\n'
     path = write(space=space)
     ((line, key, message),) = problems(path)
@@ -121,15 +121,15 @@ def test_a_circle_of_conditions_is_refused(write):
     "train.flip" = { choices = [true, false], when = { "seed" = 0 } }
     "seed" = { choices = [0, 1], when = { "train.flip" = true } }
     """
-    assert any("circle" in message for _, _, message in problems(write(space=space)))
+    assert any("circular" in message for _, _, message in problems(write(space=space)))
 
 
 @pytest.mark.parametrize("sampler", ["grid", "gp", "cmaes"])
-def test_samplers_that_know_no_conditions_refuse_them(write, sampler):
+def test_samplers_without_conditions_refuse_them(write, sampler):
     assert any("conditions" in message for _, _, message in problems(write(f'sampler = "{sampler}"\n', COMPONENTS)))
 
 
-def test_a_metric_is_what_runs_log(write):
+def test_a_metric_is_one_that_runs_log(write):
     recipe = load(write(), ["evaluate.features=['efficientnet_lite0']", "sweep.metric='kid'"])
     assert search_targets(recipe) == (SearchTarget("kid_efficientnet_lite0", "minimize"),)
     speed = recipe.model_copy(update={"sweep": recipe.sweep.model_copy(update={"metric": "samples_per_second"})})
@@ -139,6 +139,6 @@ def test_a_metric_is_what_runs_log(write):
         search_targets(unknown)
 
 
-def test_what_changes_evaluation_only_needs_one_training(write):
-    assert evaluation_only(axes_of(load(write(space='[sweep.space]\n"sampler.steps" = { low = 2, high = 4 }\n'))))
-    assert not evaluation_only(axes_of(load(write())))
+def test_a_search_over_evaluation_only_needs_one_training(write):
+    assert is_evaluation_only(axes_of(load(write(space='[sweep.space]\n"sampler.steps" = { low = 2, high = 4 }\n'))))
+    assert not is_evaluation_only(axes_of(load(write())))

@@ -1,4 +1,4 @@
-"""`wb sweep`, as people use it."""
+"""`wb sweep` from the command line."""
 
 import json
 import os
@@ -23,31 +23,31 @@ class Mine(Denoiser):
 
 
 @pytest.mark.long
-def test_a_sweep_runs_all_its_trials_and_at_the_end_says_so(wb, write, tmp_path, found):
+def test_a_sweep_runs_all_its_trials_and_reports_the_best(wb, write, tmp_path, summary):
     path = write()
     done = wb("sweep", path, "--trials", 4, "--workers", 2, "--no-track")
     assert "best: trial" in done.stdout
-    told = found()
-    assert [trial["number"] for trial in told["trials"]] == [0, 1, 2, 3]
-    assert {trial["state"] for trial in told["trials"]} == {"complete"}
-    assert told["best"] == min(told["trials"], key=lambda trial: trial["value"])["number"]
-    assert told["trials"][0]["params"] == {"train.learning_rate": 2e-4}
+    document = summary()
+    assert [trial["number"] for trial in document["trials"]] == [0, 1, 2, 3]
+    assert {trial["state"] for trial in document["trials"]} == {"complete"}
+    assert document["best"] == min(document["trials"], key=lambda trial: trial["value"])["number"]
+    assert document["trials"][0]["params"] == {"train.learning_rate": 2e-4}
 
     again = wb("sweep", path, "--trials", 4, "--no-track")
-    assert "going on: 4 of 4 trials are done" in again.stdout
+    assert "resuming: 4 of 4 trials are done" in again.stdout
     more = wb("sweep", path, "--trials", 5, "--no-track")
-    assert "going on: 4 of 5" in more.stdout
-    assert found()["trials"][:4] == told["trials"]
-    assert len(found()["trials"]) == 5
+    assert "resuming: 4 of 5" in more.stdout
+    assert summary()["trials"][:4] == document["trials"]
+    assert len(summary()["trials"]) == 5
     assert "5 of 5 trials" in wb("sweep", "list").stdout
 
 
 @pytest.mark.long
-def test_the_best_recipe_runs(wb, write, tmp_path, found):
+def test_the_best_recipe_runs(wb, write, tmp_path, summary):
     wb("sweep", write(), "--trials", 2, "--no-track")
     text = wb("sweep", "best", "tiny").stdout
     best = tomllib.loads(text)
-    trial = next(trial for trial in found()["trials"] if trial["number"] == found()["best"])
+    trial = next(trial for trial in summary()["trials"] if trial["number"] == summary()["best"])
     assert best["train"]["learning_rate"] == trial["params"]["train.learning_rate"]
     assert "sweep" not in best
     path = tmp_path / "best.toml"
@@ -56,7 +56,7 @@ def test_the_best_recipe_runs(wb, write, tmp_path, found):
 
 
 @pytest.mark.long
-def test_a_changed_search_is_refused_with_the_difference_and_may_begin_anew(wb, write):
+def test_a_changed_search_is_refused_with_the_difference_and_can_start_as_another_sweep(wb, write):
     wb("sweep", write(), "--trials", 1, "--no-track")
     changed = write(space='[sweep.space]\n"train.learning_rate" = { low = 1e-4, high = 1e-2, log = true }\n')
     refused = wb("sweep", changed, "--trials", 2, "--no-track", check=False)
@@ -67,11 +67,11 @@ def test_a_changed_search_is_refused_with_the_difference_and_may_begin_anew(wb, 
 
 
 @pytest.mark.slow
-def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, site, tmp_path, found):
+def test_a_failed_trial_keeps_its_traceback_and_the_others_continue(wb, write, site, tmp_path, summary):
     site.install(code=BROKEN, kind="denoisers")
     space = '[sweep.space]\n"denoiser.use" = { choices = ["small_cnn", "mine"] }\n"train.flip" = { choices = [true, false] }\n'
     wb("sweep", write('sampler = "grid"\n', space), "--trials", 4, "--no-track")
-    trials = found()["trials"]
+    trials = summary()["trials"]
     assert sorted(trial["state"] for trial in trials) == ["complete", "complete", "failed", "failed"]
     for trial in trials:
         text = tmp_path / "home" / "runs" / trial["run"] / "traceback.txt"
@@ -80,16 +80,16 @@ def test_a_trial_that_fails_keeps_its_traceback_and_the_others_go_on(wb, write, 
 
 
 @pytest.mark.long
-def test_failures_beyond_what_is_put_up_with_end_the_sweep(wb, write, site, found):
+def test_more_failures_than_the_limit_end_the_sweep(wb, write, site, summary):
     site.install(code=BROKEN, kind="denoisers")
     path = write("max_failures = 1\n", '[sweep.space]\n"denoiser.use" = { choices = ["small_cnn", "mine"] }\n')
     done = wb("sweep", path, "--trials", 30, "--no-track", check=False)
     assert done.returncode == 2
     assert "too many trials failed" in done.stderr
     assert "cannot be built" in done.stdout
-    told = found()["trials"]
-    assert [trial["state"] for trial in told].count("failed") == 2
-    assert len(told) < 30
+    trials = summary()["trials"]
+    assert [trial["state"] for trial in trials].count("failed") == 2
+    assert len(trials) < 30
 
 
 # A learning rate of 1 times this weight decay multiplies the weights by -99 at every step.
@@ -107,61 +107,61 @@ RATES = '[sweep.space]\n"train.learning_rate" = { choices = [1e-3, 1.0] }\n'
 
 
 @pytest.mark.long
-def test_a_trial_whose_loss_becomes_infinite_has_failed_and_the_sweep_ends_with_an_answer(wb, found, write, tmp_path):
+def test_a_trial_whose_loss_becomes_infinite_has_failed_and_the_sweep_ends_with_a_result(wb, summary, write, tmp_path):
     from mlflow.tracking import MlflowClient
 
     done = wb("sweep", write('sampler = "grid"\n', RATES), "--trials", 2, *DIVERGES)
     assert "the loss is not finite" in done.stdout
     assert "best: trial" in done.stdout
-    told = {trial["run"]: trial for trial in found()["trials"]}
-    assert {(each["params"]["train.learning_rate"], each["state"]) for each in told.values()} == {
+    by_run = {trial["run"]: trial for trial in summary()["trials"]}
+    assert {(trial["params"]["train.learning_rate"], trial["state"]) for trial in by_run.values()} == {
         (1e-3, "complete"),
         (1.0, "failed"),
     }
 
     client = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow' / 'mlflow.db'}")
-    runs = client.search_runs([each.experiment_id for each in client.search_experiments()], "tags.wb.trial != 'none'")
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()], "tags.wb.trial != 'none'")
     assert len(runs) == 2
     for run in runs:
-        failed = told[run.info.run_name]["state"] == "failed"
+        failed = by_run[run.info.run_name]["state"] == "failed"
         artifacts = {file.path for file in client.list_artifacts(run.info.run_id)}
         assert run.info.status == ("FAILED" if failed else "FINISHED")
         assert ("traceback.txt" in artifacts) == failed
 
 
 @pytest.mark.long
-def test_max_failures_of_the_command_line_stops_a_sweep_whose_losses_become_infinite(wb, found, write):
+def test_max_failures_of_the_command_line_stops_a_sweep_whose_losses_become_infinite(wb, summary, write):
     done = wb(
         "sweep", write('sampler = "random"\n', RATES), "--trials", 30, "--max-failures", 0, "--no-track", *DIVERGES, check=False
     )
     assert done.returncode == 2
     assert "too many trials failed (sweep.max_failures = 0)" in done.stderr
-    states = [trial["state"] for trial in found()["trials"]]
+    states = [trial["state"] for trial in summary()["trials"]]
     assert states.count("failed") == 1
     assert len(states) < 30
 
 
 @pytest.mark.long
-def test_a_sweep_begins_no_trial_after_its_minutes_and_goes_on_later(wb, found, write):
+def test_a_sweep_starts_no_trial_after_its_minutes_and_can_be_resumed(wb, summary, write):
     path = write()
     done = wb("sweep", path, "--trials", 50, "--minutes", 0.1, "--no-track")
-    states = [trial["state"] for trial in found()["trials"]]
+    states = [trial["state"] for trial in summary()["trials"]]
     assert set(states) == {"complete"}
     assert 1 <= len(states) < 50
-    assert f"{len(states)} of 50 trials are done; the same command goes on" in done.stdout
-    assert f"going on: {len(states)} of {len(states) + 1}" in wb("sweep", path, "--trials", len(states) + 1, "--no-track").stdout
+    assert f"{len(states)} of 50 trials are done; the same command continues" in done.stdout
+    assert f"resuming: {len(states)} of {len(states) + 1}" in wb("sweep", path, "--trials", len(states) + 1, "--no-track").stdout
 
 
 @pytest.mark.long
-def test_the_training_of_a_trial_ends_after_its_minutes(wb, found, write, tmp_path):
+def test_the_training_of_a_trial_ends_after_its_minutes(wb, summary, write, tmp_path):
     wb("sweep", write("max_minutes = 0.02\n"), "--trials", 1, "--no-track", "--set", "train.steps=1_000_000")
-    (trial,) = found()["trials"]
+    (trial,) = summary()["trials"]
     assert trial["state"] == "complete"
     recipe = tomllib.loads((tmp_path / "home" / "runs" / trial["run"] / "recipe.toml").read_text())
     assert recipe["train"]["max_minutes"] == 0.02
 
 
-def test_a_device_that_is_not_there_is_told_before_any_worker_starts(wb, write, tmp_path):
+def test_a_missing_device_is_reported_before_any_worker_starts(wb, write, tmp_path):
     done = wb("sweep", write(), "--device", "cuda", "--no-track", check=False, env={"CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode == 2
     assert "torch sees no GPU" in done.stderr
@@ -169,15 +169,15 @@ def test_a_device_that_is_not_there_is_told_before_any_worker_starts(wb, write, 
 
 
 @pytest.mark.long
-def test_what_has_too_many_parameters_is_not_trained(wb, write, tmp_path, found):
+def test_a_trial_with_too_many_parameters_is_not_trained(wb, write, tmp_path, summary):
     space = '[sweep.space]\n"denoiser.channels" = { choices = [8, 64] }\n'
     wb("sweep", write('max_parameters = 20000\nsampler = "grid"\n', space), "--trials", 2, "--no-track")
-    states = {trial["params"]["denoiser.channels"]: trial["state"] for trial in found()["trials"]}
+    states = {trial["params"]["denoiser.channels"]: trial["state"] for trial in summary()["trials"]}
     assert states == {8: "complete", 64: "infeasible"}
 
 
 @pytest.mark.long
-def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb, found):
+def test_ctrl_c_stops_cleanly_and_the_same_command_continues(write, tmp_path, wb, summary):
     path = write()
     command = ["sweep", str(path), "--trials", "3", "--no-track", "--set", "train.steps=400", "--set", "train.batch_size=16"]
     environ = {**os.environ, "WB_HOME": str(tmp_path / "home")}
@@ -188,27 +188,27 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(write, tmp_path, wb, 
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=90)
     assert process.returncode == 130, out + err
-    assert "the same command goes on" in out
-    interrupted = found()["trials"]
+    assert "the same command continues" in out
+    interrupted = summary()["trials"]
     assert [trial["state"] for trial in interrupted].count("running") == 0
     assert list(tmp_path.glob("home/runs/*/checkpoints/step_*"))
     assert "1 were interrupted" in wb(*command).stdout
-    assert {trial["state"] for trial in found()["trials"]} == {"complete"}
+    assert {trial["state"] for trial in summary()["trials"]} == {"complete"}
 
 
 @pytest.mark.long
-def test_what_only_changes_evaluation_is_trained_once(wb, write, tmp_path, found):
+def test_a_search_over_evaluation_only_trains_once(wb, write, tmp_path, summary):
     path = write('sampler = "grid"\n', '[sweep.space]\n"sampler.steps" = { choices = [2, 3, 4] }\n')
     path.write_text(path.read_text().replace('metric = "val/loss"', 'metric = "eval/nfe"'))
     done = wb("sweep", path, "--trials", 3, "--no-track")
     assert "train once" in done.stdout
     runs = SweepFolder.of(tmp_path / "home", "tiny").home / "runs"
     assert [folder.name for folder in sorted(runs.iterdir()) if (folder / "checkpoints").exists()] == ["tiny-t0000"]
-    assert {trial["params"]["sampler.steps"]: trial["value"] for trial in found()["trials"]} == {2: 2.0, 3: 3.0, 4: 4.0}
+    assert {trial["params"]["sampler.steps"]: trial["value"] for trial in summary()["trials"]} == {2: 2.0, 3: 3.0, 4: 4.0}
 
 
 @pytest.mark.long
-def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write, found):
+def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write, summary):
     path = write(
         'metrics = ["val/loss", "eval/nfe"]\n',
         '[sweep.space]\n"sampler.steps" = { choices = [2, 3] }\n"seed" = { choices = [0, 1] }\n',
@@ -216,10 +216,10 @@ def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write, found):
     path.write_text(path.read_text().replace('pruner = "none"', 'pruner = "median"'))
     done = wb("sweep", path, "--trials", 3, "--no-track")
     assert "no trial is pruned" in done.stdout
-    told = found()
-    values = {trial["number"]: trial["value"] for trial in told["trials"]}
+    document = summary()
+    values = {trial["number"]: trial["value"] for trial in document["trials"]}
     assert all(len(value) == 2 for value in values.values())
-    for number in told["best"]:
+    for number in document["best"]:
         assert not any(
             all(o <= v for o, v in zip(other, values[number], strict=True)) and other != values[number]
             for other in values.values()
@@ -228,7 +228,7 @@ def test_several_metrics_give_a_pareto_front_and_no_pruning(wb, write, found):
 
 
 @pytest.mark.long
-def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path, found):
+def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path, summary):
     # One good learning rate among hopeless ones; seeds make trials of the hopeless kind differ.
     space = '[sweep.space]\n"train.learning_rate" = { choices = [2e-3, 1e-6] }\n"seed" = { choices = [0, 1, 2, 3, 4, 5] }\n'
     path = write('sampler = "grid"\nprune_by = "loss"\n', space)
@@ -237,16 +237,16 @@ def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path, found):
     )
     settings = ["--set", "train.learning_rate=2e-3", "--set", "train.warmup=0", "--set", "train.steps=40"]
     wb("sweep", path, "--trials", 12, "--no-track", *settings)
-    states = [(trial["params"]["train.learning_rate"], trial["state"]) for trial in found()["trials"]]
+    states = [(trial["params"]["train.learning_rate"], trial["state"]) for trial in summary()["trials"]]
     assert (1e-6, "pruned") in states
     assert (2e-3, "complete") in states
-    for trial in found()["trials"]:
+    for trial in summary()["trials"]:
         info = json.loads((tmp_path / "home" / "runs" / trial["run"] / "run.json").read_text())
         assert info["status"] == ("KILLED" if trial["state"] == "pruned" else "FINISHED")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["sweep", "nowhere.toml"], "no such file"),
         (["sweep", "show", "nothing"], "no sweep 'nothing'"),
@@ -256,10 +256,10 @@ def test_trials_that_fall_behind_are_pruned(wb, write, tmp_path, found):
         (["sweep-worker", "tiny", "--storage", "nonsense"], "expected a URL"),
     ],
 )
-def test_bad_input_is_one_clear_error(wb, words, said):
+def test_bad_input_is_one_clear_error(wb, words, message):
     done = wb(*words, check=False)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
 
 

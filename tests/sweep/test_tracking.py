@@ -11,7 +11,7 @@ WB = [sys.executable, "-m", "workbench"]
 
 
 @pytest.mark.long
-def test_trials_stand_under_their_sweep_with_what_was_chosen(write, tmp_path):
+def test_trials_are_child_runs_of_their_sweep_with_the_chosen_values(write, tmp_path):
     from mlflow.tracking import MlflowClient
 
     home = tmp_path / "home"
@@ -22,7 +22,7 @@ def test_trials_stand_under_their_sweep_with_what_was_chosen(write, tmp_path):
     subprocess.run([*command, "3"], env=environ, check=True, capture_output=True)
 
     client = MlflowClient(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
-    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     (parent,) = [run for run in runs if run.data.tags.get("wb.kind") == "sweep"]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert len(runs) == 4

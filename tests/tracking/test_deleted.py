@@ -1,4 +1,4 @@
-"""What was deleted in the store is named, with what to do; what waits can be sent afterwards."""
+"""Deletions in the store are reported with the remedy; unsent records can be sent afterwards."""
 
 import shlex
 import shutil
@@ -26,20 +26,20 @@ def client(home):
 
 @pytest.fixture
 def journal(tmp_path, request):
-    with closing(Journal(tmp_path / "journal.sqlite", request.node.name)) as made:
-        yield made
+    with closing(Journal(tmp_path / "journal.sqlite", request.node.name)) as journal:
+        yield journal
 
 
-def tell(journal, step):
+def record(journal, step):
     outbox = Outbox(journal, journal.path.parent)
     outbox.metrics({"loss": 1.0}, step)
     outbox.finish("FINISHED")
 
 
-def found(client, experiment, journal):
+def stored(client, experiment, journal):
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
     (run,) = client.search_runs([experiment_id], f"tags.`wb.run` = '{journal.run}'")
-    return run.info.status, [each.step for each in client.get_metric_history(run.info.run_id, "loss")]
+    return run.info.status, [point.step for point in client.get_metric_history(run.info.run_id, "loss")]
 
 
 def restore(message):
@@ -57,16 +57,16 @@ def restore(message):
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_a_deleted_experiment_is_named_and_another_name_takes_what_waits(journal, home, client, known):
-    name = f"deleted {known}"
-    if known:
-        tell(journal, 1)
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_deleted_experiment_is_named_and_another_one_receives_the_records(journal, home, client, recorded):
+    name = f"deleted {recorded}"
+    if recorded:
+        record(journal, 1)
         send_pending(journal, local_store(home), name, home)
     else:
         client.create_experiment(name)
     client.delete_experiment(client.get_experiment_by_name(name).experiment_id)
-    tell(journal, 2)
+    record(journal, 2)
     with pytest.raises(
         TrackingError, match=rf"the experiment '{name}' is deleted in .*mlflow experiments restore --experiment-id"
     ) as e:
@@ -75,34 +75,34 @@ def test_a_deleted_experiment_is_named_and_another_name_takes_what_waits(journal
     assert journal.unsent() == 2
     journal.forget_sending()
     send_pending(journal, local_store(home), f"{name}: another", home)
-    assert found(client, f"{name}: another", journal) == ("FINISHED", [1, 2] if known else [2])
+    assert stored(client, f"{name}: another", journal) == ("FINISHED", [1, 2] if recorded else [2])
 
 
 @pytest.mark.parametrize("what", ["experiment", "run"])
-def test_what_waits_is_sent_after_the_command_of_the_message(journal, home, client, what):
+def test_records_are_sent_after_the_command_of_the_message(journal, home, client, what):
     name = f"restored {what}"
-    tell(journal, 1)
+    record(journal, 1)
     send_pending(journal, local_store(home), name, home)
     run_id = journal.meta("tracking_run")
     if what == "run":
         client.delete_run(run_id)
     else:
         client.delete_experiment(client.get_experiment_by_name(name).experiment_id)
-    tell(journal, 2)
+    record(journal, 2)
     with pytest.raises(TrackingError, match=f"the {what} '.*' is deleted in .*: restore it with `MLFLOW_TRACKING_URI=") as caught:
         send_pending(journal, local_store(home), name, home)
     with pytest.raises(TrackingError, match="is deleted in"):
         find_recorded_run(local_store(home), run_id, home)
     restore(str(caught.value))
     send_pending(journal, local_store(home), name, home)
-    assert found(client, name, journal) == ("FINISHED", [1, 2])
+    assert stored(client, name, journal) == ("FINISHED", [1, 2])
 
 
 def test_a_run_that_the_store_lost_is_sent_whole_again(journal, home, client):
-    tell(journal, 1)
+    record(journal, 1)
     send_pending(journal, local_store(home), "lost", home)
     journal.set_meta(tracking_run="0" * 32)  # as after the database was replaced
     client.delete_run(client.search_runs([client.get_experiment_by_name("lost").experiment_id])[0].info.run_id)
-    tell(journal, 2)
+    record(journal, 2)
     send_pending(journal, local_store(home), "lost", home)
-    assert found(client, "lost", journal) == ("FINISHED", [1, 2])
+    assert stored(client, "lost", journal) == ("FINISHED", [1, 2])

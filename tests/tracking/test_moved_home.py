@@ -19,7 +19,7 @@ EXPERIMENT = "moving"
 
 @pytest.fixture(scope="module")
 def template(empty_store, tmp_path_factory):
-    """A home with a run whose journal was sent and later received more, which waits."""
+    """A home with a run whose journal was sent and later received more, which is unsent."""
     home = shutil.copytree(empty_store, tmp_path_factory.mktemp("template") / "old")
     with closing(journal_of(home)) as journal:
         outbox = Outbox(journal, journal.path.parent / "pictures")
@@ -32,10 +32,10 @@ def template(empty_store, tmp_path_factory):
 
 @pytest.fixture
 def old(template, tmp_path):
-    """A copy of it that records itself as its own: at an address of its own, as if it had been made there."""
+    """A copy of it whose artifact locations point to itself, as if it had been created there."""
     from mlflow.tracking._tracking_service import utils
 
-    utils._artifact_repos_cache.clear()  # between two processes, a run's artifacts may come to lie elsewhere
+    utils._artifact_repos_cache.clear()  # it would keep the locations of the earlier copy
     home = tmp_path / "old"
     shutil.copytree(template, home)
     relocate_store(home)
@@ -70,31 +70,33 @@ def contents(folder):
 
 
 @pytest.mark.parametrize("name", ["new", "new 50%off #1?"])
-def test_after_a_move_earlier_images_are_found_and_what_waits_is_sent(old, tmp_path, name):
+def test_after_a_move_earlier_images_are_found_and_unsent_records_are_sent(old, tmp_path, name):
     home = old.rename(tmp_path / name)
     health = store_health({}, home)
     assert health.sound
     assert health.remedy == "wb sync"
-    assert f"this home has moved: 3 artifact locations still lead to file://{tmp_path}/old/mlflow/artifacts/" in health.told
+    assert (
+        f"this home has moved: 3 artifact locations still point to file://{tmp_path}/old/mlflow/artifacts/" in health.description
+    )
     assert relocate_store(home) == 3
     assert relocate_store(home) == 0
-    assert all(each.is_relative_to(home) for each in locations(home))
+    assert all(location.is_relative_to(home) for location in locations(home))
     with closing(journal_of(home)) as journal:
         run_id = journal.meta("tracking_run")
         assert send_pending(journal, default_uri(home), EXPERIMENT, home) == 1  # not everything anew
         assert (journal.meta("tracking_run"), journal.refused()) == (run_id, [])
     assert images(home)[1] == [(255, 0, 0), (0, 0, 255)]
     assert not old.exists()
-    assert store_health({}, home).told == "1 run"
+    assert store_health({}, home).description == "1 run"
 
 
 def test_a_copy_uses_its_own_files_and_leaves_the_original_alone(old, tmp_path):
     before = contents(old)
     home = shutil.copytree(old, tmp_path / "copy")
-    tracker = open_run(default_uri(home), EXPERIMENT, "another", home)
-    tracker.artifact(Path(__file__))
-    assert (home / "mlflow" / "artifacts" / EXPERIMENT / tracker.run_id / "artifacts" / Path(__file__).name).is_file()
-    assert all(each.is_relative_to(home) for each in locations(home))
+    run = open_run(default_uri(home), EXPERIMENT, "another", home)
+    run.client.log_artifact(run.run_id, __file__)
+    assert (home / "mlflow" / "artifacts" / EXPERIMENT / run.run_id / "artifacts" / Path(__file__).name).is_file()
+    assert all(location.is_relative_to(home) for location in locations(home))
     assert contents(old) == before
 
 
@@ -115,17 +117,17 @@ def test_artifacts_that_lie_in_another_home_stay_there(old, tmp_path):
             )
     home = old.rename(tmp_path / "new")
     assert relocate_store(home) == 3
-    assert sum(each.is_relative_to(home) for each in locations(home)) == 3
+    assert sum(location.is_relative_to(home) for location in locations(home)) == 3
     assert other in locations(home)
 
 
-def test_journals_of_before_with_full_paths_find_their_files_in_the_moved_folder(old, tmp_path):
+def test_journals_with_absolute_paths_find_their_files_in_the_moved_folder(old, tmp_path):
     with closing(journal_of(old)) as journal:
         picture = journal.path.parent / "pictures" / "samples_00000002.png"
         journal.put("image", "samples", {"file": str(picture)}, 3)
     home = old.rename(tmp_path / "new")
     with closing(journal_of(home)) as journal:
-        journal.set_meta(tracking_store=f"sqlite:///{old}/mlflow/mlflow.db")  # as they remember the local store
+        journal.set_meta(tracking_store=f"sqlite:///{old}/mlflow/mlflow.db")  # as earlier versions name the local store
         assert send_pending(journal, local_store(home), EXPERIMENT, home) == 2
         assert journal.refused() == []
     assert images(home)[1] == [(255, 0, 0), (0, 0, 255), (0, 0, 255)]

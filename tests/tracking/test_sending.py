@@ -33,11 +33,11 @@ def client(home):
 
 @pytest.fixture
 def journal(tmp_path, request):
-    with closing(Journal(tmp_path / "journal.sqlite", request.node.name)) as made:
-        yield made
+    with closing(Journal(tmp_path / "journal.sqlite", request.node.name)) as journal:
+        yield journal
 
 
-def filled(journal, folder):
+def fill(journal, folder):
     """A journal with some of everything."""
     outbox = Outbox(journal, folder / "pictures")
     outbox.params({"train.steps": 5, **{f"many.{k}": k for k in range(120)}})
@@ -52,18 +52,18 @@ def filled(journal, folder):
     outbox.finish("FINISHED")
 
 
-def arrived(client, journal):
+def stored_run(client, journal):
     """Everything that the store has of a run, with how often."""
     run_id = journal.meta("tracking_run")
     run = client.get_run(run_id)
-    found = client.search_runs([run.info.experiment_id], f"tags.`wb.run` = '{journal.run}'")
+    runs = client.search_runs([run.info.experiment_id], f"tags.`wb.run` = '{journal.run}'")
     images = sorted(item.path for item in client.list_artifacts(run_id, "images"))
     history = {
-        key: [(each.step, each.value, each.timestamp) for each in client.get_metric_history(run_id, key)]
+        key: [(point.step, point.value, point.timestamp) for point in client.get_metric_history(run_id, key)]
         for key in run.data.metrics
     }
     return {
-        "runs": len(found),
+        "runs": len(runs),
         "status": run.info.status,
         "params": len(run.data.params),
         "data": run.inputs.dataset_inputs[0].dataset.digest,
@@ -73,16 +73,16 @@ def arrived(client, journal):
     }
 
 
-def test_all_that_was_said_arrives(journal, home, client, tmp_path):
-    filled(journal, tmp_path)
+def test_every_record_arrives(journal, home, client, tmp_path):
+    fill(journal, tmp_path)
     assert send_pending(journal, local_store(home), EXPERIMENT, home) == journal_size(journal)
-    found = arrived(client, journal)
-    assert found["runs"] == 1
-    assert found["status"] == "FINISHED"
-    assert found["params"] == 121
-    assert [row[:2] for row in found["history"]["loss"]] == [(step, 1.0 / (step + 1)) for step in range(300)]
-    assert len(found["images"]) == 2  # the picture, and the UI's small one
-    assert found["files"] == ["some/file.txt"]
+    stored = stored_run(client, journal)
+    assert stored["runs"] == 1
+    assert stored["status"] == "FINISHED"
+    assert stored["params"] == 121
+    assert [row[:2] for row in stored["history"]["loss"]] == [(step, 1.0 / (step + 1)) for step in range(300)]
+    assert len(stored["images"]) == 2  # the image, and its thumbnail
+    assert stored["files"] == ["some/file.txt"]
     assert send_pending(journal, local_store(home), EXPERIMENT, home) == 0
 
 
@@ -104,17 +104,17 @@ def journal_size(journal):
 
 
 def test_sending_everything_twice_changes_nothing(journal, home, client, tmp_path):
-    filled(journal, tmp_path)
+    fill(journal, tmp_path)
     send_pending(journal, local_store(home), EXPERIMENT, home)
-    before = arrived(client, journal)
-    journal.forget_sending()  # and which run it is: it is found by its tag
+    before = stored_run(client, journal)
+    journal.forget_sending()  # with its id in the store: the run is found by its tag
     assert send_pending(journal, local_store(home), EXPERIMENT, home) == journal_size(journal)
-    assert arrived(client, journal) == before
+    assert stored_run(client, journal) == before
 
 
 @pytest.mark.parametrize("moment", ["records sent:1", "records sent:4", "records acknowledged:3"])
-def test_a_sender_that_is_killed_between_sending_and_noting_it_leaves_nothing_twice(journal, home, client, tmp_path, moment):
-    filled(journal, tmp_path)
+def test_a_sender_that_is_killed_before_acknowledging_leaves_no_duplicates(journal, home, client, tmp_path, moment):
+    fill(journal, tmp_path)
     code = f"""
 from pathlib import Path
 from workbench.journal import Journal
@@ -126,17 +126,17 @@ send_pending(Journal(Path({str(journal.path)!r}), {journal.run!r}), local_store(
     assert done.returncode == -9
     assert journal.unsent() > 0
     send_pending(journal, local_store(home), EXPERIMENT, home)
-    found = arrived(client, journal)
-    assert found["runs"] == 1
-    assert [row[:2] for row in found["history"]["loss"]] == [(step, 1.0 / (step + 1)) for step in range(300)]
-    assert len(found["images"]) == 2
+    stored = stored_run(client, journal)
+    assert stored["runs"] == 1
+    assert [row[:2] for row in stored["history"]["loss"]] == [(step, 1.0 / (step + 1)) for step in range(300)]
+    assert len(stored["images"]) == 2
     assert journal.unsent() == 0
 
 
-def test_a_store_that_is_away_keeps_nobody_waiting_and_loses_nothing(journal, home, client, tmp_path):
+def test_an_unreachable_store_delays_nothing_and_loses_nothing(journal, home, client, tmp_path):
     warned = []
     drainer = Drainer(lambda: Journal(journal.path, journal.run), "http://u:secret@127.0.0.1:9", EXPERIMENT, home, warned.append)
-    filled(journal, tmp_path)
+    fill(journal, tmp_path)
     until = time.monotonic() + 60.0
     while not warned and time.monotonic() < until:
         time.sleep(0.1)
@@ -155,11 +155,11 @@ def test_a_store_that_is_away_keeps_nobody_waiting_and_loses_nothing(journal, ho
         except TrackingError:
             assert time.monotonic() < until
             time.sleep(0.5)
-    assert arrived(client, journal)["runs"] == 1
+    assert stored_run(client, journal)["runs"] == 1
     assert journal.unsent() == 0
 
 
-def test_what_the_store_will_never_take_holds_up_nothing_else(journal, home, client, tmp_path):
+def test_refused_records_do_not_block_others(journal, home, client, tmp_path):
     journal.numbers_at(1, {"good": 1.0, "what is this?!": 2.0, "fine": 3.0})
     journal.put("artifact", "gone.txt", {"file": str(tmp_path / "gone.txt"), "folder": "", "sha256": ""})
     Outbox(journal, tmp_path).finish("FINISHED")
@@ -169,10 +169,10 @@ def test_what_the_store_will_never_take_holds_up_nothing_else(journal, home, cli
     assert run.info.status == "FINISHED"
     refused = {(kind, key): reason for kind, key, reason in journal.refused()}
     assert set(refused) == {("artifact", "gone.txt"), ("metric", "what is this?!")}
-    assert "not there any more" in refused["artifact", "gone.txt"]
+    assert "no longer exists" in refused["artifact", "gone.txt"]
 
 
-def test_a_run_waits_for_the_one_it_stands_under(journal, home, client, tmp_path):
+def test_a_child_waits_for_its_parent(journal, home, client, tmp_path):
     Outbox(journal, tmp_path).tags({PARENT: "the parent"})
     with pytest.raises(TrackingError, match=r"'the parent'.*not in the store yet"):
         send_pending(journal, local_store(home), EXPERIMENT, home)
@@ -184,15 +184,15 @@ def test_a_run_waits_for_the_one_it_stands_under(journal, home, client, tmp_path
         assert run.data.tags["mlflow.parentRunId"] == parent.meta("tracking_run")
 
 
-def test_a_run_that_went_on_ends_anew(journal, home, client, tmp_path):
+def test_a_resumed_run_ends_again(journal, home, client, tmp_path):
     for _ in range(2):
         Outbox(journal, tmp_path).finish("KILLED")
         send_pending(journal, local_store(home), EXPERIMENT, home)
         assert client.get_run(journal.meta("tracking_run")).info.status == "KILLED"
-        client.update_run(journal.meta("tracking_run"), status="RUNNING")  # as going on does
+        client.update_run(journal.meta("tracking_run"), status="RUNNING")  # as resuming does
 
 
-def test_two_do_not_send_one_journal(journal, home):
+def test_two_processes_do_not_send_one_journal(journal, home):
     code = f"""
 import sys, time
 from pathlib import Path
@@ -208,18 +208,32 @@ with exclusive_lock(Path({str(journal.path.parent)!r}) / "sending.lock"):
         other.stdin.close()
 
 
-def test_a_slip_in_a_uri_is_told_at_once():
+def test_a_mistake_in_a_uri_is_reported_at_once():
     for good in ("http://host:5000", "sqlite:///x.db", "postgresql+psycopg://u:p@h/d", "databricks"):
         check_uri(good)
     for bad in ("htp://host", "mlruns", "file:///mlruns", "", "localhost:5000"):
-        with pytest.raises(TrackingError, match=r"is no tracking store: it is a server \(http"):
+        with pytest.raises(TrackingError, match=r"is not a tracking store: expected a server \(http"):
             check_uri(bad)
 
 
-def test_a_store_is_known_again_without_its_password_being_kept(tmp_path):
+def test_a_store_is_recognised_without_storing_its_password(tmp_path):
     assert resolve_uri("local", None, {}, None, tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     assert resolve_uri("http://host", None, {"MLFLOW_TRACKING_URI": "http://other"}, None, tmp_path) == "http://host"
     environ = {"MLFLOW_TRACKING_URI": "http://me:word@host"}
     assert resolve_uri("http://***@host", None, environ, None, tmp_path) == "http://me:word@host"
     with pytest.raises(TrackingError, match="set MLFLOW_TRACKING_URI"):
         resolve_uri("http://***@host", None, {}, None, tmp_path)
+
+
+def test_the_records_and_facts_of_a_child_are_its_own(journal, tmp_path):
+    child = journal.child("a child")
+    for part, value in ((journal, "parent"), (child, "child")):
+        Outbox(part, tmp_path).tags({"who": value})
+        part.acknowledge(records=[row.id for row in part.unsent_records("tag")])
+        part.set_meta(tracking_run=value)
+    child.forget_sending()
+    assert (journal.unsent(), child.unsent()) == (0, 1)
+    assert (journal.meta("tracking_run"), child.meta("tracking_run")) == ("parent", None)
+    assert [part.run for part in journal.children()] == [f"{journal.run}/a child"]
+    journal.forget_sending()
+    assert [row.body["value"] for row in journal.unsent_records("tag")] == ["parent"]

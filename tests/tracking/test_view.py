@@ -1,16 +1,18 @@
-"""What `wb ui` opens on, in real stores and in the interface that MLflow ships."""
+"""The first page of `wb ui`, in real stores and in the interface that MLflow ships."""
 
 import base64
 import json
 import shutil
 import zlib
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import mlflow.server
 import pytest
 
-from workbench.tracking import local_store, open_run, open_view
+from workbench.journal import Journal
+from workbench.tracking import Outbox, local_store, open_run, open_view, send_pending
 from workbench.tracking.page import FIRST_VISIT, with_first_visit
 from workbench.tracking.view import VIEW, view_state
 
@@ -41,10 +43,11 @@ def home(empty, tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     shutil.copytree(empty, folder, dirs_exist_ok=True)
     for name, last in (("earlier", 30), ("later", 40)):
-        run = start(folder, name)
-        for step in (0, last):
-            run.metrics(METRICS, step)
-        run.finish("FINISHED")
+        with closing(Journal(folder / f"{name}.sqlite", name)) as journal:
+            for step in (0, last):
+                Outbox(journal, folder).metrics(METRICS, step)
+            Outbox(journal, folder).finish("FINISHED")
+            send_pending(journal, local_store(folder), "workbench", folder)
     return folder
 
 
@@ -61,10 +64,10 @@ def unpacked(text):
 def shown(state):
     """Names of metrics and images by section, in the order of the page."""
     titles = {section["uuid"]: section["name"] for section in state["compareRunSections"]}
-    found = {name: [] for name in titles.values()}
+    sections = {name: [] for name in titles.values()}
     for card in state["compareRunCharts"]:
-        found[titles[card["metricSectionId"]]] += card.get("imageKeys") or [card["metricKey"]]
-    return found
+        sections[titles[card["metricSectionId"]]] += card.get("imageKeys") or [card["metricKey"]]
+    return sections
 
 
 def test_distances_losses_and_samples_come_first_and_the_rest_is_folded():
@@ -104,10 +107,10 @@ def test_the_link_opens_the_stored_view_of_the_newest_experiment(home):
 def test_the_empty_experiment_of_every_store_is_hidden_until_it_is_used(home):
     open_view(local_store(home), home)
     run = start(home, "a")
-    assert "Default" not in [each.name for each in run.client.search_experiments()]
+    assert "Default" not in [experiment.name for experiment in run.client.search_experiments()]
     start(home, "b", "Default")
     open_view(local_store(home), home)
-    assert "Default" in [each.name for each in run.client.search_experiments()]
+    assert "Default" in [experiment.name for experiment in run.client.search_experiments()]
 
 
 def test_a_store_without_runs_has_no_view(empty):

@@ -35,7 +35,6 @@ from workbench.cli.arguments import (
 from workbench.cli.display import WIDE
 from workbench.cli.evaluation.bar import EvaluationBar
 from workbench.cli.evaluation.options import evaluation_overrides, parse_axes, parse_features, split_names
-from workbench.cli.evaluation.record import TrackedEvaluation
 from workbench.cli.evaluation.table import combinations_table, footnotes
 from workbench.cli.outputs import check_free, output_folder
 from workbench.home import cache_folder, wb_home
@@ -63,12 +62,9 @@ def evaluate(
 ) -> None:
     """Measure a trained run under many samplers, without training again.
 
-    Samples and measures every combination of the listed values and stores
-    the results in the run's folder; a later call computes only what is not
-    stored yet. Ctrl-C keeps the finished combinations.
-
-    The last line is the [bold]wb sample[/] command that draws with the best
-    combination.
+    Samples and measures every combination of the listed values and stores the results in the run's folder; a later call computes
+    only what is not stored yet. Ctrl-C keeps the finished combinations. The last line is the [bold]wb sample[/] command that draws
+    with the best combination.
 
     [bold]wb eval latest --sampler ddim,heun,dpmpp_2m,unipc --steps 5,10,20,50[/]
     [bold]wb eval cars_linear --sampler ddim --steps 10,50 --eta 0,0.5,1 --samples 1000[/]
@@ -86,15 +82,18 @@ def evaluate(
         warn(line)
     chosen = wb.compute.choose_device(device)
     evaluator = wb.runs.CombinationEvaluator(folder, recipe, spec, measurement, chosen, cache, warn=warn)
-    record = TrackedEvaluation(folder, evaluator.step, tracking_uri, home, console) if track else None
 
     varied = [axis.name for axis in axes if axis.name != "steps"]
-    results = _measure(evaluator, wb.runs.plan_combinations(evaluator, slots, varied), record, console)
     metric = measurement.features[0].component.metric("fd")
-    report = wb.runs.CombinationReport.of(folder, evaluator.step, metric, results, varied)
-    plots = report.write_plots(out or folder.evaluations)
-    if record is not None and any(result.new for result in results):
-        record.pictures(plots)
+    combinations = wb.runs.plan_combinations(evaluator, slots, varied)
+    with wb.runs.track_evaluation(
+        folder, recipe, evaluator.step, tracking_uri, home, partial(_note, console), track=track
+    ) as record:
+        results = _measure(evaluator, combinations, record, console)
+        report = wb.runs.CombinationReport.of(folder, evaluator.step, metric, results, varied)
+        plots = report.write_plots(out or folder.evaluations)
+        if any(result.new for result in results):
+            record.record_images(plots)
     command = report.sample_command(recipe, measurement.seed, home)
     if as_json:
         typer.echo(json.dumps(report.document(plots, command), indent=2, allow_nan=False))
@@ -120,6 +119,10 @@ def _warn(console: Console, text: str) -> None:
     console.print(f"[yellow]warning:[/] {escape(text)}")
 
 
+def _note(console: Console, text: str) -> None:
+    console.print(f"[yellow]{escape(text)}[/]")
+
+
 def _print_report(
     console: Console, report: wb.runs.CombinationReport, varied: Sequence[str], plots: Mapping[str, Path], command: str
 ) -> None:
@@ -132,7 +135,7 @@ def _print_report(
 def _measure(
     evaluator: wb.runs.CombinationEvaluator,
     combinations: list[wb.runs.PlannedCombination],
-    record: TrackedEvaluation | None,
+    record: wb.runs.TrackedEvaluation,
     console: Console,
 ) -> list[wb.runs.CombinationResult]:
     """Measure with a progress bar, and record each combination as soon as it is measured."""
@@ -145,6 +148,5 @@ def _measure(
             bar.finish(measured)
             if measured.result is not None:
                 results.append(measured.result)
-                if record is not None:
-                    record.combination(measured.planned.name, measured.result)
+                record.record_combination(measured.planned.name, measured.result)
     return results

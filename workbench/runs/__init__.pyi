@@ -46,11 +46,9 @@ from .report import (
 from .resume import Plan as Plan, plan_run as plan_run
 from .session import Session as Session, open_session as open_session
 from .spec import changed_data as changed_data, read_run as read_run, record_data as record_data
-from .tracking import (
-    Store as Store,
-    describe_afterwards as describe_afterwards,
-    describe_end as describe_end,
-    store_tracking_uri as store_tracking_uri,
-    tracking_uri_of as tracking_uri_of,
-)
+from .store import note_store as note_store, resolve_store as resolve_store, store_of_run as store_of_run
+from .sync import SyncResult as SyncResult, has_unsent as has_unsent, sync_folder as sync_folder
+from .tracked_evaluation import TrackedEvaluation as TrackedEvaluation, track_evaluation as track_evaluation
+from .tracked_journal import TrackedJournal as TrackedJournal, send_journals as send_journals
+from .tracking import Store as Store
 from .weights import load_generator as load_generator, reevaluate as reevaluate

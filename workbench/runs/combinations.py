@@ -61,13 +61,9 @@ class CombinationResult:
 
     @property
     def tracking(self) -> dict[str, str] | None:
-        """The MLflow run of the combination; None if it is not recorded."""
-        stored: dict[str, str] | None = json.loads(self.file.read_text()).get("tracking")
-        return stored
-
-    def note_tracking(self, uri: str, run_id: str) -> None:
-        """Store the MLflow run of the combination, so that it is recorded once."""
-        write_json(self.file, {**json.loads(self.file.read_text()), "tracking": {"uri": uri, "run_id": run_id}})
+        """The store and the run there in which an earlier version recorded the combination; now the run's journal has it."""
+        place: dict[str, str] | None = json.loads(self.file.read_text()).get("tracking")
+        return place
 
 
 class CombinationEvaluator:

@@ -40,4 +40,4 @@ def _store(home: Path) -> HealthFinding:
     """The tracking store: readable, or possible to create."""
     health = store_health(os.environ, home)
     state: Literal["ok", "note", "broken"] = "broken" if not health.sound else "note" if health.remedy else "ok"
-    return HealthFinding(state, "store", health.where, health.told, health.remedy)
+    return HealthFinding(state, "store", health.where, health.description, health.remedy)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 from workbench.compute import describe_device
 from workbench.interfaces import Tracker
@@ -14,22 +12,11 @@ from workbench.journal import Journal
 from workbench.model import Parts
 from workbench.recipe import Recipe, decisive_settings, origins_of
 from workbench.runs.folder import RunFolder
-from workbench.runs.recording import final_weight_files
-from workbench.secrets import mask_password
-from workbench.tracking import PARENT, Drainer, Outbox, check_uri, resolve_uri, run_facts, store_name
-
-ENDS = ("finished", "killed", "failed")
+from workbench.runs.store import note_store, store_of_run
+from workbench.tracking import PARENT, Drainer, Outbox, count_left, run_facts
 
 # Importing MLflow takes seconds, which would delay the first step of a run.
 FIRST_STEP_SECONDS = 10.0
-
-
-class Recorded(Protocol):
-    """A folder whose records are sent to a store: of a run or a sweep."""
-
-    def info(self) -> dict[str, Any]:
-        """Its JSON file."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +24,7 @@ class Store:
     """Where a run is recorded.
 
     `uri` None: the store that the run has used so far, or the environment, the recipe or the default. `send` False: the records stay in
-    the run's folder until `wb sync`. `parent` is the MLflow run of a sweep.
+    the run's folder until `wb sync`. `parent` is the name of the run that it belongs to (of a sweep).
     """
 
     uri: str | None = None
@@ -56,7 +43,7 @@ class RunTracking:
         unsent = 0
         if self._drainer is not None:
             self._drainer.close(seconds)
-            unsent = self._journal.unsent() + self._journal.refusals()
+            unsent = count_left(self._journal)
         self._journal.close()
         return unsent
 
@@ -70,9 +57,9 @@ def start_tracking(
     store that is unreachable is tried again.
     """
     recipe, home, journal, drainer = parts.recipe, folder.home, folder.journal(), None
-    uri = tracking_uri_of(folder, recipe, store.uri, home, journal) if store.send else ""
+    uri = store_of_run(folder, journal, store.uri, recipe.tracking.uri, home) if store.send else ""
     if store.send:
-        store_tracking_uri(journal, uri, home)
+        note_store(journal, uri, home)
     tracker = Outbox(journal, folder.pictures)
     if journal.meta("described"):
         tracker.tags(_hashes(recipe) | _changed_fields(folder))
@@ -86,60 +73,6 @@ def start_tracking(
         experiment = journal.meta("experiment") or recipe.tracking.experiment
         drainer = Drainer(folder.journal, uri, experiment, home, warn, FIRST_STEP_SECONDS)
     return RunTracking(tracker, journal, drainer)
-
-
-def describe_afterwards(folder: RunFolder, recipe: Recipe, outbox: Outbox) -> None:
-    """Record from its folder what an earlier version with --no-track did not: everything but the versions and machine of that time."""
-    outbox.params(decisive_settings(recipe))
-    components = folder.info().get("components", [])
-    outbox.tags(
-        {
-            "wb.recipe": recipe.name,
-            **({"mlflow.note.content": recipe.description} if recipe.description else {}),
-            **{f"wb.version.{component['distribution']}": component["version"] for component in components},
-            **{f"wb.hash.{component['distribution']}": component["sha256"] for component in components},
-        }
-    )
-    outbox.artifact(folder.recipe)
-    for path in sorted(folder.pictures.glob("*")):
-        key, _, step = path.stem.rpartition("_")
-        if path.suffix == ".png" and key and step.isdigit():
-            outbox.picture(key, path, int(step))
-        elif path.is_file():
-            outbox.artifact(path, "pictures")
-    if (folder.path / "cards.json").is_file():
-        outbox.artifact(folder.path / "cards.json")
-    for path in final_weight_files(folder) if folder.status() == "FINISHED" else []:
-        outbox.artifact(path, "checkpoint")
-
-
-def describe_end(folder: RunFolder, journal: Journal, outbox: Outbox) -> None:
-    """Record how a run ended that could not do so itself: it was killed, or an earlier version did not track it."""
-    status, events = folder.status(), journal.events()
-    if status == "RUNNING":
-        return
-    ended = bool(events) and events[-1][0] in ENDS
-    if not ended:
-        journal.event(status.lower(), int(folder.info().get("step", 0)))
-    if not ended or not journal.has_record("status"):
-        outbox.finish(status)
-
-
-def tracking_uri_of(folder: Recorded, recipe: Recipe, option: str | None, home: Path, journal: Journal) -> str:
-    """The URI of a run's store: `option`, else the one it has used so far, the environment's, the recipe's or the default."""
-    earlier = folder.info().get("tracking")  # of a run that was started before there were journals
-    if earlier and journal.meta("tracking_run") is None:
-        journal.set_meta(
-            uri=mask_password(earlier["uri"]), tracking_run=earlier["run_id"], tracking_store=mask_password(earlier["uri"])
-        )
-    uri = resolve_uri(journal.meta("uri"), option, os.environ, recipe.tracking.uri, home)
-    check_uri(uri)
-    return uri
-
-
-def store_tracking_uri(journal: Journal, uri: str, home: Path) -> None:
-    """Write a run's store to its journal, without a password."""
-    journal.set_meta(uri=store_name(uri, home))
 
 
 def _describe(tracker: Tracker, parts: Parts, source: Path, tags: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Searches over recipes: Optuna proposes, worker processes train, a ledger keeps count. Nothing else in the workbench imports Optuna."""
+"""Searches over recipes: Optuna proposes, worker processes train, a ledger records the trials. Only this package imports Optuna."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Everything a sweep could come upon, tried on the recipe before the first trial."""
+"""Checks of a sweep before its first trial: every value that it could choose must give a valid recipe."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from workbench.sweep.space import SearchAxis, axes_of, overrides
 MOST_COMBINATIONS = 400
 MOST_PAIRS = 2000
 MOST_POINTS = 100_000
-LEAST_RANGES = 2  # a covariance of one number is none
+LEAST_RANGES = 2  # a covariance needs two numbers
 SHOWN = 5
 
 
 def check_sweep(path: Path, base: Recipe, settings: Sequence[str] = ()) -> None:
-    """RecipeError, located, where an end, a choice or a combination of choices gives no recipe, or the recipe itself lies outside of the space.
+    """Raise a located RecipeError if an end, a choice or a combination of choices gives no valid recipe, or the recipe lies outside the space.
 
-    `path` is the recipe's file and `settings` what `--set` said; `base` is what both gave.
+    `base` is the recipe in the file `path` with the overrides `settings`, given by `--set`.
     """
     source = read_layers(path, settings)
     axes = axes_of(base)
     problems: list[Problem] = []
 
-    def found(key: str | None, message: str) -> None:
+    def add(key: str | None, message: str) -> None:
         problems.append(source.problem(("sweep",) if key is None else ("sweep", "space", key), message))
 
     try:
@@ -37,34 +37,32 @@ def check_sweep(path: Path, base: Recipe, settings: Sequence[str] = ()) -> None:
     except CombinationError as error:
         problems.append(source.problem(tuple(error.key.split(".")), str(error)))
     if base.sweep is not None and not axes:
-        found(None, "nothing to vary: [sweep.space] is empty")
+        add(None, "nothing to vary: [sweep.space] is empty")
     for key, message in [*_conditions(axes, base), *_without_effect(axes, base), *_unfit_for_sampler(axes, base)]:
-        found(key, message)
+        add(key, message)
     if not problems:
         for key, message in itertools.islice(_trials(path, base, settings, axes), SHOWN):
-            found(key, message)
+            add(key, message)
     if not problems:
         for axis in axes:
             value = base.flat().get(axis.key)
-            if axis.active(base.flat()) and not axis.contains(value):
-                said = f"the recipe says {value!r}" if value is not None else "the recipe does not say it"
-                found(
-                    axis.key,
-                    f"{said}, which the space does not contain; trial 0 is the recipe as it is, so let the space contain it or change the recipe",
-                )
+            if axis.is_active(base.flat()) and not axis.contains(value):
+                own = "not set in the recipe" if value is None else f"{value!r} in the recipe"
+                remedy = "trial 0 is the unchanged recipe: extend the space or change the recipe"
+                add(axis.key, f"{own}, which the space does not contain; {remedy}")
     if problems:
         raise RecipeError(problems)
 
 
 def _conditions(axes: Sequence[SearchAxis], base: Recipe) -> Iterator[tuple[str, str]]:
-    known = {*base.flat(), *(axis.key for axis in axes)}
+    keys = {*base.flat(), *(axis.key for axis in axes)}
     for position, axis in enumerate(axes):
         for key, wanted in (axis.space.when or {}).items():
-            other = next((each for each in axes if each.key == key), None)
-            if key not in known:
+            other = next((axis for axis in axes if axis.key == key), None)
+            if key not in keys:
                 yield axis.key, f"when: neither the recipe nor the space has a key '{key}'"
             elif other is not None and axes.index(other) >= position:
-                yield axis.key, f"when: '{key}' depends on this key in turn: a circle"
+                yield axis.key, f"when: '{key}' depends on this key in turn (circular condition)"
             elif other is not None and other.space.choices is not None:
                 values = wanted if isinstance(wanted, tuple) else (wanted,)
                 for value in values:
@@ -82,7 +80,7 @@ def _without_effect(axes: Sequence[SearchAxis], base: Recipe) -> Iterator[tuple[
         if axis.key.startswith("sampler."):
             yield (
                 axis.key,
-                f"changes no metric: evaluations draw with [evaluate.sampler]. Vary 'evaluate.{axis.key}', or remove that table",
+                f"does not change any metric: evaluations draw with [evaluate.sampler]. Vary 'evaluate.{axis.key}', or remove that table",
             )
 
 
@@ -95,7 +93,7 @@ def _unfit_for_sampler(axes: Sequence[SearchAxis], base: Recipe) -> Iterator[tup
     if sweep.sampler == "cmaes" and axes and sum(axis.space.choices is None for axis in axes) < LEAST_RANGES:
         yield (
             axes[0].key,
-            f"sampler = 'cmaes' needs at least {LEAST_RANGES} ranges, and leaves choices to chance; use 'tpe' or 'gp'",
+            f"sampler = 'cmaes' needs at least {LEAST_RANGES} ranges, and chooses choices at random; use 'tpe' or 'gp'",
         )
     if sweep.sampler == "grid":
         yield from _grid(axes)
@@ -103,30 +101,30 @@ def _unfit_for_sampler(axes: Sequence[SearchAxis], base: Recipe) -> Iterator[tup
         if sweep.sampler == "grid" and axis.space.choices is None and axis.space.step is None and not axis.space.whole:
             yield axis.key, "sampler = 'grid' needs a step, or choices"
         if sweep.sampler in ("grid", "cmaes", "gp") and axis.space.when:
-            yield axis.key, f"sampler = '{sweep.sampler}' knows no conditions (when); use 'tpe', 'random' or 'qmc'"
+            yield axis.key, f"sampler = '{sweep.sampler}' does not support conditions (when); use 'tpe', 'random' or 'qmc'"
 
 
 def _grid(axes: Sequence[SearchAxis]) -> Iterator[tuple[str, str]]:
-    """A grid is made whole before its first point is tried."""
+    """A grid is built as a whole before its first point is tried."""
     count = 1
     for axis in axes:
         count *= axis.points() or 1
         if count > MOST_POINTS:
-            yield axis.key, f"sampler = 'grid' would have more than {MOST_POINTS:,} points: use larger steps or another sampler"
+            yield axis.key, f"sampler = 'grid' has more than {MOST_POINTS:,} points: use larger steps or another sampler"
             return
 
 
 def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[SearchAxis]) -> Iterator[tuple[str, str]]:
-    """Keys and problems of all that is tried: each end and choice by itself, then choices together."""
+    """The keys and problems of each end and choice by itself, then of choices together."""
     flat = base.flat()
-    alone_broken = False
+    has_problem = False
     for axis in axes:
-        around = _context(axis, axes)
+        context = _context(axis, axes)
         for value in axis.ends():
-            for problem in _problems(path, settings, {**around, axis.key: value}):
-                alone_broken = True
+            for problem in _problems(path, settings, {**context, axis.key: value}):
+                has_problem = True
                 yield axis.key, f"with {value!r}: {problem}"
-    if alone_broken:
+    if has_problem:
         return
     for values in itertools.islice(_combinations(axes, flat), MOST_PAIRS):
         for problem in _problems(path, settings, values):
@@ -134,18 +132,18 @@ def _trials(path: Path, base: Recipe, settings: Sequence[str], axes: Sequence[Se
 
 
 def _context(axis: SearchAxis, axes: Sequence[SearchAxis]) -> dict[str, Any]:
-    """Values that make an axis active."""
-    around: dict[str, Any] = {}
+    """Values with which an axis has an effect."""
+    context: dict[str, Any] = {}
     for key, wanted in (axis.space.when or {}).items():
-        other = next((each for each in axes if each.key == key), None)
+        other = next((axis for axis in axes if axis.key == key), None)
         if other is not None:
-            around |= _context(other, axes)
-        around[key] = wanted[0] if isinstance(wanted, tuple) else wanted
-    return around
+            context |= _context(other, axes)
+        context[key] = wanted[0] if isinstance(wanted, tuple) else wanted
+    return context
 
 
 def _combinations(axes: Sequence[SearchAxis], flat: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Choices with choices: all together, or two at a time where these are too many."""
+    """Combinations of choices: all of them, or two at a time if there are too many."""
     chosen = [axis for axis in axes if axis.space.choices is not None]
     count = 1
     for axis in chosen:
@@ -153,10 +151,10 @@ def _combinations(axes: Sequence[SearchAxis], flat: Mapping[str, Any]) -> Iterat
     groups = [chosen] if count <= MOST_COMBINATIONS else [list(pair) for pair in itertools.combinations(chosen, 2)]
     seen: list[dict[str, Any]] = []
     for group in groups:
-        for together in itertools.product(*(axis.ends() for axis in group)):
+        for choices in itertools.product(*(axis.ends() for axis in group)):
             values: dict[str, Any] = {}
-            for axis, value in zip(group, together, strict=True):
-                if axis.active({**flat, **values}):
+            for axis, value in zip(group, choices, strict=True):
+                if axis.is_active({**flat, **values}):
                     values[axis.key] = value
             if len(values) > 1 and values not in seen:
                 seen.append(values)

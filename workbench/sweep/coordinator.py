@@ -1,4 +1,4 @@
-"""The one process that gives out work, hears what comes of it, and writes it down."""
+"""The coordinator: hands jobs to worker processes, receives their results and passes them to the source of the jobs."""
 
 from __future__ import annotations
 
@@ -13,55 +13,56 @@ from workbench.progress import Stop
 from workbench.sweep.processes import Process
 from workbench.sweep.wire import Task
 
-TICK = 0.25
-IDLE = 1.0  # seconds between questions for work when there was none
-PATIENCE = 60.0  # seconds for a worker to stop, after which it is killed
-FALSE_STARTS = 3  # workers in a row that may die in one place before they were ready
+TICK_SECONDS = 0.25
+IDLE_SECONDS = 1.0  # between requests for a job if there was none
+STOP_SECONDS = 60.0  # for a worker to stop, after which it is killed
+ABANDON_SECONDS = 5.0  # the same for a worker with a job, if the coordinator itself ends
+MAX_FAILED_STARTS = 3  # workers in a row that may exit in one slot before they were ready
 
 
 @dataclass(frozen=True)
 class Job:
-    """A task, and what its source remembers it by."""
+    """A task, and the source's own reference to it."""
 
     task: Task
     ticket: Any
 
 
 class Source(Protocol):
-    """Where jobs come from and their results go."""
+    """Provides jobs and receives their results."""
 
-    def next(self) -> Job | None:
-        """A job, or None if there is none now."""
+    def next_job(self) -> Job | None:
+        """A job, or None if there is none at the moment."""
         ...
 
-    def finished(self) -> bool:
-        """Whether there will be none any more."""
+    def is_finished(self) -> bool:
+        """True if there will be no more jobs."""
         ...
 
-    def ended(self, job: Job, message: Mapping[str, Any]) -> None:
-        """A result."""
+    def record_result(self, job: Job, message: Mapping[str, Any]) -> None:
+        """Record the result of a job, as its worker sent it."""
         ...
 
     def report(self, job: Job, step: int, value: float) -> bool:
-        """An intermediate value; whether to end the job for it."""
+        """Record an intermediate value; True if the job should be pruned."""
         ...
 
-    def interrupted(self, job: Job) -> None:
-        """Stopped on purpose, to be gone on with later."""
+    def release(self, job: Job) -> None:
+        """Take back a job that was interrupted on purpose, to be resumed later."""
         ...
 
-    def died(self, job: Job, words: str) -> None:
-        """Its worker is gone."""
+    def record_crash(self, job: Job, reason: str) -> None:
+        """Take back a job whose worker crashed."""
         ...
 
-    def hold(self, jobs: Sequence[Job]) -> list[Job]:
-        """These are still being worked on; those that belong to somebody else by now come back."""
+    def renew(self, jobs: Sequence[Job]) -> list[Job]:
+        """Renew the leases of `jobs`; return those that were lost."""
         ...
 
 
 @dataclass
 class WorkerView:
-    """What a worker is doing, to be looked at."""
+    """A worker's task and progress, for display."""
 
     task: Task | None = None
     since: float = 0.0
@@ -70,7 +71,7 @@ class WorkerView:
 
 @dataclass(frozen=True)
 class Moment:
-    """One look at the workers; `news` says what has changed since the last one, for people."""
+    """The state of the workers at a moment; `news` are lines of text about changes since the last one."""
 
     workers: tuple[WorkerView, ...]
     news: tuple[str, ...]
@@ -85,85 +86,123 @@ class _Worker:
     view: WorkerView = field(default_factory=WorkerView)
 
 
-def coordinate(source: Source, start: Callable[[int], Process], workers: int, stop: Stop, hold_every: float) -> Iterator[Moment]:
-    """Keep `workers` processes busy until the source has no more, or `stop` is requested; yields a few times a second.
+def coordinate(source: Source, start: Callable[[int], Process], workers: int, stop: Stop, renew_every: float) -> Iterator[Moment]:
+    """Keep `workers` processes busy until the source has no more jobs, or `stop` is requested.
 
-    Whatever ends the generator, no worker outlives it.
+    Yields a few times a second; leases are renewed every `renew_every` seconds. When the generator ends, for whatever reason, no worker
+    is left. Raises SweepError if no worker starts.
     """
-    crew = _Crew(source, start, workers)
-    held = time.monotonic()
+    pool = _WorkerPool(source, start, workers)
+    renewed = time.monotonic()
     try:
         while True:
             if not stop.requested:
-                crew.employ()
-            elif crew.leave():
+                pool.assign_jobs()
+            elif pool.stop_workers():
                 return
-            if source.finished() and not crew.busy:
+            if source.is_finished() and not pool.is_busy:
                 return
-            crew.listen()
-            if time.monotonic() - held > hold_every:
-                held = time.monotonic()
-                crew.hold()
-            yield crew.moment()
+            pool.receive()
+            if time.monotonic() - renewed > renew_every:
+                renewed = time.monotonic()
+                pool.renew_leases()
+            yield pool.moment()
     finally:
-        crew.dismiss()
+        pool.close()
 
 
-class _Crew:
-    def __init__(self, source: Source, start: Callable[[int], Process], wanted: int) -> None:
-        self._source, self._start, self._wanted = source, start, wanted
+class _WorkerPool:
+    """Up to `size` workers, in slots with an index each."""
+
+    def __init__(self, source: Source, start: Callable[[int], Process], size: int) -> None:
+        self._source, self._start, self._size = source, start, size
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, _Worker] = {}
         self._news: list[str] = []
-        self._false_starts = dict.fromkeys(range(wanted), 0)
-        self._idle_until, self._leaving = 0.0, 0.0
+        self._failed_starts = dict.fromkeys(range(size), 0)
+        self._idle_until = 0.0
+        self._stopping_since: float | None = None
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         return any(worker.job for worker in self._workers.values())
 
-    def employ(self) -> None:
-        """Give work to whoever has none, and hire where a place is free."""
+    def assign_jobs(self) -> None:
+        """Give jobs to idle workers, and start workers in free slots if there are jobs for them."""
         if time.monotonic() < self._idle_until:
             return
-        for index in self._places():
+        for index in self._usable_slots():
             worker = self._workers.get(index)
             if worker is not None and (worker.job or not worker.process.ready):
                 continue
-            job = self._source.next()
+            job = self._source.next_job()
             if job is None:
-                self._idle_until = time.monotonic() + IDLE
+                self._idle_until = time.monotonic() + IDLE_SECONDS
                 return
             if worker is None:
-                worker = self._hired(index)
+                worker = self._start_worker(index)
             worker.job, worker.lost = job, False
             worker.view = WorkerView(job.task, time.monotonic())
             worker.process.send(job.task.message())
 
-    def _places(self) -> list[int]:
-        """Where workers start, or have not been tried often enough."""
-        return [index for index, deaths in self._false_starts.items() if deaths < FALSE_STARTS]
+    def receive(self) -> None:
+        """Handle the messages of all workers; waits at most TICK_SECONDS for one."""
+        for key, _ in self._selector.select(TICK_SECONDS):
+            worker: _Worker = key.data
+            messages, ended = worker.process.messages()
+            for message in messages:
+                self._handle(worker, message)
+            if ended:
+                self._remove(worker)
+        if not self._workers:
+            time.sleep(TICK_SECONDS)
 
-    def _hired(self, index: int) -> _Worker:
+    def renew_leases(self) -> None:
+        """Renew the leases of all jobs; workers whose job was lost to another machine are stopped."""
+        jobs = {worker.index: worker.job for worker in self._workers.values() if worker.job and not worker.lost}
+        lost = self._source.renew(list(jobs.values()))
+        for index, job in jobs.items():
+            if job in lost:
+                self._workers[index].lost = True
+                self._workers[index].process.stop()
+
+    def stop_workers(self) -> bool:
+        """Request all workers to stop after a last checkpoint, and kill those that take too long; True once none has a job."""
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+            for worker in self._workers.values():
+                worker.process.stop()
+        elif time.monotonic() - self._stopping_since > STOP_SECONDS:
+            for worker in self._workers.values():
+                worker.process.popen.kill()
+        return not self.is_busy
+
+    def moment(self) -> Moment:
+        views = tuple(self._workers[index].view if index in self._workers else WorkerView() for index in range(self._size))
+        news, self._news = tuple(self._news), []
+        return Moment(views, news)
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers.values():
+            if worker.job is not None:
+                worker.process.stop()
+        for worker in list(self._workers.values()):
+            worker.process.close(STOP_SECONDS if worker.job is None else ABANDON_SECONDS)
+        self._selector.close()
+
+    def _usable_slots(self) -> list[int]:
+        return [index for index, failures in self._failed_starts.items() if failures < MAX_FAILED_STARTS]
+
+    def _start_worker(self, index: int) -> _Worker:
         worker = self._workers[index] = _Worker(index, self._start(index))
         self._selector.register(worker.process.fileno(), selectors.EVENT_READ, worker)
         return worker
 
-    def listen(self) -> None:
-        for key, _ in self._selector.select(TICK):
-            worker: _Worker = key.data
-            messages, gone = worker.process.messages()
-            for message in messages:
-                self._heard(worker, message)
-            if gone:
-                self._died(worker)
-        if not self._workers:
-            time.sleep(TICK)
-
-    def _heard(self, worker: _Worker, message: Mapping[str, Any]) -> None:
+    def _handle(self, worker: _Worker, message: Mapping[str, Any]) -> None:
         kind = message["kind"]
         if kind == "ready":
-            worker.process.ready, self._false_starts[worker.index] = True, 0
+            worker.process.ready, self._failed_starts[worker.index] = True, 0
         elif worker.job is None:
             return
         elif kind == "progress":
@@ -174,65 +213,32 @@ class _Crew:
             job, worker.job, worker.view = worker.job, None, WorkerView()
             self._idle_until = 0.0
             if worker.lost:
-                self._news.append(
-                    f"trial {job.task.number} belongs to another machine by now; what came of it here does not count"
-                )
+                self._news.append(f"trial {job.task.number} was taken over by another machine; its result here does not count")
             elif kind == "ended":
-                self._source.ended(job, message)
+                self._source.record_result(job, message)
             else:
-                self._source.interrupted(job)
+                self._source.release(job)
 
-    def _died(self, worker: _Worker) -> None:
+    def _remove(self, worker: _Worker) -> None:
+        """Remove a worker that has ended."""
         self._selector.unregister(worker.process.fileno())
         del self._workers[worker.index]
-        words = worker.process.last_words()
+        reason = worker.process.describe_end()
         worker.process.close(0.0)
         self._idle_until = 0.0
         if not worker.process.ready:
-            self._did_not_start(worker, words)
+            self._count_failed_start(worker, reason)
         elif worker.job is not None and not worker.lost:
-            self._news.append(f"the worker of trial {worker.job.task.number} is gone: {words.splitlines()[0].partition(';')[0]}")
-            self._source.died(worker.job, words)
+            first_line = reason.splitlines()[0].partition(";")[0]
+            self._news.append(f"the worker of trial {worker.job.task.number} ended: {first_line}")
+            self._source.record_crash(worker.job, reason)
 
-    def _did_not_start(self, worker: _Worker, words: str) -> None:
+    def _count_failed_start(self, worker: _Worker, reason: str) -> None:
         if worker.job is not None:
-            self._source.interrupted(worker.job)  # the trial was not touched, and is not to blame
-        self._false_starts[worker.index] += 1
-        if not self._places():
-            raise SweepError(f"workers do not start: {words.rstrip()}")
-        if worker.index not in self._places():
-            self._news.append(
-                f"worker {worker.index} does not start, and the others go on without it: {words.rstrip().splitlines()[-1]}"
-            )
-
-    def hold(self) -> None:
-        jobs = {worker.index: worker.job for worker in self._workers.values() if worker.job and not worker.lost}
-        lost = self._source.hold(list(jobs.values()))
-        for index, job in jobs.items():
-            if job in lost:
-                self._workers[index].lost = True
-                self._workers[index].process.stop()
-
-    def leave(self) -> bool:
-        """Ask all to stop, and wait for their last checkpoints; whether all have."""
-        if not self._leaving:
-            self._leaving = time.monotonic()
-            for worker in self._workers.values():
-                worker.process.stop()
-        elif time.monotonic() - self._leaving > PATIENCE:
-            for worker in self._workers.values():
-                worker.process.popen.kill()
-        return not self.busy
-
-    def moment(self) -> Moment:
-        views = tuple(self._workers[index].view if index in self._workers else WorkerView() for index in range(self._wanted))
-        news, self._news = tuple(self._news), []
-        return Moment(views, news)
-
-    def dismiss(self) -> None:
-        for worker in self._workers.values():
-            if worker.job is not None:
-                worker.process.stop()
-        for worker in list(self._workers.values()):
-            worker.process.close(PATIENCE if worker.job is None else 5.0)
-        self._selector.close()
+            self._source.release(worker.job)  # the trial was not started, so it is not the cause
+        self._failed_starts[worker.index] += 1
+        if not self._usable_slots():
+            raise SweepError(f"workers do not start: {reason.rstrip()}")
+        if worker.index not in self._usable_slots():
+            last_line = reason.rstrip().splitlines()[-1]
+            self._news.append(f"worker {worker.index} does not start, the others continue without it: {last_line}")

@@ -20,7 +20,7 @@ from workbench.sqlite import sqlite_url
 
 SCHEMA = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
-# What may be said anew of a sweep that has begun.
+# Settings that may change after a sweep has started.
 MAY_CHANGE = (
     "sweep.trials",
     "sweep.max_failures",
@@ -34,37 +34,35 @@ MAY_CHANGE = (
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """The folder of one sweep on this machine; its name is the sweep's."""
+    """The folder of one sweep on this machine, named after the sweep."""
 
     path: Path
 
     @classmethod
     def of(cls, home: Path, name: str) -> SweepFolder:
-        """The folder of a name, which need not be there; SweepError where it is no name."""
+        """The folder for a name, whether it exists or not; SweepError if the name is not valid."""
         if not NAME.fullmatch(name):
-            raise SweepError(
-                f"'{name:.40}' cannot be the name of a sweep: letters, digits and . _ - only, and 80 of them at most"
-            )
+            raise SweepError(f"'{name:.40}' cannot be the name of a sweep: at most 80 letters, digits and . _ -")
         return cls(home / "sweeps" / name)
 
     @property
     def name(self) -> str:
-        """What the command line calls the sweep."""
+        """The name of the sweep."""
         return self.path.name
 
     @property
     def home(self) -> Path:
-        """The WB_HOME it lies in."""
+        """The WB_HOME that contains it."""
         return self.path.parent.parent
 
     @property
     def recipe(self) -> Path:
-        """The resolved recipe that trials change."""
+        """The resolved recipe, which trials override."""
         return self.path / "recipe.toml"
 
     @property
     def logs(self) -> Path:
-        """What workers print."""
+        """The output of the workers."""
         return self.path / "logs"
 
     @property
@@ -74,7 +72,7 @@ class SweepFolder:
 
     @property
     def database(self) -> str:
-        """Where trials are kept if nothing else was said: a file of the sweep's own, which Optuna's dashboard opens."""
+        """The default storage of the trials: a file in this folder, which Optuna's dashboard opens."""
         return sqlite_url(self.path / "optuna.db")
 
     def journal(self) -> Journal:
@@ -82,15 +80,15 @@ class SweepFolder:
         return Journal(self.path / "journal.sqlite", f"sweep {self.name}")
 
     def exists(self) -> bool:
-        """Whether a sweep of that name has begun here."""
+        """True if a sweep of this name has started here."""
         return (self.path / "sweep.json").is_file()
 
     def info(self) -> dict[str, Any]:
-        """What sweep.json says."""
+        """The content of sweep.json; SweepError if it cannot be read."""
         try:
             info = json.loads((self.path / "sweep.json").read_text())
         except (OSError, ValueError) as error:
-            raise SweepError(f"{self.path}: no sweep can be read here ({error})") from error
+            raise SweepError(f"{self.path}: this sweep cannot be read ({error})") from error
         if not isinstance(info, dict) or info.get("schema") != SCHEMA:
             raise SweepError(f"{self.path}: written by another version of the workbench")
         return info
@@ -100,7 +98,7 @@ class SweepFolder:
         write_json(self.path / "sweep.json", {**self.info(), **changes})
 
     def create(self, recipe: Recipe, source: str, storage: str | None) -> None:
-        """Begin a sweep: write down what it searches. `storage` is None for the sweep's own database."""
+        """Write the files of a new sweep. `storage` is None for the sweep's own database."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.recipe, dumps(recipe))
         created = utc_now().isoformat()
@@ -115,12 +113,12 @@ class SweepFolder:
         write_json(self.path / "sweep.json", info)
 
     def loaded(self) -> Recipe:
-        """The recipe that trials change; its data need not be there."""
+        """The recipe, which trials override; its data need not exist."""
         return load_stored(self.recipe, None)
 
     @contextmanager
-    def coordinated(self) -> Iterator[None]:
-        """Be the only one that runs this sweep from this folder; SweepError where somebody is."""
+    def coordinator_lock(self) -> Iterator[None]:
+        """A lock: one process at a time coordinates the sweep of this folder. SweepError if another one does."""
         import fcntl
 
         self.path.mkdir(parents=True, exist_ok=True)
@@ -129,7 +127,7 @@ class SweepFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise SweepError(
-                    f"the sweep {self.name} is being run by another `wb sweep` in {self.path}; look at it with: wb sweep show {self.name}"
+                    f"the sweep {self.name} is being run by another `wb sweep` in {self.path}; see its trials with: wb sweep show {self.name}"
                 ) from error
             yield
 
@@ -147,20 +145,20 @@ def list_sweeps(home: Path) -> list[SweepFolder]:
 
 
 def digest(recipe: Recipe) -> str:
-    """A hash of all that decides what trials do and which come next."""
-    text = json.dumps(_decides(recipe), sort_keys=True)
+    """A hash of all settings that decide what trials do and which come next."""
+    text = json.dumps(_decisive(recipe), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def difference(old: Recipe, new: Recipe) -> list[str]:
-    """What decides and differs, a line each."""
-    before, after = _decides(old), _decides(new)
+    """The differences between those settings, as lines of text."""
+    before, after = _decisive(old), _decisive(new)
     return [
-        f"{key}: {before.get(key, 'not there')!r} -> {after.get(key, 'not there')!r}"
+        f"{key}: {before.get(key, 'not set')!r} -> {after.get(key, 'not set')!r}"
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     ]
 
 
-def _decides(recipe: Recipe) -> dict[str, object]:
+def _decisive(recipe: Recipe) -> dict[str, object]:
     return {key: value for key, value in recipe.flat().items() if key not in MAY_CHANGE}

@@ -1,6 +1,6 @@
-"""Who does which trial: leases with fencing tokens, in a table beside Optuna's.
+"""The leases of trials, with fencing tokens, in a table next to Optuna's.
 
-Every change names the token that it believes in. Whoever was thought dead and comes back holds an old token, and changes nothing.
+Every change states the token that it is based on. An owner whose lease has expired holds an old token, and changes nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _TRIALS = sa.Table(
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """A sweep as the database knows it."""
+    """A sweep as stored in the database."""
 
     digest: str
     recipe: str
@@ -63,17 +63,17 @@ class SweepRecord:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to do a trial, until it expires or is taken away."""
+    """The right to run a trial, until it expires or is revoked."""
 
     number: int
     token: int
-    deaths: int  # how many workers have died over it
+    crashes: int  # workers that have crashed during it
     overrides: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """How a trial ended."""
+    """The outcome of a trial."""
 
     ending: Ending
     values: tuple[float, ...] = ()
@@ -84,12 +84,12 @@ class TrialOutcome:
 
 @dataclass(frozen=True)
 class Row:
-    """A trial as the ledger has it."""
+    """A trial as stored in the ledger."""
 
     number: int
     state: State
     token: int
-    deaths: int
+    crashes: int
     owner: str
     expires: float
     overrides: tuple[str, ...]
@@ -97,14 +97,14 @@ class Row:
 
     @property
     def lease(self) -> Lease:
-        """The lease as it stands."""
-        return Lease(self.number, self.token, self.deaths, self.overrides)
+        """Its current lease."""
+        return Lease(self.number, self.token, self.crashes, self.overrides)
 
 
 class Ledger:
-    """The trials of one sweep. `seconds` is how long a lease lasts without being renewed.
+    """The trials of one sweep. A lease lasts `seconds` without being renewed.
 
-    Raises SweepError where the database cannot be reached.
+    Raises SweepError if the database cannot be reached.
     """
 
     def __init__(self, url: str, sweep: str, seconds: float) -> None:
@@ -115,30 +115,30 @@ class Ledger:
             _TABLES.create_all(connection)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections."""
         self._engine.dispose()
 
-    def begin(self, digest: str, recipe: str, trials: int) -> SweepRecord:
-        """Write a new sweep down, or read the one there is."""
+    def create_sweep(self, digest: str, recipe: str, trials: int) -> SweepRecord:
+        """Store a new sweep, or read the existing one."""
         try:
             with self._begin() as connection:
                 connection.execute(sa.insert(_SWEEPS).values(name=self._sweep, digest=digest, recipe=recipe, trials=trials))
         except IntegrityError:
             pass
-        return self.begun()
+        return self.read_sweep()
 
-    def begun(self) -> SweepRecord:
-        """The sweep as it was written down; SweepError where it was not."""
+    def read_sweep(self) -> SweepRecord:
+        """The stored sweep; SweepError if there is none."""
         with self._begin() as connection:
             row = connection.execute(sa.select(_SWEEPS).where(_SWEEPS.c.name == self._sweep)).mappings().first()
         if row is None:
             raise SweepError(
-                f"there is no sweep '{self._sweep}' in this storage; begin it with: wb sweep RECIPE --name {self._sweep} --storage ..."
+                f"there is no sweep '{self._sweep}' in this storage; start it with: wb sweep RECIPE --name {self._sweep} --storage ..."
             )
         return SweepRecord(row["digest"], row["recipe"], row["trials"], json.loads(row["parent"] or "{}"))
 
-    def change(self, **fields: Any) -> None:
-        """Change what is written of the sweep: `trials`, `recipe`, `parent`."""
+    def update_sweep(self, **fields: Any) -> None:
+        """Change fields of the stored sweep: `trials`, `recipe`, `parent`."""
         if "parent" in fields:
             fields["parent"] = json.dumps(fields["parent"])
         with self._begin() as connection:
@@ -147,11 +147,11 @@ class Ledger:
     def rows(self) -> list[Row]:
         """All trials, in the order of their numbers."""
         with self._begin() as connection:
-            found = connection.execute(sa.select(_TRIALS).where(_TRIALS.c.sweep == self._sweep).order_by(_TRIALS.c.number))
-            return [_row(each) for each in found.mappings()]
+            rows = connection.execute(sa.select(_TRIALS).where(_TRIALS.c.sweep == self._sweep).order_by(_TRIALS.c.number))
+            return [_row(row) for row in rows.mappings()]
 
     def add(self, number: int, overrides: Sequence[str]) -> None:
-        """A new trial that waits for somebody."""
+        """Store a new trial, which waits to be claimed."""
         row = {
             "state": "waiting", "token": 0, "deaths": 0, "owner": "", "expires": 0.0, "overrides": json.dumps(list(overrides)),
             "ending": "", "values": "[]", "run": "", "seconds": 0.0, "error": "",
@@ -160,32 +160,38 @@ class Ledger:
             connection.execute(sa.insert(_TRIALS).values(sweep=self._sweep, number=number, **row))
 
     def claim(self, row: Row, owner: str) -> Lease | None:
-        """Take a trial that waits, or whose lease has expired, which counts as a death; None where somebody was faster."""
-        died = row.deaths + (row.state == "running")
+        """Lease a trial that waits, or whose lease has expired, which counts as a crash; None if another owner was faster."""
+        crashes = row.crashes + (row.state == "running")
         free = sa.or_(_TRIALS.c.state == "waiting", sa.and_(_TRIALS.c.state == "running", _TRIALS.c.expires < self.now()))
-        new = {"state": "running", "token": row.token + 1, "deaths": died, "owner": owner, "expires": self.now() + self.seconds}
-        return Lease(row.number, row.token + 1, died, row.overrides) if self._changed(row.lease, new, free) else None
+        new = {
+            "state": "running",
+            "token": row.token + 1,
+            "deaths": crashes,
+            "owner": owner,
+            "expires": self.now() + self.seconds,
+        }
+        return Lease(row.number, row.token + 1, crashes, row.overrides) if self._update_trial(row.lease, new, free) else None
 
     def renew(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Make leases last longer; those that were lost meanwhile come back."""
+        """Renew leases; return those that were lost."""
         until = {"expires": self.now() + self.seconds}
-        return [lease for lease in leases if not self._changed(lease, until, _TRIALS.c.state == "running")]
+        return [lease for lease in leases if not self._update_trial(lease, until, _TRIALS.c.state == "running")]
 
-    def release(self, lease: Lease, *, died: bool) -> bool:
-        """Give a trial back for the next one to go on with."""
-        new = {"state": "waiting", "deaths": lease.deaths + died, "owner": "", "expires": 0.0}
-        return self._changed(lease, new, _TRIALS.c.state == "running")
+    def release(self, lease: Lease, *, crashed: bool) -> bool:
+        """Return a trial, to be resumed by the next owner."""
+        new = {"state": "waiting", "deaths": lease.crashes + crashed, "owner": "", "expires": 0.0}
+        return self._update_trial(lease, new, _TRIALS.c.state == "running")
 
     def finish(self, lease: Lease, outcome: TrialOutcome) -> bool:
-        """End a trial for good; False where the lease was lost, and then nothing has changed."""
+        """End a trial; False if the lease was lost, and nothing changes."""
         new = {
             "state": "done", "ending": outcome.ending, "values": json.dumps(outcome.values), "run": outcome.run,
             "seconds": outcome.seconds, "error": outcome.error[-20_000:],
         }  # fmt: skip
-        return self._changed(lease, new, _TRIALS.c.state == "running")
+        return self._update_trial(lease, new, _TRIALS.c.state == "running")
 
     def now(self) -> float:
-        """Seconds by the one clock that all who share the database go by."""
+        """Seconds by the clock that all users of the database share."""
         if not self.shared:
             return time.time()
         with self._begin() as connection:
@@ -193,7 +199,7 @@ class Ledger:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else is in such a block of this sweep, on whichever machine. A file of one machine has one coordinator, who needs no lock."""
+        """A lock of the sweep across machines. The file of a single machine has one coordinator, which needs no lock."""
         if not self.shared:
             yield
             return
@@ -205,7 +211,7 @@ class Ledger:
             finally:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
 
-    def _changed(self, lease: Lease, new: Mapping[str, Any], condition: Any) -> bool:
+    def _update_trial(self, lease: Lease, new: Mapping[str, Any], condition: Any) -> bool:
         which = (_TRIALS.c.sweep == self._sweep, _TRIALS.c.number == lease.number, _TRIALS.c.token == lease.token, condition)
         with self._begin() as connection:
             return connection.execute(sa.update(_TRIALS).where(*which).values(**new)).rowcount == 1
@@ -228,13 +234,13 @@ class Ledger:
             yield connection
 
 
-def _row(found: Any) -> Row:
+def _row(columns: Any) -> Row:
     outcome = None
-    if found["state"] == "done":
+    if columns["state"] == "done":
         outcome = TrialOutcome(
-            found["ending"], tuple(json.loads(found["values"])), found["run"], found["seconds"], found["error"]
+            columns["ending"], tuple(json.loads(columns["values"])), columns["run"], columns["seconds"], columns["error"]
         )
     return Row(
-        found["number"], found["state"], found["token"], found["deaths"], found["owner"], found["expires"],
-        tuple(json.loads(found["overrides"])), outcome,
+        columns["number"], columns["state"], columns["token"], columns["deaths"], columns["owner"], columns["expires"],
+        tuple(json.loads(columns["overrides"])), outcome,
     )  # fmt: skip

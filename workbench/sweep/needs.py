@@ -6,7 +6,7 @@ import re
 
 from workbench.errors import SweepError, WorkbenchError
 from workbench.runs import RunFolder
-from workbench.sweep.answers import read_answer
+from workbench.sweep.confirmation import read_confirmation
 from workbench.sweep.folder import SweepFolder
 from workbench.sweep.ledger import Ledger
 from workbench.sweep.objectives import search_targets
@@ -38,7 +38,7 @@ def _is_finished(sweep: SweepFolder) -> bool:
         recipe = sweep.loaded()
         ledger = Ledger(sweep.database, sweep.name, 1.0)
         try:
-            rows, trials = ledger.rows(), ledger.begun().trials
+            rows, trials = ledger.rows(), ledger.read_sweep().trials
         finally:
             ledger.close()
     except WorkbenchError:
@@ -46,5 +46,5 @@ def _is_finished(sweep: SweepFolder) -> bool:
     if len(rows) < trials or any(row.outcome is None for row in rows):
         return False
     targets = search_targets(recipe)
-    confirms = settings_of(recipe).confirm > 0 and len(targets) == 1 and targets[0].measured_again
-    return not confirms or read_answer(sweep) is not None
+    confirms = settings_of(recipe).confirm > 0 and len(targets) == 1 and targets[0].is_of_images
+    return not confirms or read_confirmation(sweep) is not None

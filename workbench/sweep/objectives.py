@@ -1,4 +1,4 @@
-"""What a sweep minimises or maximises, by the names under which runs log it."""
+"""The metrics that a sweep minimises or maximises, by the names under which runs log them."""
 
 from __future__ import annotations
 
@@ -23,48 +23,49 @@ OTHERS = (
 
 @dataclass(frozen=True)
 class SearchTarget:
-    """A metric of a run's end, and which way is better."""
+    """A metric at the end of a run, and the direction in which it improves."""
 
     metric: str
     direction: Direction
 
     @property
-    def measured_again(self) -> bool:
-        """Whether drawing new images gives it anew: distances do, losses and times of training do not."""
+    def is_of_images(self) -> bool:
+        """True if the metric depends on the images drawn, as distances do, and losses and training times do not."""
         return "/" not in self.metric
 
     def better(self, one: float, other: float) -> bool:
-        """Whether `one` is better than `other`."""
+        """True if `one` is better than `other`."""
         return one < other if self.direction == "minimize" else one > other
 
 
 def search_targets(recipe: Recipe) -> tuple[SearchTarget, ...]:
-    """The metrics that [sweep] names; CombinationError where runs of the recipe log none of that name."""
+    """The metrics that [sweep] names; CombinationError if runs of the recipe do not log a metric of that name."""
     if recipe.sweep is None:
         raise CombinationError(
             "sweep",
-            "missing: what is to be varied? For example\n[sweep.space]\n'train.learning_rate' = { low = 1e-5, high = 1e-3, log = true }",
+            "missing: add the keys to vary, for example\n[sweep.space]\n'train.learning_rate' = { low = 1e-5, high = 1e-3, log = true }",
         )
-    known = _known(recipe)
-    found = tuple(_objective(name, known) for name in recipe.sweep.objectives)
-    if len({each.metric for each in found}) < len(found):
-        raise CombinationError("sweep.metrics", "one metric stands there twice")
-    return found
+    logged = _logged_metrics(recipe)
+    targets = tuple(_search_target(name, logged) for name in recipe.sweep.objectives)
+    if len({target.metric for target in targets}) < len(targets):
+        raise CombinationError("sweep.metrics", "duplicate metric")
+    return targets
 
 
-def _known(recipe: Recipe) -> list[str]:
+def _logged_metrics(recipe: Recipe) -> list[str]:
     extractors = [slot.component for slot in recipe.evaluate.features]
-    return [*(each.metric(family) for family in ("kid", "fd") for each in extractors), *OTHERS]
+    return [*(extractor.metric(family) for family in ("kid", "fd") for extractor in extractors), *OTHERS]
 
 
-def _objective(name: str, known: list[str]) -> SearchTarget:
-    short = [each for each in known if each.startswith(f"{name}_") or each.partition("/")[2] == name]
-    fitting = [name] if name in known else short
-    if len(fitting) == 1:
-        return SearchTarget(fitting[0], "maximize" if fitting[0].endswith("_per_second") else "minimize")
-    what = (
-        f"'{name}' may mean {' or '.join(fitting)}: name one"
-        if fitting
-        else f"runs of this recipe log no '{name}'; they log {', '.join(known)}"
+def _search_target(name: str, logged: list[str]) -> SearchTarget:
+    matches = [metric for metric in logged if metric.startswith(f"{name}_") or metric.partition("/")[2] == name]
+    if name in logged:
+        matches = [name]
+    if len(matches) == 1:
+        return SearchTarget(matches[0], "maximize" if matches[0].endswith("_per_second") else "minimize")
+    problem = (
+        f"'{name}' may mean {' or '.join(matches)}: choose one"
+        if matches
+        else f"runs of this recipe do not log '{name}'; they log {', '.join(logged)}"
     )
-    raise CombinationError("sweep.metric", what)
+    raise CombinationError("sweep.metric", problem)

@@ -1,4 +1,4 @@
-"""Worker processes: started, spoken to, and watched."""
+"""Worker processes, with their pipes and logs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-LOG_SHOWN = 4000  # characters of a worker's log that are told when it has died
+LOG_SHOWN = 4000  # characters of the log that are shown when a worker has crashed
 
 
 @dataclass
 class Process:
-    """A worker process with its pipe and its log. A session of its own keeps Ctrl-C from it: the coordinator tells it to stop."""
+    """A worker process with its pipe and its log. It has its own session, so that Ctrl-C reaches only the coordinator, which stops it."""
 
     command: Sequence[str]
     log: Path
@@ -25,7 +25,7 @@ class Process:
     popen: subprocess.Popen[bytes] = field(init=False)
     ready: bool = False
     _received: bytes = b""
-    _logged: int = 0  # bytes of the log that others have written, before
+    _logged: int = 0  # bytes of the log that earlier workers wrote
 
     def __post_init__(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -42,21 +42,21 @@ class Process:
         os.set_blocking(self.fileno(), False)
 
     def fileno(self) -> int:
-        """The descriptor on which its messages come."""
+        """The descriptor from which its messages are read."""
         if self.popen.stdout is None:
-            raise ValueError("a worker without a pipe")
+            raise ValueError("the worker has no pipe")
         return self.popen.stdout.fileno()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Say something; a worker that has died hears nothing, and its end of the pipe tells so."""
+        """Send a message; if the worker has ended, it is lost, and `messages` reports the end."""
         if self.popen.stdin is not None:
             with contextlib.suppress(OSError):
                 self.popen.stdin.write(json.dumps(message).encode() + b"\n")
                 self.popen.stdin.flush()
 
     def messages(self) -> tuple[list[dict[str, Any]], bool]:
-        """What it has said since the last call, and whether it is gone."""
-        gone = False
+        """The messages since the last call, and True if the worker has ended."""
+        ended = False
         while True:
             try:
                 data = os.read(self.fileno(), 65536)
@@ -65,19 +65,19 @@ class Process:
             except OSError:
                 data = b""
             if not data:
-                gone = True
+                ended = True
                 break
             self._received += data
         *lines, self._received = self._received.split(b"\n")
-        return [json.loads(line) for line in lines if line.strip()], gone
+        return [json.loads(line) for line in lines if line.strip()], ended
 
     def stop(self) -> None:
-        """Ask it to stop after the current step."""
+        """Request a stop after the current step."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
 
     def close(self, seconds: float) -> None:
-        """Let it end by itself, as it has nothing more to do; end it if it does not."""
+        """Close its pipe, upon which an idle worker ends by itself; kill it after `seconds`."""
         if self.popen.stdin is not None:
             with contextlib.suppress(OSError):
                 self.popen.stdin.close()
@@ -89,34 +89,34 @@ class Process:
         if self.popen.stdout is not None:
             self.popen.stdout.close()
 
-    def last_words(self) -> str:
-        """How it ended, and the end of its log."""
+    def describe_end(self) -> str:
+        """The exit code or signal, and the end of the log."""
         code = self.popen.wait()
-        how = f"killed by signal {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        end = f"killed by signal {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         try:
             with self.log.open("rb") as log:
                 log.seek(self._logged)
                 text = log.read().decode(errors="replace")[-LOG_SHOWN:]
         except OSError:
             text = ""
-        return f"worker process {how}; its log {self.log} ends:\n{text}"
+        return f"worker process {end}; its log {self.log} ends:\n{text}"
 
 
-def environment(index: int, workers: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a worker's environment has for itself: its share of the threads, and its GPU where there are several."""
+def worker_environment(index: int, workers: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables of one worker: its share of the threads, and its GPU if there are several."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    own = {}
+    variables = {}
     if "OMP_NUM_THREADS" not in environ:
-        own["OMP_NUM_THREADS"] = str(max(1, cores // workers))
+        variables["OMP_NUM_THREADS"] = str(max(1, cores // workers))
     gpus = _gpus(environ)
     if len(gpus) > 1:
-        own["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
-    return own
+        variables["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
+    return variables
 
 
 def _gpus(environ: Mapping[str, str]) -> list[str]:
     if "CUDA_VISIBLE_DEVICES" in environ:
-        return [each for each in environ["CUDA_VISIBLE_DEVICES"].split(",") if each.strip()]
+        return [gpu for gpu in environ["CUDA_VISIBLE_DEVICES"].split(",") if gpu.strip()]
     import torch
 
     return [str(index) for index in range(torch.cuda.device_count())]

@@ -1,4 +1,4 @@
-"""The axes of a search: keys of the recipe, the values they may take, and when they matter at all."""
+"""The axes of a search: keys of the recipe, the values they may take, and the conditions under which they have an effect."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ class SearchAxis:
     key: str
     space: Space
 
-    def active(self, values: Mapping[str, Any]) -> bool:
-        """Whether the key belongs to a recipe with these values."""
+    def is_active(self, values: Mapping[str, Any]) -> bool:
+        """True if the key has an effect in a recipe with these values."""
         return all(
-            any(_same(values.get(key), each) for each in _listed(wanted)) for key, wanted in (self.space.when or {}).items()
+            any(_same(values.get(key), value) for value in _as_list(wanted)) for key, wanted in (self.space.when or {}).items()
         )
 
     def suggest(self, trial: BaseTrial) -> Any:
-        """The value that the trial has for the key, chosen now if it has none. Lists are JSON to Optuna, whose storages hold none."""
+        """The trial's value for the key, chosen now if it has none. Lists are JSON for Optuna, whose storages do not hold lists."""
         space = self.space
         if space.choices is not None:
-            return self.value(trial.suggest_categorical(self.key, [_stored(each) for each in space.choices]))
+            return self.value(trial.suggest_categorical(self.key, [_stored(choice) for choice in space.choices]))
         low, high = _number(space.low), _number(space.high)
         if space.whole:
             return trial.suggest_int(self.key, int(low), int(high), step=int(space.step or 1), log=space.log)
         return trial.suggest_float(self.key, low, high, step=space.step, log=space.log)
 
     def value(self, stored: Any) -> Any:
-        """What Optuna's value means in the recipe."""
-        return next((each for each in self.space.choices or () if _same(_stored(each), stored)), stored)
+        """The recipe's value for one of Optuna's."""
+        return next((choice for choice in self.space.choices or () if _same(_stored(choice), stored)), stored)
 
     def stored(self, value: Any) -> Any:
-        """What Optuna is told of a value of the recipe."""
+        """Optuna's value for one of the recipe's."""
         return _stored(value)
 
     def ends(self) -> list[Any]:
-        """The values that are tried before anything runs: every choice, or both ends."""
+        """The values that are checked before anything runs: every choice, or both ends."""
         return list(self.space.choices) if self.space.choices is not None else [self.space.low, self.space.high]
 
     def points(self) -> int | None:
-        """How many values there are; None where it is a range without steps."""
+        """The number of values; None for a range without steps."""
         space = self.space
         if space.choices is not None:
             return len(space.choices)
@@ -60,10 +60,10 @@ class SearchAxis:
         return None if step is None else int((_number(space.high) - _number(space.low)) / step) + 1
 
     def contains(self, value: Any) -> bool:
-        """Whether a value of the recipe is one that the search could come upon."""
+        """True if the search could choose this value."""
         space = self.space
         if space.choices is not None:
-            return any(_same(each, value) for each in space.choices)
+            return any(_same(choice, value) for choice in space.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         low, high = _number(space.low), _number(space.high)
@@ -73,7 +73,7 @@ class SearchAxis:
 
 
 def axes_of(recipe: Recipe) -> tuple[SearchAxis, ...]:
-    """The axes of a recipe's sweep, those before others that depend on them; a circle of conditions is left as it stands."""
+    """The axes of a recipe's sweep, in the order of their dependencies; a circle of conditions keeps its order."""
     waiting = [SearchAxis(key, space) for key, space in (recipe.sweep.space if recipe.sweep else {}).items()]
     ordered: list[SearchAxis] = []
     while waiting:
@@ -88,18 +88,18 @@ def suggest_values(trial: BaseTrial, axes: Sequence[SearchAxis], base: Mapping[s
     """The values of a trial by key, for the axes that are active in it; `base` is the flat recipe."""
     values: dict[str, Any] = {}
     for axis in axes:
-        if axis.active({**base, **values}):
+        if axis.is_active({**base, **values}):
             values[axis.key] = axis.suggest(trial)
     return values
 
 
 def overrides(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """As after `--set`."""
+    """The values in the form of `--set`."""
     return tuple(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
 
 
-def evaluation_only(axes: Sequence[SearchAxis]) -> bool:
-    """Whether nothing that is varied changes the training, so that one trained network serves all trials."""
+def is_evaluation_only(axes: Sequence[SearchAxis]) -> bool:
+    """True if no axis changes the training, so that one trained network serves all trials."""
     return bool(axes) and all(axis.key.startswith(EVALUATION) for axis in axes)
 
 
@@ -107,7 +107,7 @@ def _stored(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple) else value
 
 
-def _listed(wanted: Any) -> Sequence[Any]:
+def _as_list(wanted: Any) -> Sequence[Any]:
     return wanted if isinstance(wanted, list | tuple) else (wanted,)
 
 

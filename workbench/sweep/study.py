@@ -23,29 +23,34 @@ OPEN = (TrialState.RUNNING, TrialState.WAITING)
 
 
 class Search:
-    """Proposes values and is told results. Nothing here is kept in memory: another process may go on at any time."""
+    """Proposes values and receives results. Nothing is kept in memory: another process may continue at any time."""
 
     def __init__(
-        self, url: str, name: str, recipe: Recipe, axes: Sequence[SearchAxis], aims: Sequence[SearchTarget], workers: int
+        self, url: str, name: str, recipe: Recipe, axes: Sequence[SearchAxis], targets: Sequence[SearchTarget], workers: int
     ) -> None:
         if recipe.sweep is None:
-            raise ValueError("the recipe describes no sweep")
-        self._recipe, self._settings, self._axes, self._aims, self._workers = recipe, recipe.sweep, axes, aims, workers
-        optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it warns of at every trial is told once: `by_chance`
+            raise ValueError("the recipe has no [sweep]")
+        self._recipe = recipe
+        self._settings = recipe.sweep
+        self._axes = axes
+        self._targets = targets
+        self._workers = workers
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns at every trial; `random_keys` reports the same once
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        with _quiet():
+        with _warnings_ignored():
             self._storage = optuna.storages.RDBStorage(url)
             self.study = optuna.create_study(
                 storage=self._storage,
                 study_name=name,
-                directions=[each.direction for each in aims],
+                directions=[target.direction for target in targets],
                 pruner=self._pruner(),
                 load_if_exists=True,
             )
-        self.study.set_metric_names([each.metric for each in aims]) if len(aims) > 1 else None
+        if len(targets) > 1:
+            self.study.set_metric_names([target.metric for target in targets])
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._storage.remove_session()
         self._storage.engine.dispose()
 
@@ -53,73 +58,73 @@ class Search:
         """A new trial: its number and the values chosen for it. Trial 0 has the recipe's own."""
         existing = len(self.study.get_trials(deepcopy=False))
         self.study.sampler = self._sampler(existing)
-        with _quiet():
+        with _warnings_ignored():
             if existing == 0:
-                self.study.enqueue_trial(self._own())
+                self.study.enqueue_trial(self._recipe_values())
             elif self._settings.sampler == "grid":
                 self.study.enqueue_trial(self._grid()[existing])
             trial = self.study.ask()
             return trial.number, suggest_values(trial, self._axes, self._recipe.flat())
 
-    def most(self) -> int | None:
-        """How many trials there can be: as many as points on a grid."""
+    def max_trials(self) -> int | None:
+        """The largest number of trials: the points of a grid, else None."""
         return len(self._grid()) if self._settings.sampler == "grid" else None
 
-    def by_chance(self) -> list[str]:
-        """Keys whose values the sampler does not choose: cmaes and qmc know numbers only, and no conditions."""
+    def random_keys(self) -> list[str]:
+        """Keys whose values are random: cmaes and qmc choose numbers only, without conditions."""
         if self._settings.sampler not in ("cmaes", "qmc"):
             return []
         return [axis.key for axis in self._axes if axis.space.choices is not None or axis.space.when]
 
-    def _own(self) -> dict[str, Any]:
+    def _recipe_values(self) -> dict[str, Any]:
         flat = self._recipe.flat()
-        return {axis.key: axis.stored(flat[axis.key]) for axis in self._axes if axis.active(flat)}
+        return {axis.key: axis.stored(flat[axis.key]) for axis in self._axes if axis.is_active(flat)}
 
     def _grid(self) -> list[dict[str, Any]]:
-        """All points, the recipe's own first. Optuna's own grid sampler would come upon that one twice."""
-        own = self._own()
+        """All points, the recipe's own first. Optuna's grid sampler would try that one twice."""
+        own = self._recipe_values()
         points = [
             dict(zip([axis.key for axis in self._axes], values, strict=True)) for values in product(*map(_points, self._axes))
         ]
         return [own, *(point for point in points if point != own)]
 
-    def complete(self, number: int) -> dict[str, Any]:
-        """The values of a trial that may have been interrupted while they were being chosen."""
+    def complete_values(self, number: int) -> dict[str, Any]:
+        """The values of a trial, which are chosen now if that was interrupted."""
         frozen = self._frozen(number)
         if frozen.state == TrialState.WAITING:
             self.study._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
         self.study.sampler = self._sampler(number)
-        with _quiet():
+        with _warnings_ignored():
             return suggest_values(Trial(self.study, frozen._trial_id), self._axes, self._recipe.flat())
 
     def numbers(self) -> list[int]:
-        """Of all trials there are."""
+        """The numbers of all trials."""
         return [trial.number for trial in self.study.get_trials(deepcopy=False)]
 
     def open_numbers(self) -> set[int]:
-        """Of the trials whose result Optuna does not know."""
+        """The numbers of the trials without a result."""
         return {trial.number for trial in self.study.get_trials(deepcopy=False, states=OPEN)}
 
     def report(self, number: int, step: int, value: float) -> bool:
-        """An intermediate value; whether the trial should be ended for it."""
+        """Record an intermediate value; True if the trial should be pruned."""
         trial = Trial(self.study, self._frozen(number)._trial_id)
-        with _quiet():
+        with _warnings_ignored():
             trial.report(value, step)
-            return bool(trial.should_prune())  # some pruners answer in numpy
+            return bool(trial.should_prune())  # some pruners return a numpy bool
 
     def record_outcome(self, number: int, outcome: TrialOutcome) -> None:
-        """How a trial ended; telling it twice changes nothing."""
+        """Record the outcome of a trial; a second call changes nothing."""
         trial_id = self._frozen(number)._trial_id
         if number in self.open_numbers():
             if outcome.run:
                 self.study._storage.set_trial_user_attr(trial_id, "run", outcome.run)
             if outcome.ending != "complete":
                 self.study._storage.set_trial_user_attr(trial_id, "ending", outcome.ending)
-        with _quiet():
+        with _warnings_ignored():
             if outcome.ending == "complete":
                 self.study.tell(number, list(outcome.values), skip_if_finished=True)
             else:
-                # What may not be trained is no failure: the search learns to keep away from it.
+                # An infeasible trial is not a failure: the search learns to avoid its values.
                 state = TrialState.FAIL if outcome.ending == "failed" else TrialState.PRUNED
                 self.study.tell(number, state=state, skip_if_finished=True)
 
@@ -127,12 +132,12 @@ class Search:
         return self.study.get_trials(deepcopy=False)[number]
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        # A process that goes on with a sweep must not repeat the first one's random numbers: they depend on the trial.
+        # A resumed sweep must not repeat random numbers: they depend on the trial.
         seed = (self._recipe.seed * 1_000_003 + number) % 2**32
         return _sampler(self._settings, seed, self._recipe.seed, self._axes, self._workers)
 
     def _pruner(self) -> optuna.pruners.BasePruner:
-        kind = "none" if len(self._aims) > 1 else self._settings.pruner
+        kind = "none" if len(self._targets) > 1 else self._settings.pruner
         if kind == "median":
             return optuna.pruners.MedianPruner(n_startup_trials=5)
         if kind == "hyperband":
@@ -146,7 +151,7 @@ def _sampler(
 ) -> optuna.samplers.BaseSampler:
     samplers = optuna.samplers
     conditional = any(axis.space.when for axis in axes)
-    with _quiet():
+    with _warnings_ignored():
         if settings.sampler == "tpe":
             return samplers.TPESampler(
                 seed=seed, n_startup_trials=STARTUP, multivariate=True, group=conditional, constant_liar=workers > 1
@@ -162,14 +167,14 @@ def _sampler(
 
 def _points(axis: SearchAxis) -> list[Any]:
     if axis.space.choices is not None:
-        return [axis.stored(each) for each in axis.space.choices]
+        return [axis.stored(choice) for choice in axis.space.choices]
     low, high, step = axis.space.low or 0, axis.space.high or 0, axis.space.step or 1
     return [low + k * step for k in range(round((high - low) / step) + 1)]
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Optuna's remarks on what is experimental."""
+def _warnings_ignored() -> Iterator[None]:
+    """Ignore Optuna's warnings of experimental functions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="optuna")

@@ -1,4 +1,4 @@
-"""What a trial is called and what it runs."""
+"""The name of a trial and the recipe it runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from workbench.sweep.objectives import search_targets
 
 
 def run_id(sweep: str, number: int) -> str:
-    """The id of a trial's run; always the same, so that whoever goes on with the trial finds it."""
+    """The id of a trial's run; always the same, so that any worker that resumes the trial finds it."""
     return f"{sweep}-t{number:04d}"
 
 
 def recipe_of(folder: SweepFolder, overrides: tuple[str, ...]) -> Recipe:
-    """The recipe of a trial: the sweep's, changed."""
+    """The recipe of a trial: the sweep's, with overrides."""
     recipe = load(folder.recipe, overrides)
     limit = settings_of(recipe).max_minutes
     if limit is None:
@@ -26,7 +26,7 @@ def recipe_of(folder: SweepFolder, overrides: tuple[str, ...]) -> Recipe:
 
 
 def prune_metric(recipe: Recipe) -> str | None:
-    """The metric that trials are pruned by; None where nothing is pruned."""
+    """The metric that trials are pruned by; None if nothing is pruned."""
     settings = settings_of(recipe)
     if settings.pruner == "none" or len(settings.objectives) > 1:
         return None
@@ -34,7 +34,7 @@ def prune_metric(recipe: Recipe) -> str | None:
 
 
 def prune_every(recipe: Recipe) -> int:
-    """Steps between two values that trials are pruned by; 0 where training ends before the first."""
+    """Steps between two values that trials are pruned by; 0 if training ends before the first."""
     every = recipe.evaluate.every if _by_evaluation(recipe) else recipe.train.validate_every
     return every if every < recipe.train.steps else 0
 
@@ -42,10 +42,10 @@ def prune_every(recipe: Recipe) -> int:
 def settings_of(recipe: Recipe) -> Sweep:
     """The [sweep] of a recipe that must have one."""
     if recipe.sweep is None:
-        raise SweepError(f"the recipe {recipe.name} describes no sweep")
+        raise SweepError(f"the recipe {recipe.name} has no [sweep]")
     return recipe.sweep
 
 
 def _by_evaluation(recipe: Recipe) -> bool:
-    said = settings_of(recipe).prune_by
-    return said == "metric" or (said == "auto" and recipe.evaluate.every > 0)
+    prune_by = settings_of(recipe).prune_by
+    return prune_by == "metric" or (prune_by == "auto" and recipe.evaluate.every > 0)

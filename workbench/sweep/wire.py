@@ -1,4 +1,4 @@
-"""Messages between a coordinator and its worker processes: one JSON document a line."""
+"""Messages between a coordinator and its worker processes: one JSON document per line."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from workbench.sweep.ledger import TrialOutcome
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is to do: a trial, or measuring a trained one again."""
+    """The task of a worker: a trial, or measuring a trained one again."""
 
     kind: Literal["trial", "confirm"]
     number: int
     run: str  # id of the trial's run folder
     overrides: tuple[str, ...] = ()
-    trained_by: str = ""  # the run whose network is evaluated, where nothing that is varied changes the training
+    trained_by: str = ""  # the run whose network is evaluated, if no axis changes the training
     parent: Mapping[str, str] = field(default_factory=dict)  # where the sweep is recorded
     seeds: tuple[int, ...] = ()  # of the images, for "confirm"
     samples: int = 0
 
     def message(self) -> dict[str, Any]:
-        """As it is sent."""
+        """The message that carries it."""
         return {"task": asdict(self)}
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Task:
-        """As it was sent."""
+        """The task in a message."""
         fields = dict(message["task"])
         return cls(**{**fields, "overrides": tuple(fields["overrides"]), "seeds": tuple(fields["seeds"])})
 
 
 class Wire:
-    """The worker's end. Reading goes on in a thread, so that the coordinator's death is noticed in the middle of a trial."""
+    """The worker's end of the pipes. A thread reads, so that the end of the coordinator is noticed during a trial; then `on_end` is called."""
 
     def __init__(self, incoming: IO[str], outgoing: IO[str], on_end: Callable[[], None]) -> None:
         self._outgoing, self._on_end = outgoing, on_end
@@ -45,7 +45,7 @@ class Wire:
         threading.Thread(target=self._read, args=(incoming,), daemon=True).start()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Say something; nobody may be there to hear it."""
+        """Send a message; a closed pipe counts as the end of the coordinator."""
         try:
             self._outgoing.write(json.dumps(message) + "\n")
             self._outgoing.flush()
@@ -53,7 +53,7 @@ class Wire:
             self._on_end()
 
     def receive(self) -> dict[str, Any] | None:
-        """The next message; None when the coordinator has no more, or is gone."""
+        """The next message; None if the coordinator has no more, or has ended."""
         message = self._messages.get()
         if message is None:
             self._messages.put(None)
@@ -67,10 +67,10 @@ class Wire:
 
 
 def outcome_to_dict(outcome: TrialOutcome) -> dict[str, Any]:
-    """An outcome as it is sent."""
+    """An outcome as part of a message."""
     return asdict(outcome)
 
 
 def outcome_from_dict(fields: Mapping[str, Any]) -> TrialOutcome:
-    """An outcome as it was sent."""
+    """The outcome in a message."""
     return TrialOutcome(**{**fields, "values": tuple(fields["values"])})

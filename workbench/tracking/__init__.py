@@ -1,4 +1,4 @@
-"""Recording runs in MLflow. Nothing else in the workbench imports it."""
+"""Recording runs in MLflow. Only this package imports MLflow."""
 
 import lazy_loader
 

@@ -1,11 +1,11 @@
-from .children import child_of as child_of, find_recorded_run as find_recorded_run
-from .delivery import PARENT as PARENT, Delivery as Delivery
-from .drain import Drainer as Drainer, send_pending as send_pending
+from .children import find_recorded_run as find_recorded_run
+from .delivery import Delivery as Delivery, count_left as count_left
+from .drainer import Drainer as Drainer, send_pending as send_pending
 from .facts import run_facts as run_facts
 from .health import store_health as store_health
-from .mlflow_tracker import MlflowTracker as MlflowTracker
+from .mlflow_errors import prepare_environment as prepare_environment
 from .outbox import Outbox as Outbox
-from .quiet import prepare_environment as prepare_environment
+from .records import PARENT as PARENT
 from .removal import delete_run as delete_run
 from .store import (
     LOCAL as LOCAL,

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, machine."""
+"""The environment of a run: versions, commit, machine."""
 
 from __future__ import annotations
 

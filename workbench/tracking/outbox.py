@@ -1,4 +1,4 @@
-"""What a run says, written into its journal for a tracking store that may be away."""
+"""A tracker that writes into a run's journal, from which a delivery sends to the tracking store."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def file_of(journal: Journal, noted: str) -> Path:
-    """The file that a journal notes: relative to the journal's folder, so that it is found after the folder has moved.
+def file_of(journal: Journal, stored: str) -> Path:
+    """The file of a stored path, which is relative to the journal's folder, so that the folder can be moved.
 
-    Journals of before note full paths: the part below a folder of the same name is looked for here first.
+    Earlier versions stored absolute paths: then the part below a folder of the same name is tried in this folder first.
     """
-    folder, path = journal.path.parent, Path(noted)
+    folder, path = journal.path.parent, Path(stored)
     if path.is_absolute() and folder.name in path.parts:
         below = path.parts[len(path.parts) - path.parts[::-1].index(folder.name) :]
         if (moved := folder.joinpath(*below)).is_file():
@@ -30,9 +30,9 @@ def file_of(journal: Journal, noted: str) -> Path:
 
 
 class Outbox:
-    """A tracker that only writes down, at the speed of a disk.
+    """Writes records into a journal, at the speed of the disk.
 
-    Files are noted by their place and hash and must stay in their folder until they are sent; pictures are kept under `pictures`.
+    Files are stored by path and hash, and must stay in place until they are sent; images are saved in the folder `pictures`.
     """
 
     def __init__(self, journal: Journal, pictures: Path) -> None:
@@ -47,7 +47,7 @@ class Outbox:
         self._journal.put_all("tag", {key: {"value": str(value)} for key, value in tags.items()})
 
     def dataset(self, name: str, source: str, digest: str, context: str) -> None:
-        """Which data the run used."""
+        """The data set of a run."""
         self._journal.put("dataset", context, {"name": name, "source": source, "digest": digest})
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
@@ -55,32 +55,38 @@ class Outbox:
         self._journal.numbers_at(step, values)
 
     def image(self, key: str, image: Image, step: int) -> None:
-        """A picture at a step."""
+        """An image at a step."""
         path = path_inside(self._pictures, f"{key}_{step:08d}.png")
         if not path.exists():
-            with atomic_write(path) as beside:
-                image.save(beside)
+            with atomic_write(path) as file:
+                image.save(file)
         self.picture(key, path, step)
 
-    def picture(self, key: str, path: Path, step: int) -> None:
-        """A picture that is in a file already."""
-        self._journal.put("image", key, {"file": self._noted(path)}, step)
+    def picture(self, key: str, path: Path, step: int, *, changes: bool = False) -> None:
+        """An image that is in a file already. If the file `changes`, each content of it is sent."""
+        body = {"file": self._relative(path)}
+        self._journal.put("image", key, body | {"sha256": _sha256(path)} if changes else body, step)
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """A file, or a folder with all that is in it."""
-        for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
+        for file in sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path]:
             inside = file.relative_to(path.parent).parent.as_posix()
             place = "/".join(part for part in (folder, inside) if part not in ("", "."))
-            with file.open("rb") as opened:
-                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-            # With the hash in it: a file that has changed is another record, and is sent again.
-            self._journal.put("artifact", f"{place}/{file.name}", {"file": self._noted(file), "folder": place, "sha256": sha256})
+            # The hash makes a file that has changed another record, which is sent again.
+            self._journal.put(
+                "artifact", f"{place}/{file.name}", {"file": self._relative(file), "folder": place, "sha256": _sha256(file)}
+            )
 
     def finish(self, status: RunStatus) -> None:
-        """How the run ended; sent last."""
-        # With the time in it: a run that went on ends anew, be it as before.
+        """The status of a run that has ended; sent last."""
+        # The time makes the end of a resumed run another record, even if its status is the same.
         self._journal.put("status", "", {"status": status, "at": int(time.time() * 1000)})
 
-    def _noted(self, path: Path) -> str:
+    def _relative(self, path: Path) -> str:
         here, path = self._journal.path.parent.absolute(), path.absolute()
         return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

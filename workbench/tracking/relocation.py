@@ -1,7 +1,7 @@
-"""Artifact locations in the local store, which follow their home.
+"""Artifact locations in the local store after a move of its home.
 
-MLflow writes absolute addresses into its database. After a home has moved, they lead to where it lay: new artifacts would be
-written there, and those of earlier runs not be found.
+MLflow stores absolute addresses in its database. After a home has moved, they point to its former place: new artifacts would be
+written there, and those of earlier runs would not be found.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from workbench.tracking.quiet import mlflow_errors
+from workbench.tracking.mlflow_errors import mlflow_errors
 
 _FOLDER = "/mlflow/artifacts/"
-# What the workbench writes, and what MLflow's own pages add.
+# Columns that the workbench writes, and those that MLflow's pages add.
 _COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -27,13 +27,13 @@ _BUSY_SECONDS = 30.0
 
 
 def relocate_artifacts(database: Path, root: Path) -> int:
-    """Make the locations in `database` that an earlier place of its home left behind lead to `root`; how many there were.
+    """Make locations in `database` that point to a former place of its home point to `root`; how many there were.
 
-    Addresses elsewhere, also in other homes that still hold the files, stay as they are.
+    Other addresses do not change, nor those in another home that still has the files.
     """
     if not stale_locations(database, root):
         return 0
-    with mlflow_errors(f"relocating the artifacts in {database}"), closing(_connected(database, "rw")) as connection, connection:
+    with mlflow_errors(f"relocating the artifacts in {database}"), closing(_connect(database, "rw")) as connection, connection:
         connection.execute("begin immediate")
         stale = list(_stale(connection, root))
         for table, column, old, new in stale:
@@ -42,12 +42,12 @@ def relocate_artifacts(database: Path, root: Path) -> int:
 
 
 def stale_locations(database: Path, root: Path) -> list[str]:
-    """The addresses that `relocate` would change; nothing is written."""
-    with mlflow_errors(f"reading the tracking database {database}"), closing(_connected(database, "ro")) as connection:
+    """The addresses that `relocate_artifacts` would change; nothing is written."""
+    with mlflow_errors(f"reading the tracking database {database}"), closing(_connect(database, "ro")) as connection:
         return [old for _, _, old, _ in _stale(connection, root)]
 
 
-def _connected(database: Path, mode: str) -> sqlite3.Connection:
+def _connect(database: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{database.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS)
 
 
@@ -67,7 +67,7 @@ def _stale(connection: sqlite3.Connection, root: Path) -> Iterator[tuple[str, st
 
 
 def _has_moved(old: Path, root: Path, rest: str) -> bool:
-    """True if files under `old` are now under `root`: they are found here, or not found there any more."""
+    """True if files under `old` are now under `root`: they exist here, or no longer exist there."""
     if old.exists() and root.exists() and old.samefile(root):
         return False  # one folder under two names, such as a link
     return (root / rest).exists() or not (old / rest).exists()

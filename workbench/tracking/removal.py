@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.secrets import mask_password
-from workbench.tracking.quiet import mlflow_errors
+from workbench.tracking.children import PARENT_ID
+from workbench.tracking.mlflow_errors import mlflow_errors
 from workbench.tracking.store import default_uri, local_store
-
-_PARENT = "mlflow.parentRunId"
 
 
 def delete_run(uri: str, run_id: str, home: Path) -> int:
@@ -32,7 +31,7 @@ def delete_run(uri: str, run_id: str, home: Path) -> int:
         if run.info.lifecycle_stage == "deleted":
             return 0
         deleted = 0
-        children = f"tags.`{_PARENT}` = '{run_id}'"
+        children = f"tags.`{PARENT_ID}` = '{run_id}'"
         while page := client.search_runs([run.info.experiment_id], filter_string=children, max_results=100):
             for child in page:
                 client.delete_run(child.info.run_id)

@@ -1,4 +1,4 @@
-"""Which tracking store is used, and the local one's creation."""
+"""The tracking store: its URI, its creation, and runs in it."""
 
 from __future__ import annotations
 
@@ -6,84 +6,89 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from workbench.errors import TrackingError
 from workbench.secrets import MASK, mask_password
 from workbench.sqlite import absolute_url, sqlite_path, sqlite_url
 from workbench.tracking.colors import COLOR, unused_color
-from workbench.tracking.deleted import check_active, check_experiment
-from workbench.tracking.mlflow_tracker import MlflowTracker
-from workbench.tracking.quiet import mlflow_errors
+from workbench.tracking.deletion import check_active, check_experiment
+from workbench.tracking.mlflow_errors import mlflow_errors
 from workbench.tracking.relocation import relocate_artifacts
+from workbench.tracking.store_run import StoreRun
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 # A tag: the UI then shows runs and charts of an experiment, not traces of language models.
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+EVALUATION = "evaluation"  # under the tag wb.kind: a child run, made by `wb eval`
 KINDS = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
-LOCAL = "local"  # how a journal names the database under its home, wherever that is moved
-LONGEST_FOLDER = 120  # of the 255 bytes that file systems give a name
+LOCAL = "local"  # the name of the database under the home in journals, which survives a move of the home
+LONGEST_FOLDER = 120  # of the 255 bytes of a file name
 
 
 def tracking_uri(option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
     """--tracking-uri, else MLFLOW_TRACKING_URI, else the recipe's, else the local database under `home`.
 
-    A relative SQLite file is resolved here: what is recorded later, from another directory, goes to the same file.
+    A relative SQLite path is resolved here, so that later records from another directory go to the same file.
     """
     return absolute_url(option or environ.get("MLFLOW_TRACKING_URI") or recipe_uri or default_uri(home))
 
 
 def check_uri(uri: str) -> None:
-    """TrackingError where a URI names no kind of store that there is: a slip, which no waiting mends."""
+    """Raise TrackingError if a URI is not of a known kind of store: a mistake, not an outage."""
     kind = uri.partition("://")[0].partition("+")[0].lower() if "://" in uri else uri.partition(":")[0]
     if kind not in KINDS:
         raise TrackingError(
-            f"'{mask_password(uri)[:200]}' is no tracking store: it is a server (http://host:5000) or a database (sqlite:///path/to/mlflow.db, "
+            f"'{mask_password(uri)[:200]}' is not a tracking store: expected a server (http://host:5000) or a database (sqlite:///path/to/mlflow.db, "
             f"postgresql://host/name)"
         )
 
 
-def resolve_uri(known: str | None, option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
-    """The store of a run that is `known` from its journal, where no password is kept; TrackingError where one is needed and not given."""
-    if option or known is None:
+def resolve_uri(stored: str | None, option: str | None, environ: Mapping[str, str], recipe_uri: str | None, home: Path) -> str:
+    """The URI of a run's store; `stored` is its name in the journal, without password. TrackingError if a password is needed and not given."""
+    if option or stored is None:
         return tracking_uri(option, environ, recipe_uri, home)
-    if known == LOCAL:
+    if stored == LOCAL:
         return default_uri(home)
-    if MASK not in known:
-        return known
+    if MASK not in stored:
+        return stored
     given = tracking_uri(None, environ, recipe_uri, home)
-    if mask_password(given) == known:
+    if mask_password(given) == stored:
         return given
     raise TrackingError(
-        f"the run is recorded in {known}, whose password is kept nowhere: set MLFLOW_TRACKING_URI to the whole URI"
+        f"the run is recorded in {stored}, and its password is not stored: set MLFLOW_TRACKING_URI to the complete URI"
     )
 
 
 def default_uri(home: Path) -> str:
-    """The local database."""
+    """The URI of the local database."""
     return sqlite_url(database(home))
 
 
 def store_name(uri: str, home: Path) -> str:
-    """The name under which files remember a store: without a password, and independent of where the home lies."""
+    """The name of a store in files: without a password, and independent of the place of the home."""
     return LOCAL if uri == default_uri(home) else mask_password(uri)
 
 
-def is_same_store(known: str, uri: str, home: Path) -> bool:
-    """True if `known`, as a file remembers it, names the store at `uri`."""
-    if known in (store_name(uri, home), mask_password(uri)):
+def is_same_store(stored: str, uri: str, home: Path) -> bool:
+    """True if `stored`, a name from a file, means the store at `uri`."""
+    if stored in (store_name(uri, home), mask_password(uri)):
         return True
-    # Files of earlier versions remember the full path of the local database, which a move of the home left behind.
-    path = sqlite_path(known)
+    # Files of earlier versions contain the full path of the local database, which is outdated after a move of the home.
+    path = sqlite_path(stored)
     return uri == default_uri(home) and path is not None and path.parts[-2:] == ("mlflow", "mlflow.db") and not path.exists()
 
 
 def database(home: Path) -> Path:
-    """Its file."""
+    """The file of the local database."""
     return home / "mlflow" / "mlflow.db"
 
 
 def folder_name(experiment: str) -> str:
-    """A folder of an experiment's own under the artifacts, whatever it is called: `..` and names of 200 signs are told by a hash."""
+    """The folder of an experiment under the artifacts; names such as `..`, or of 200 characters, are replaced by a hash."""
     quoted = quote(experiment, safe=" ")
     if len(quoted) <= LONGEST_FOLDER and not quoted.startswith((".", " ")) and not quoted.endswith((".", " ")):
         return quoted
@@ -91,14 +96,14 @@ def folder_name(experiment: str) -> str:
 
 
 def artifacts(home: Path) -> Path:
-    """Where the local store keeps images and files."""
+    """The folder for images and files of the local store."""
     return database(home).parent / "artifacts"
 
 
 def artifact_root(uri: str, home: Path) -> Path | None:
-    """The folder for the artifacts of a database, next to a SQLite file, else in the home; None where a server decides.
+    """The folder for the artifacts of a database: next to a SQLite file, else in the home; None if a server decides.
 
-    MLflow itself would use `mlruns` in the working directory.
+    MLflow's default is `mlruns` in the working directory.
     """
     if uri.lower().startswith(("http://", "https://", "databricks")):
         return None
@@ -114,8 +119,20 @@ def local_store(home: Path) -> str:
 
 
 def relocate_store(home: Path) -> int:
-    """Make artifact locations that lead to where the home lay before lead to the home again; how many there were."""
+    """Make artifact locations that point to a former place of the home point to the home; how many there were."""
     return relocate_artifacts(database(home), artifacts(home)) if database(home).exists() else 0
+
+
+def connect(uri: str, home: Path) -> MlflowClient:
+    """A client of the store at `uri`; a database that is not there is created. Use within `mlflow_errors`."""
+    path, root = sqlite_path(uri), artifact_root(uri, home)
+    if uri == default_uri(home):
+        local_store(home)
+    elif path is not None and root is not None:
+        _create_missing(path, root)
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
 
 
 def open_run(
@@ -127,65 +144,54 @@ def open_run(
     *,
     tags: Mapping[str, str] | None = None,
     once: str | None = None,
-) -> MlflowTracker:
-    """A new run in a store, or the existing one with `run_id`; TrackingError where the store cannot be reached, or has deleted it.
+) -> StoreRun:
+    """The run with `run_id`, or a new one if `run_id` is None or the store holds no such run (deleted for good, database replaced).
 
-    A new run too where the store holds no run with this id: it was deleted for good, or the database was replaced.
-    `tags` are on a new run from its first moment. With `once`, a run of the experiment that has the same value under that tag is gone on
-    with: a process that died after it made the run, and before it could write its id down, leaves no second one.
+    A new run has `tags` from the start. With `once`, a run of the experiment with the same value under that tag is used instead of a
+    new one: a process that died between creating a run and writing its id down leaves no second one.
+    Raises TrackingError if the store cannot be reached, or the run or its experiment is deleted.
     """
-    path, root = sqlite_path(uri), artifact_root(uri, home)
-    location = None if root is None else (root / folder_name(experiment)).as_uri()
-    if uri == default_uri(home):
-        local_store(home)
-    elif path is not None and root is not None:
-        _create_missing(path, root)
     with mlflow_errors(f"opening the tracking store {mask_password(uri)}"):
-        from mlflow.tracking import MlflowClient
-
-        client = MlflowClient(tracking_uri=uri)
-        if run_id is not None and not check_active(client, uri, run_id):
-            run_id = None
-        if run_id is None and once is not None:
-            _experiment(client, uri, experiment, location)
-            run_id = run_by_tag(client, experiment, once, (tags or {})[once])
-        if run_id is not None:
-            client.update_run(run_id, status="RUNNING")
-            return MlflowTracker(client, run_id)
-        parent = _experiment(client, uri, experiment, location)
-        run = client.create_run(parent, run_name=name, tags={COLOR: unused_color(client, parent), **(tags or {})})
-        return MlflowTracker(client, run.info.run_id)
+        client = connect(uri, home)
+        if run_id is not None and check_active(client, uri, run_id):
+            return StoreRun(client, run_id)
+        parent = _experiment(client, uri, experiment, artifact_root(uri, home))
+        run_id = None if once is None else run_by_tag(client, parent, once, (tags or {})[once])
+        if run_id is None:
+            run = client.create_run(parent, run_name=name, tags={COLOR: unused_color(client, parent), **(tags or {})})
+            run_id = run.info.run_id
+        return StoreRun(client, run_id)
 
 
-def run_by_tag(client, experiment: str, tag: str, value: str) -> str | None:  # type: ignore[no-untyped-def]
-    """The id of an experiment's run with that value under a tag."""
-    known = client.get_experiment_by_name(experiment)
-    if known is None:
-        return None
-    found = client.search_runs([known.experiment_id], filter_string=f"tags.`{tag}` = '{value}'", max_results=1)
-    return str(found[0].info.run_id) if found else None
+def run_by_tag(client: Any, experiment_id: str, tag: str, value: str) -> str | None:
+    """The id of the experiment's run with this value under a tag. The `wb.run` of an evaluation is its parent's: it is passed over."""
+    runs = client.search_runs([experiment_id], f"tags.`{tag}` = '{value}'", order_by=["attributes.start_time ASC"])
+    kind = {"wb.run": EVALUATION}.get(tag)
+    return next((str(run.info.run_id) for run in runs if kind is None or run.data.tags.get("wb.kind") != kind), None)
 
 
-def _experiment(client, uri: str, name: str, location: str | None) -> str:  # type: ignore[no-untyped-def]
+def _experiment(client: Any, uri: str, name: str, root: Path | None) -> str:
+    """The id of an experiment, which is created if the store does not have it; `root` is the folder for artifacts."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        location = None if root is None else (root / folder_name(name)).as_uri()
         try:
             return str(client.create_experiment(name, artifact_location=location, tags=MODEL_TRAINING))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            found = client.get_experiment_by_name(name)  # another process was faster
-    if found.experiment_id == "0" and found.lifecycle_stage == "deleted":  # `wb ui` hides it while it is empty
+            experiment = client.get_experiment_by_name(name)  # another process created it first
+    if experiment.experiment_id == "0" and experiment.lifecycle_stage == "deleted":  # `wb ui` hides it while it is empty
         client.restore_experiment("0")
     else:
-        check_experiment(found, uri)
-    return str(found.experiment_id)
+        check_experiment(experiment, uri)
+    return str(experiment.experiment_id)
 
 
 def _create_missing(path: Path, artifact_folder: Path) -> None:
-    """Create a database that is not there, whichever of several processes is first."""
+    """Create a database that does not exist; several processes may call this at once."""
     if path.exists():
         return
     with mlflow_errors(f"creating the tracking database {path}"), _locked(path.parent):
@@ -194,15 +200,15 @@ def _create_missing(path: Path, artifact_folder: Path) -> None:
 
 
 def _create(path: Path, artifact_folder: Path) -> None:
-    """Build the database beside its place and move it there, so that it is never seen half made."""
+    """Build the database under another name and move it into place, so that other processes never see half of it."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    beside = path.with_name(".creating.db")
-    beside.unlink(missing_ok=True)
+    temporary = path.with_name(".creating.db")
+    temporary.unlink(missing_ok=True)
     artifact_folder.mkdir(parents=True, exist_ok=True)
-    store = SqlAlchemyStore(sqlite_url(beside), artifact_folder.as_uri())
+    store = SqlAlchemyStore(sqlite_url(temporary), artifact_folder.as_uri())
     store.engine.dispose()
-    beside.replace(path)
+    temporary.replace(path)
 
 
 @contextmanager
@@ -211,7 +217,7 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".creation.lock").open("w") as file:
         try:
             import fcntl
-        except ImportError:  # Windows: the move into place still keeps the database whole
+        except ImportError:  # Windows: the move into place is atomic there too
             yield
             return
         fcntl.flock(file, fcntl.LOCK_EX)

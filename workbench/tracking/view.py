@@ -1,4 +1,4 @@
-"""What the MLflow UI opens on: the charts of the newest experiment, those that matter first."""
+"""The first page of the MLflow UI: the charts of the newest experiment, the most important first."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from workbench.secrets import mask_password
-from workbench.tracking.quiet import mlflow_errors
+from workbench.tracking.mlflow_errors import mlflow_errors
 from workbench.tracking.store import MODEL_TRAINING, default_uri
 
 DEFAULT = "0"  # id of the experiment that MLflow creates in every store
 KEY = "workbench"  # of the stored view
-VIEW = f"mlflow.sharedViewState.{KEY}"  # tag of an experiment, as the UI's own "Share view" writes it
+VIEW = f"mlflow.sharedViewState.{KEY}"  # tag of an experiment, as written by the UI's "Share view"
 READ_RUNS = 50  # the newest, whose metrics get charts
 SHOWN_RUNS = 10  # in a chart
 DISTANCES = ("fid", "kid", "fd_")
@@ -71,7 +71,8 @@ def open_view(uri: str, home: Path) -> str:
         client = MlflowClient(tracking_uri=uri)
         if uri == default_uri(home):
             _hide_default(client)
-        newest = _newest_runs(client, [each.experiment_id for each in client.search_experiments()], 1)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        newest = _newest_runs(client, experiments, 1)
         if not newest:
             return ""
         experiment = newest[0].info.experiment_id
@@ -94,18 +95,18 @@ def view_state(metrics: Iterable[str], step: int) -> dict[str, Any]:
 
 
 def encode_view(state: Mapping[str, Any]) -> str:
-    """`state` as the UI itself writes it into a tag, which holds 5,000 characters at most."""
+    """`state` in the form in which the UI stores it in a tag, which holds 5,000 characters at most."""
     return "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
 
 
 def _hide_default(client: Any) -> None:
-    """Delete MLflow's own experiment if it holds no runs; it can be restored."""
+    """Delete MLflow's default experiment if it has no runs; it can be restored."""
     if client.get_experiment(DEFAULT).lifecycle_stage == "active" and not client.search_runs([DEFAULT], max_results=1):
         client.delete_experiment(DEFAULT)
 
 
 def _newest_runs(client: Any, experiments: list[str], count: int) -> list[Any]:
-    # What other programs record in the same store has no such tag.
+    # Runs of other programs in the same store do not have this tag.
     order = ["attributes.start_time DESC"]
     return list(client.search_runs(experiments, "tags.`wb.run` LIKE '%'", order_by=order, max_results=count))
 
@@ -119,7 +120,7 @@ def _last_evaluation(client: Any, runs: list[Any]) -> int:
 
 
 def _sections(metrics: set[str]) -> Iterator[Section]:
-    """Distances, losses and samples open, everything else folded under its prefix, where MLflow adds what appears later."""
+    """Distances, losses and samples open; other metrics folded under their prefix, where MLflow adds later ones."""
     values = sorted(name for name in metrics if not name.endswith("_std_error"))
     distances = [name for start in DISTANCES for name in values if name.startswith(start)]
     losses = [name for name in LOSSES if name in metrics]

@@ -1,4 +1,4 @@
-"""wb sweep: begin or go on with a search, and look at what it found."""
+"""wb sweep: start or resume a search, and show its results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ class _WithDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-sweep = typer.Typer(cls=_WithDefault, rich_markup_mode="rich", help="Let Optuna find what works: `wb sweep --trials 50`.")
+sweep = typer.Typer(
+    cls=_WithDefault, rich_markup_mode="rich", help="Search for good settings with Optuna: `wb sweep --trials 50`."
+)
 sweep.command("run")(run)
 sweep.command("show")(show)
 sweep.command("best")(best)

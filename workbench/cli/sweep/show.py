@@ -9,8 +9,8 @@ import typer
 
 import workbench as wb
 from workbench.cli.display import wide_console
-from workbench.cli.sweep.run import Storage, storage_of
-from workbench.cli.sweep.table import answer_lines, trials_table
+from workbench.cli.sweep.options import Storage, storage_of
+from workbench.cli.sweep.table import print_result, trials_table
 from workbench.errors import SweepError
 from workbench.home import wb_home
 
@@ -20,12 +20,12 @@ def _complete(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-SweepName = Annotated[str, typer.Argument(metavar="NAME", help="A sweep: wb sweep list.", autocompletion=_complete)]
+SweepName = Annotated[str, typer.Argument(metavar="NAME", help="Name of a sweep (wb sweep list).", autocompletion=_complete)]
 
 
 def show(
     name: SweepName,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     storage: Storage = None,
 ) -> None:
     """Show the trials of a sweep, also while it runs, and the best of them.
@@ -33,29 +33,26 @@ def show(
     [bold]wb sweep show sweep[/]
     [bold]wb sweep show sweep --json | jq .best[/]
     """
-    found = found_of(name, storage)
+    summary = load_summary(name, storage)
     if as_json:
-        typer.echo(json.dumps(found.document(), indent=2, allow_nan=False))
+        typer.echo(json.dumps(summary.document(), indent=2, allow_nan=False))
         return
     console = wide_console()
-    console.print(trials_table(found, console))
-    for line in answer_lines(found):
-        console.print(line, soft_wrap=not console.is_terminal)
+    console.print(trials_table(summary, console))
+    print_result(summary, console)
 
 
-def found_of(name: str, storage: str | None) -> wb.sweep.Summary:
-    """What came of a sweep so far; SweepError where there is none of that name."""
+def load_summary(name: str, storage: str | None) -> wb.sweep.Summary:
+    """The results of a sweep so far; SweepError if there is no sweep of this name."""
     home = wb_home()
     folder = wb.sweep.SweepFolder.of(home, name)
     if not folder.exists():
-        known = (
-            ", ".join(each.name for each in wb.sweep.list_sweeps(home))
-            or "none yet: wb sweep --trials 50 (where they are elsewhere, set WB_HOME)"
-        )
-        raise SweepError(f"no sweep '{name}' in {home / 'sweeps'}; there: {known}")
+        names = ", ".join(sweep.name for sweep in wb.sweep.list_sweeps(home))
+        names = names or "none yet; start one: wb sweep --trials 50 (if they are elsewhere, set WB_HOME)"
+        raise SweepError(f"no sweep '{name}' in {home / 'sweeps'}; existing: {names}")
     url = storage_of(storage)
     if url is None and folder.info()["storage"] is not None:
-        raise SweepError(f"the trials of {name} are in {folder.info()['storage']}: say --storage URL")
+        raise SweepError(f"the trials of {name} are in {folder.info()['storage']}: add --storage URL")
     recipe = folder.loaded()
     rows = wb.sweep.Ledger(url or folder.database, name, 1.0).rows()
     return wb.sweep.summarize_sweep(folder, recipe, wb.sweep.search_targets(recipe), wb.sweep.axes_of(recipe), rows)

@@ -1,4 +1,4 @@
-"""Measuring the best trials again."""
+"""Measuring the best trials again, on new images."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from workbench.sweep.wire import Task
 SEED_STRIDE = 7919  # seeds of new draws are far from the recipe's, with which the trials were measured
 
 
-def trials_to_confirm(
+def confirmation_tasks(
     recipe: Recipe,
     outcomes: Mapping[int, TrialOutcome],
     ranked: Sequence[int],
     is_here: Callable[[str], bool],
     trained_once: bool,
 ) -> list[Task]:
-    """Tasks for the best trials and trial 0, of those whose run is here; none where the metric is not one of new images."""
+    """Tasks for the best trials and trial 0, of those whose run is here; none if the metric does not depend on the images drawn."""
     settings = recipe.sweep
-    if settings is None or settings.confirm == 0 or len(settings.objectives) > 1 or not search_targets(recipe)[0].measured_again:
+    if settings is None or settings.confirm == 0 or len(settings.objectives) > 1 or not search_targets(recipe)[0].is_of_images:
         return []
     chosen = dict.fromkeys([*ranked[: settings.confirm], *([0] if 0 in ranked else [])])
     seeds = tuple((recipe.seed + SEED_STRIDE * (1 + k)) % 2**32 for k in range(settings.confirm_seeds))
@@ -40,10 +40,10 @@ def trials_to_confirm(
     ]
 
 
-def measure_again(
+def measure_draws(
     task: Task, folder: SweepFolder, device: torch.device, progress: Callable[[Progress], None], stop: Stop
 ) -> list[float] | None:
-    """The metric for each seed; None where `stop` was requested. What was measured before is read from the run's folder."""
+    """The metric for each seed; None if `stop` was requested. Draws that were measured before are read from the run's folder."""
     run = RunFolder(folder.home / "runs" / task.run)
     cache = cache_folder(folder.home)
     recipe, spec = read_run(run, cache)

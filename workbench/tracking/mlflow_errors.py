@@ -1,4 +1,4 @@
-"""Importing MLflow without its remarks, its telemetry and its long retries."""
+"""MLflow without log messages, telemetry and long retries, and its errors as TrackingError."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ DEFAULTS = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
-    # A server that is away must not hold up a run for minutes.
+    # An unreachable server must not delay a run for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
 
 
 class Refused(TrackingError):
-    """The store is there, and will never take what it was sent."""
+    """The store is reachable, and will never accept what was sent."""
 
 
 def prepare_environment() -> None:
-    """Set what MLflow reads from the environment, unless the user has set it."""
+    """Set the environment variables that MLflow reads, unless the user has set them."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     # At the end of a run MLflow prints its address, with the password in it.
@@ -38,7 +38,7 @@ def prepare_environment() -> None:
 
 @contextmanager
 def mlflow_errors(doing: str) -> Iterator[None]:
-    """Turn whatever MLflow and what it stands on raise into one TrackingError without credentials."""
+    """Turn any error of MLflow and its libraries into a TrackingError without credentials."""
     prepare_environment()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -53,11 +53,11 @@ def mlflow_errors(doing: str) -> Iterator[None]:
 
 
 def _is_refusal(error: Exception) -> bool:
-    # A run that was deleted can be restored, so that what is sent to it is not refused for good.
+    # A deleted run can be restored, so that its records are not refused for good.
     code = getattr(error, "error_code", "")
     return code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST") and not is_deletion(error)
 
 
 def is_deletion(error: Exception) -> bool:
-    """True if MLflow takes nothing because the run or its experiment is deleted."""
+    """True if MLflow accepts nothing because the run or its experiment is deleted."""
     return "'active' state" in str(error)

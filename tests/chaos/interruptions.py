@@ -1,6 +1,6 @@
-"""End runs by signals, and let the readers of their output leave, at random instants; all must end bit for bit where an undisturbed run does.
+"""Ends runs by signals, or closes the pipe of their output, at random times; all must end bit-identical to an undisturbed run.
 
-python tests/chaos/leaving.py --times 20
+python tests/chaos/interruptions.py --times 20
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from runs import WB, begun, environment, finish, finished_times, outcome_of, run_of, told, written_recipe
+from runs import WB, environment, finish, finished_times, outcome_of, print_findings, run_of, wait_until_running, written_recipe
 
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
-READER = "reader leaves"
+READER = "reader leaves"  # the label in docs/reliability.md
 
 
 def main() -> int:
-    """Disturb runs one after another until each kind has come often enough; 0 if all ended as the first one."""
+    """Interrupt runs one after another; 0 if all ended like the first one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=20, help="disturbances in total")
+    parser.add_argument("--times", type=int, default=20, help="number of interruptions")
     parser.add_argument("--steps", type=int, default=300, help="optimizer steps of a run")
-    parser.add_argument("--within", type=float, default=3.0, help="seconds after its start within which a run is disturbed")
+    parser.add_argument("--within", type=float, default=3.0, help="seconds after its start within which a run is interrupted")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng, done, equal, wrong = random.Random(options.seed), Counter[str](), 0, list[str]()
@@ -36,32 +36,32 @@ def main() -> int:
         finish(["run", str(written_recipe(Path(folder), "alone", options.steps)), "--no-track"], home, log)
         expected = outcome_of(run_of(home, "alone"))
         while done.total() < options.times:
-            name = f"disturbed-{done.total()}"
+            name = f"interrupted-{done.total()}"
             recipe = written_recipe(Path(folder), name, options.steps)
             kind = rng.choice([READER, *SIGNALS])
             label = kind if isinstance(kind, str) else kind.name
-            code = disturbed(["run", str(recipe), "--no-track"], home, name, kind, rng.uniform(0.0, options.within))
+            code = run_interrupted(["run", str(recipe), "--no-track"], home, name, kind, rng.uniform(0.0, options.within))
             run = run_of(home, name)
             if code not in ((0,) if kind == READER else (0, 128 + kind)):
                 wrong.append(f"{label}: exit code {code}")
             if run.status() != "FINISHED":
-                # A signal that comes before the first step leaves nothing to keep.
+                # A signal before the first step leaves nothing to resume.
                 if run.info()["step"] and not (run.checkpoints / f"step_{run.info()['step']:08d}").is_dir():
                     wrong.append(f"{label}: no checkpoint of step {run.info()['step']}")
                 finish(["run", "--resume", run.id, "--no-track"], home, log)
             differences = outcome_of(run).differences(expected)
             if finished_times(run) != 1:
                 differences.append(f"finished {finished_times(run)} times")
-            wrong += [f"{label}: {each}" for each in differences]
+            wrong += [f"{label}: {problem}" for problem in differences]
             equal += not differences
             done[label] += 1
-    return told({**done, "ended bit-identical": options.times - len({each.partition(":")[0] for each in wrong})}, wrong)
+    return print_findings({**done, "ended bit-identical": options.times - len({line.partition(":")[0] for line in wrong})}, wrong)
 
 
-def disturbed(words: list[str], home: Path, name: str, kind: str | signal.Signals, seconds: float) -> int:
-    """Run a command, disturb it some seconds after its run has begun; its exit code."""
+def run_interrupted(words: list[str], home: Path, name: str, kind: str | signal.Signals, seconds: float) -> int:
+    """Run a command, interrupt it some seconds after its run has started; its exit code."""
     process = subprocess.Popen([*WB, *words], env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    begun(home, name, process)
+    wait_until_running(home, name, process)
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     if isinstance(kind, signal.Signals):

@@ -1,4 +1,4 @@
-"""Experiments and runs that were deleted in the store: MLflow keeps them, takes nothing for them, and can restore them."""
+"""Deleted experiments and runs: MLflow keeps them and can restore them, but accepts no records for them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _DELETED = "deleted"
 
 
 def check_experiment(experiment: Experiment, uri: str) -> None:
-    """Raise TrackingError, with what to do, if an experiment is deleted."""
+    """Raise a TrackingError with the remedy if an experiment is deleted."""
     if experiment.lifecycle_stage != _DELETED:
         return
     restore = _command(uri, f"experiments restore --experiment-id {experiment.experiment_id}")
     raise TrackingError(
         f"the experiment '{experiment.name}' is deleted in {mask_password(uri)}: restore it with `{restore}`, or choose another one "
-        f"(new runs: --set tracking.experiment=NAME; what waits to be sent: wb sync RUN --experiment NAME)"
+        f"(new runs: --set tracking.experiment=NAME; unsent records: wb sync RUN --experiment NAME)"
     )
 
 
 def check_active(client: Any, uri: str, run_id: str) -> bool:
-    """True if the run can be added to, False if the store holds no such run; TrackingError, with what to do, if it is deleted."""
+    """True if the run accepts records, False if the store has no such run; TrackingError with the remedy if it is deleted."""
     from mlflow.exceptions import MlflowException
 
     try:
