@@ -15,3 +15,4 @@ from .memory import (
     explain_out_of_memory as explain_out_of_memory,
     is_out_of_memory as is_out_of_memory,
 )
+from .timing import fastest_milliseconds as fastest_milliseconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from workbench.compute.fast.kernels import Kernels
 from workbench.compute.fast.mode import FastPath
 from workbench.compute.graphs import ReplayedNetwork
 from workbench.compute.memory import TRAINING, explain_out_of_memory, retain_freed_memory
+from workbench.compute.timing import fastest_milliseconds
 from workbench.diffusion import Network
 from workbench.interfaces import SampleSpec
 from workbench.recipe import Train
@@ -190,16 +190,7 @@ def _milliseconds(compute: Compute, network: nn.Module, spec: SampleSpec, images
         (run(x, level, None).float() * x).sum().backward()
 
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
-        return _fastest(once)
-
-
-def _fastest(action: Callable[[], None]) -> float:
-    fastest = math.inf
-    for _ in range(1 + REPEATS):
-        started = time.perf_counter()
-        action()
-        fastest = min(fastest, time.perf_counter() - started)
-    return 1e3 * fastest
+        return fastest_milliseconds(once, 1 + REPEATS)
 
 
 def _shape(network: nn.Module) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import math
 import platform
 import sys
-import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from functools import partial
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from workbench.compute.timing import fastest_milliseconds
 from workbench.errors import TrainingError
 
 Precision = Literal["fp32", "bf16"]
@@ -68,13 +68,9 @@ def is_bf16_faster() -> bool:
     with torch.random.fork_rng(devices=[]):  # a measurement must not move the generator that dropout draws from
         convolution = torch.nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
 
-    def seconds(precision: Precision) -> float:
-        fastest = math.inf
-        for _ in range(4):
-            started = time.perf_counter()
-            with autocast(torch.device("cpu"), precision):
-                convolution(x).float().sum().backward()
-            fastest = min(fastest, time.perf_counter() - started)
-        return fastest
+    def step(precision: Precision) -> None:
+        with autocast(torch.device("cpu"), precision):
+            convolution(x).float().sum().backward()
 
-    return seconds("fp32") > seconds("bf16")
+    fp32, bf16 = (fastest_milliseconds(partial(step, precision), 4) for precision in get_args(Precision))
+    return fp32 > bf16

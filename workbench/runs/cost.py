@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from workbench.compute import Compute, choose_compute
+from workbench.compute import Compute, choose_compute, fastest_milliseconds
 from workbench.diffusion import Objective
 from workbench.interfaces import SampleSpec
 from workbench.model import build_network, objective_of
@@ -18,6 +16,7 @@ from workbench.recipe import Recipe
 from workbench.sampling import expected_nfe
 
 TRIED = 16
+REPEATS = 2
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _step(network: nn.Module, objective: Objective, spec: SampleSpec, compute: C
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         once()  # also warms up
-    return _fastest(once, device), kept
+    return fastest_milliseconds(once, REPEATS, device) / 1e3, kept
 
 
 @torch.no_grad()
@@ -110,18 +109,7 @@ def _forward(network: nn.Module, spec: SampleSpec, compute: Compute, batch: int)
         computed(x, level, None)
 
     once()
-    return _fastest(once, device)
-
-
-def _fastest(action: Callable[[], None], device: torch.device, repeats: int = 2) -> float:
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        action()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - started)
-    return min(times)
+    return fastest_milliseconds(once, REPEATS, device) / 1e3
 
 
 @torch.no_grad()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import time
 from functools import partial
 
 import torch
 
-from workbench.compute import Choices, Compute
+from workbench.compute import Choices, Compute, fastest_milliseconds
 from workbench.diffusion import Network
 from workbench.interfaces import SampleSpec
 
@@ -38,9 +36,4 @@ def fastest_batch_size(network: Network, name: str, spec: SampleSpec, compute: C
 def _milliseconds(network: Network, spec: SampleSpec, size: int) -> float:
     """Milliseconds per image of one network evaluation."""
     x, level = torch.zeros(size, *spec.shape), torch.zeros(size)
-    fastest = math.inf
-    for _ in range(1 + REPEATS):
-        started = time.perf_counter()
-        network(x, level, None)
-        fastest = min(fastest, time.perf_counter() - started)
-    return 1e3 * fastest / size
+    return fastest_milliseconds(lambda: network(x, level, None), 1 + REPEATS) / size

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.compute.timing import fastest_milliseconds
 from workbench.files import write_json
 
 Ways = Mapping[str, Callable[..., Any]]
@@ -112,15 +111,14 @@ def _milliseconds(function: Callable[..., Any], args: tuple[Any, ...], kwargs: M
     # None of the network's own tensors: the backward pass would leave gradients in them.
     like = [_like(each, learns) for each in args]
     named = {name: _like(each, learns) for name, each in kwargs.items()}
-    fastest = math.inf
-    for _ in range(1 + REPEATS):
-        started = time.perf_counter()
+
+    def once() -> None:
         out = function(*like, **named)
         if learns:
             outs = out if isinstance(out, tuple) else (out,)
-            torch.autograd.backward(outs, [each.detach() for each in outs])
-        fastest = min(fastest, time.perf_counter() - started)
-    return 1e3 * fastest
+            torch.autograd.backward(outs, [tensor.detach() for tensor in outs])
+
+    return fastest_milliseconds(once, 1 + REPEATS)
 
 
 def _like(tensor: Any, learns: bool) -> Any:
