@@ -11,7 +11,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 
 
 def retain_freed() -> None:
-    """The same settings as `workbench.compute.memory.retain_freed_memory`."""
+    """The same settings as `workbench.compute.allocator.retain_freed_memory`."""
     _set({_TRIM_THRESHOLD: -1, _MMAP_MAX: 0})
 
 

@@ -106,17 +106,17 @@ def test_what_attention_cannot_compute_does_not_pass_for_numbers(bad):
 @pytest.mark.parametrize(("tokens", "width"), [(10, 8), (16, 9)])
 def test_what_narrow_attention_does_not_compute(tokens, width):
     q = normal(1, 2, tokens, width).float()
-    assert not narrow_attention.suits(q, q, q)
-    assert narrow_attention.suits(*[normal(1, 2, 16, 8).float()] * 3)
-    assert not narrow_attention.suits_attend(normal(1, tokens, 3 * 2 * width).float(), 2)
-    assert narrow_attention.suits_attend(normal(1, 16, 3 * 2 * 8).float(), 2)
+    assert not narrow_attention.is_supported(q, q, q)
+    assert narrow_attention.is_supported(*[normal(1, 2, 16, 8).float()] * 3)
+    assert not narrow_attention.is_attend_supported(normal(1, tokens, 3 * 2 * width).float(), 2)
+    assert narrow_attention.is_attend_supported(normal(1, 16, 3 * 2 * 8).float(), 2)
 
 
 @pytest.mark.parametrize(("qkv", "heads"), [((1, 2048, 12), 1), ((2, 2, 16, 12), 1), ((1, 16, 14), 2)])
 def test_what_attention_of_all_that_lies_side_by_side_does_not_compute(qkv, heads):
-    assert not attention.suits_attend(normal(*qkv).float(), heads)
-    assert not attention.suits_attend(normal(1, 16, 12), 2)
-    assert attention.suits_attend(normal(1, 16, 12).float(), 2)
+    assert not attention.is_attend_supported(normal(*qkv).float(), heads)
+    assert not attention.is_attend_supported(normal(1, 16, 12), 2)
+    assert attention.is_attend_supported(normal(1, 16, 12).float(), 2)
 
 
 def test_attention_takes_the_fast_path_by_its_name():

@@ -12,7 +12,7 @@ from workbench.compute.compiling import compile_blocks
 from workbench.compute.computation import Compute, choose_compute
 from workbench.compute.fast.attention import attention
 from workbench.compute.fast.choices import Choices
-from workbench.compute.fast.group_norm import group_norm, group_norm_with_torchs_forward
+from workbench.compute.fast.group_norm import group_norm, group_norm_with_torch_forward
 from workbench.compute.fast.kernels import Kernels, can_build
 from workbench.compute.fast.mode import FastPath
 from workbench.interfaces import SampleSpec
@@ -41,7 +41,7 @@ def normalise(function, groups, dtype):
     return lambda x, weight, bias: function(x, groups, weight.to(parameters), bias.to(parameters), 1e-5)
 
 
-@pytest.mark.parametrize("ours", [group_norm, group_norm_with_torchs_forward])
+@pytest.mark.parametrize("ours", [group_norm, group_norm_with_torch_forward])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("channels", "groups", "side"), [(24, 6, 8), (32, 32, 5), (64, 1, 16), (256, 32, 64)])
 def test_group_norm_and_its_gradients_are_those_of_float64(channels, groups, side, dtype, ours):

@@ -180,5 +180,5 @@ def test_distances_are_those_of_a_processor():
 def test_a_batch_that_does_not_fit_is_named(parts_on, tmp_path):
     parts = parts_on(CUDA, "denoiser={use='unet', channels=512, multipliers=[1, 1], blocks=4, attention=[]}", "train.batch_size=65536",
                      "train.precision='fp32'", "train.fast_path='off'")  # fmt: skip
-    with pytest.raises(OutOfMemory, match=r"train.batch_size = 65536 did not fit into memory .*try --set train.batch_size=32768"):
+    with pytest.raises(OutOfMemory, match=r"train.batch_size = 65536 did not fit into memory .*or --set train.batch_size=32768"):
         list(train(parts, tmp_path))

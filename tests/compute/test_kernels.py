@@ -55,7 +55,7 @@ def test_kernels_are_asked_for_once_and_only_by_those_who_may(tmp_path, monkeypa
     some = Kernels(tmp_path, builds=True, progress=lambda *each: told.append(each))
     assert some.get("norm_silu_float32") is some.get("norm_silu_float32") is None
     assert [command[0] for command in asked] == ["norm_silu_float32"]
-    assert told == [(kernels.TOLD, 0, 1), (kernels.TOLD, 1, 1)]
+    assert told == [(kernels.COMPILING, 0, 1), (kernels.COMPILING, 1, 1)]
 
 
 def test_nothing_is_compiled_for_what_is_not_trained(parts_of, cache, tmp_path, monkeypatch):
@@ -71,7 +71,7 @@ def test_nothing_is_compiled_for_what_is_not_trained(parts_of, cache, tmp_path, 
     estimate_cost(long, torch.device("cpu"), tmp_path / "cache")
     assert asked == []
     parts = assemble(long, torch.device("cpu"), tmp_path / "cache")
-    Generator.of(parts, parts.network).images(long.sampler, range(1), 0)  # as a run's own evaluation does
+    Generator.of(parts, parts.network).draw(long.sampler, range(1), 0)  # as a run's own evaluation does
     assert asked != []
 
 

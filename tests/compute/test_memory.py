@@ -1,4 +1,4 @@
-"""Memory that does not suffice: one message that says what to change, and nothing lost."""
+"""Out of memory: one message with the setting to change, and no data lost."""
 
 import json
 import os
@@ -25,7 +25,7 @@ ABSURD = 2**50  # bytes, more than any machine has
 
 
 class Greedy(nn.Module):
-    """A network that wants all memory there is, and more, where it does not train."""
+    """A network that allocates more memory than there is when it is not training."""
 
     def __init__(self, inner):
         super().__init__()
@@ -37,7 +37,7 @@ class Greedy(nn.Module):
         return self.inner(x, level, cond)
 
 
-def refused(action):
+def error_of(action):
     with pytest.raises((MemoryError, RuntimeError)) as caught:
         action()
     return caught.value
@@ -52,14 +52,14 @@ def refused(action):
         lambda: bytearray(ABSURD),
     ],
 )
-def test_what_allocators_say_is_understood(action):
-    assert is_out_of_memory(refused(action))
+def test_errors_of_all_allocators_are_recognized(action):
+    assert is_out_of_memory(error_of(action))
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_what_a_gpu_says_is_understood():
-    error = refused(lambda: torch.empty(ABSURD, dtype=torch.uint8, device="cuda"))
+def test_the_error_of_a_gpu_is_recognized():
+    error = error_of(lambda: torch.empty(ABSURD, dtype=torch.uint8, device="cuda"))
     with (
         pytest.raises(OutOfMemory, match=r"\(needs 1,048,576\.0 GiB more, has [\d.,]+ [MG]iB\)"),
         explain_out_of_memory("train.batch_size", 8),
@@ -70,44 +70,48 @@ def test_what_a_gpu_says_is_understood():
 @pytest.mark.parametrize(
     "error", [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ValueError("out of memory"), OSError("out of memory")]
 )
-def test_other_errors_are_not_taken_for_it(error):
+def test_other_errors_are_not_out_of_memory(error):
     assert not is_out_of_memory(error)
     with pytest.raises(type(error)) as caught, explain_out_of_memory("train.batch_size", 8):
         raise error
     assert caught.value is error
 
 
-def refusal(key, size, kept=None):
-    with pytest.raises(OutOfMemory) as caught, explain_out_of_memory(key, size, kept):
+def message_of(key, size, checkpoint=None):
+    with pytest.raises(OutOfMemory) as caught, explain_out_of_memory(key, size, checkpoint):
         torch.empty(ABSURD, dtype=torch.uint8)
     return str(caught.value)
 
 
-def test_the_message_says_what_did_not_fit_and_what_to_try(tmp_path):
-    message = refusal("train.batch_size", 64, tmp_path)
+def test_the_message_names_the_setting_and_smaller_values(tmp_path):
+    message = message_of("train.batch_size", 64, tmp_path)
     assert message.startswith("train.batch_size = 64 did not fit into memory (needs 1,048,576.0 GiB more, has ")
-    assert message.endswith(f"GiB): try --set train.batch_size=32; the last checkpoint is kept in {tmp_path}")
-    assert refusal("evaluate.batch_size", 7).endswith(
+    assert message.endswith(
+        "GiB): try --set train.micro_batch=32, which accumulates gradients to the same result up to rounding, "
+        f"or --set train.batch_size=32; the last checkpoint is kept in {tmp_path}"
+    )
+    assert message_of("train.micro_batch", 32).endswith("GiB): try --set train.micro_batch=16")
+    assert message_of("evaluate.batch_size", 7).endswith(
         "try --set evaluate.batch_size=3, or --batch-size 3 with wb sample and wb eval"
     )
-    assert refusal("train.batch_size", 1).endswith("use a smaller network, or smaller images (dataset.image_size)")
+    assert message_of("train.batch_size", 1).endswith("use a smaller network, or smaller images (dataset.image_size)")
 
 
-def test_the_tensors_of_a_failed_computation_are_let_go():
+def test_the_tensors_of_a_failed_computation_are_freed():
     freed = []
 
-    class Told:
+    class Large:
         def __del__(self):
             freed.append(True)
 
     def compute():
-        large = Told()
+        large = Large()
         torch.empty(ABSURD, dtype=torch.uint8)
         return large
 
     with pytest.raises(OutOfMemory) as caught, explain_out_of_memory("train.batch_size", 8):
         compute()
-    assert caught.value.__cause__ is not None  # the error is there, what it held is not
+    assert caught.value.__cause__ is not None  # the error is kept, its tensors are not
     assert freed
 
 
@@ -116,23 +120,23 @@ def test_validation_that_does_not_fit_keeps_the_last_checkpoint(parts_of, tmp_pa
     with pytest.raises(OutOfMemory, match=r"^train\.batch_size = 8 .*--set train\.batch_size=4; the last checkpoint is kept in "):
         for _ in train(replace(parts, network=Greedy(parts.network)), tmp_path):
             pass
-    kept = latest_checkpoint(tmp_path)
-    assert kept is not None
-    assert kept.state.step == 2
+    checkpoint = latest_checkpoint(tmp_path)
+    assert checkpoint is not None
+    assert checkpoint.state.step == 2
 
 
-def test_drawing_that_does_not_fit_names_its_own_batch(parts_of):
+def test_drawing_that_does_not_fit_names_its_own_batch_size(parts_of):
     parts = parts_of("evaluate.batch_size=3")
     with pytest.raises(OutOfMemory, match=r"^evaluate\.batch_size = 3 .*--set evaluate\.batch_size=1"):
         for _ in evaluate(parts, Greedy(parts.network), 0, Stop()):
             pass
-    # Where the recipe leaves it open, measuring what is fastest is the first to try.
+    # If the recipe sets none, the measurement of the fastest batch size fails first.
     generator = Generator.of(parts, Greedy(parts.network))
     with pytest.raises(OutOfMemory, match=r"^evaluate\.batch_size = 64 .*--set evaluate\.batch_size=32"):
         next(draw_samples(generator, parts.recipe.sampler, 100, None, 0, lambda index: None, []))
 
 
-# `wb` again and again, each time in a process that may take so many bytes beyond what it has when everything is imported.
+# Runs several `wb` commands, each in a process limited to a number of bytes in addition to those in use after all imports.
 LIMITED = """
 import json, os, resource, sys
 import workbench.evaluation.pictures, torch, torchvision.transforms.functional
@@ -144,7 +148,7 @@ torch.set_num_threads(1)
 torch.ones(64, 64).matmul(torch.ones(64, 64))  # the libraries behind it are loaded now
 torch.optim.AdamW([torch.zeros(1)])  # and torch's compiler, which takes seconds
 used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-told = []
+results = []
 for words, mebibytes in json.load(sys.stdin):
     pid = os.fork()
     if pid == 0:
@@ -159,11 +163,11 @@ for words, mebibytes in json.load(sys.stdin):
     try:
         run = find_run(wb_home(), "latest")
         checkpoint = latest_checkpoint(run.checkpoints)
-        left = [run.status(), checkpoint and checkpoint.state.step]
+        state = [run.status(), checkpoint and checkpoint.state.step]
     except workbench.errors.CheckpointError:
-        left = None
-    told.append({"code": code, "out": open("std1").read(), "err": open("std2").read(), "left": left})
-print(json.dumps(told))
+        state = None
+    results.append({"code": code, "out": open("std1").read(), "err": open("std2").read(), "state": state})
+print(json.dumps(results))
 """
 RECIPE = """
 name = "tight"
@@ -204,53 +208,53 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(home):
-    """What became of each command: exit code, output, and status and checkpoint of the newest run after it."""
+def results(home):
+    """By command: exit code, output, and status and checkpoint step of the newest run after it."""
     if sys.platform != "linux":
         pytest.skip("memory cannot be limited here")
     environ = {**os.environ, "WB_HOME": str(home), "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "1000"}
-    asked = json.dumps(list(COMMANDS.values()))
+    commands = json.dumps(list(COMMANDS.values()))
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED], input=asked, env=environ, cwd=home, capture_output=True, text=True, check=False
+        [sys.executable, "-c", LIMITED], input=commands, env=environ, cwd=home, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return dict(zip(COMMANDS, json.loads(done.stdout), strict=True))
 
 
-def one_message(done):
-    assert done["code"] == 2, done
-    assert "Traceback" not in done["out"] + done["err"]
-    return " ".join(line.strip() for line in done["err"].splitlines())
+def error_message(result):
+    assert result["code"] == 2, result
+    assert "Traceback" not in result["out"] + result["err"]
+    return " ".join(line.strip() for line in result["err"].splitlines())
 
 
 @pytest.mark.long
-def test_a_batch_too_large_to_train_on_ends_the_run_with_one_message(told):
-    message = one_message(told["large batch"])
+def test_a_batch_too_large_to_train_on_ends_the_run_with_error_message(results):
+    message = error_message(results["large batch"])
     assert message.startswith("error: train.batch_size = 8000 did not fit into memory (needs ")
-    assert message.endswith("try --set train.batch_size=4000")
-    assert told["large batch"]["left"] == ["FAILED", None]
+    assert message.endswith("or --set train.batch_size=4000")
+    assert results["large batch"]["state"] == ["FAILED", None]
 
 
 @pytest.mark.long
-def test_a_batch_too_large_to_draw_ends_the_run_and_it_goes_on_where_there_is_more(told):
-    message = one_message(told["large drawing"])
+def test_a_batch_too_large_to_draw_ends_the_run_and_it_resumes_with_more_memory(results):
+    message = error_message(results["large drawing"])
     assert "evaluate.batch_size = 2000 did not fit into memory (needs " in message
     assert "try --set evaluate.batch_size=1000" in message
-    assert told["large drawing"]["left"] == ["FAILED", 1]
-    assert told["resumed"]["code"] == 0
-    assert told["resumed"]["left"] == ["FINISHED", 4]
+    assert results["large drawing"]["state"] == ["FAILED", 1]
+    assert results["resumed"]["code"] == 0
+    assert results["resumed"]["state"] == ["FINISHED", 4]
 
 
 @pytest.mark.long
-def test_a_trained_network_draws_in_batches_that_fit(told, home):
-    message = one_message(told["large sample"])
+def test_a_trained_network_draws_in_batches_that_fit(results, home):
+    message = error_message(results["large sample"])
     assert "evaluate.batch_size = 2400 did not fit into memory (needs " in message
     assert "--batch-size 1200 with wb sample" in message
-    assert (told["sample by 5"]["code"], told["sample by 16"]["code"]) == (0, 0)
+    assert (results["sample by 5"]["code"], results["sample by 16"]["code"]) == (0, 0)
     assert (home / "5.png").read_bytes() == (home / "16.png").read_bytes()
 
 
 @pytest.mark.long
-def test_a_network_too_large_to_be_built_is_one_message_too(told):
-    assert one_message(told["large network"]).startswith("error: there is not enough memory (needs ")
-    assert told["large network"]["left"] is None
+def test_a_network_too_large_to_be_built_is_error_message(results):
+    assert error_message(results["large network"]).startswith("error: there is not enough memory (needs ")
+    assert results["large network"]["state"] is None

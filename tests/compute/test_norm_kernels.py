@@ -129,5 +129,5 @@ def test_what_is_not_a_number_stays_none(kernels_folder):
 @pytest.mark.parametrize("told", [(1, 8), (2, 8, 1, 1), (2, 4)])
 def test_what_is_not_told_per_image_and_channel_is_left_to_torch(told):
     x, weight = images(2, 8, 4, 4).float(), torch.ones(8)
-    assert norm_silu.suits(x, 2, weight, weight, 1e-5, torch.ones(2, 8))
-    assert not norm_silu.suits(x, 2, weight, weight, 1e-5, torch.ones(told))
+    assert norm_silu.is_supported(x, 2, weight, weight, 1e-5, torch.ones(2, 8))
+    assert not norm_silu.is_supported(x, 2, weight, weight, 1e-5, torch.ones(told))

@@ -1,4 +1,4 @@
-"""Devices, precision, memory, recorded graphs and compiled kernels."""
+"""Devices, precision, memory, timing, recorded graphs and compiled kernels."""
 
 import lazy_loader
 

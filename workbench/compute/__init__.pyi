@@ -9,6 +9,7 @@ from .fast.choices import Choices as Choices, cpu_id as cpu_id
 from .graphs import RecordedGraph as RecordedGraph
 from .memory import (
     DRAWING as DRAWING,
+    MICRO_BATCH as MICRO_BATCH,
     TRAINING as TRAINING,
     exhausted_memory_error as exhausted_memory_error,
     explain_exhausted_memory as explain_exhausted_memory,

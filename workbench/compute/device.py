@@ -1,4 +1,4 @@
-"""Where a run computes, and with which precision."""
+"""Devices and precision."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from workbench.errors import TrainingError
 Precision = Literal["fp32", "bf16"]
 
 
-def choose_device(wish: str = "auto") -> torch.device:
-    """The device for "auto", "cpu" or "cuda"; TrainingError where a GPU is wanted and there is none."""
-    if wish == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("--device cuda: torch sees no GPU here. Use --device cpu, or install a build of torch for your GPU.")
-    if wish == "auto":
-        wish = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wish)
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device for "auto", "cpu" or "cuda"; raise TrainingError for "cuda" if torch finds no GPU."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("--device cuda: torch sees no GPU on this machine. Use --device cpu, or install a build of torch for your GPU.")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Weights stay float32; convolutions and matrix products run in bf16 where the precision says so."""
+    """A context in which convolutions and matrix products run in `precision`; weights stay float32."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def move_to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the host on the device; the host does not wait for what a GPU is at."""
+    """Copy a host tensor to the device; to a GPU through pinned memory, without waiting for the GPU."""
     if device.type != "cuda":
         return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)  # only from pinned memory is a copy asynchronous
+    return tensor.pin_memory().to(device, non_blocking=True)  # copies are asynchronous from pinned memory only
 
 
 def describe_device(device: torch.device) -> str:
-    """For people: the GPU's name, or the number of threads."""
+    """The GPU's name, or the CPU's architecture and number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most bytes this process has held: on a GPU in tensors, on a host of everything, libraries and data included; 0 where unknown."""
+    """Peak memory of this process in bytes: of tensors on a GPU, of everything (libraries and data too) on a CPU; 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
@@ -60,12 +60,12 @@ def peak_memory(device: torch.device) -> int:
 
 @functools.cache
 def is_bf16_faster() -> bool:
-    """Whether a convolution, forward and backward, runs faster in bf16 on this processor.
+    """True if a convolution, forward and backward, is faster in bf16 on this CPU.
 
-    Measured, because processors that have bf16 instructions differ by a factor of ten, and some that have none emulate them.
+    It is measured, because CPUs with bf16 instructions differ by a factor of ten, and some CPUs without them emulate them.
     """
     x = torch.zeros(16, 64, 32, 32, requires_grad=True).contiguous(memory_format=torch.channels_last)
-    with torch.random.fork_rng(devices=[]):  # a measurement must not move the generator that dropout draws from
+    with torch.random.fork_rng(devices=[]):  # a measurement must not advance the generator that dropout draws from
         convolution = torch.nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
 
     def step(precision: Precision) -> None:

@@ -1,1 +1,1 @@
-"""Kernels for CPUs: fused group norm and attention, chosen by measured speed."""
+"""Faster group norm and attention for CPUs, chosen by measured speed."""

@@ -1,4 +1,4 @@
-"""python -m workbench.compute.fast.building FAMILY FOLDER: have torch compile a family of kernels into a folder."""
+"""python -m workbench.compute.fast.building FAMILY FOLDER: compile a family of kernels with torch into a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.compute.fast import narrow_attention, norm_silu
-from workbench.compute.fast.kernels import DIGESTS, FIXED, Blueprint, Kernel, digest_of, runner
+from workbench.compute.fast.kernels import DIGESTS, FIXED_SIZE, Blueprint, Kernel, digest_of, load_kernel
 
 FAMILIES: dict[str, Callable[[], Mapping[str, Blueprint]]] = {
     **{
@@ -30,28 +30,28 @@ FAMILIES: dict[str, Callable[[], Mapping[str, Blueprint]]] = {
     },
     **{
         narrow_attention.family(width, dtype): partial(narrow_attention.blueprints, width, dtype)
-        for width in range(1, narrow_attention.WIDEST + 1)
+        for width in range(1, narrow_attention.MOST_CHANNELS + 1)
         for dtype in (torch.float32, torch.bfloat16)
     },
 }
-PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>; kernels are for Linux alone
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>; kernels are compiled on Linux only
 CONFIGURATION = {
-    "cpp.enable_floating_point_contract_flag": "fast",  # a product and the sum it goes into are one operation
-    "cpp.dynamic_threads": True,  # as many as torch is told to use when the kernel runs
-    # As for that many, and little to do: in this process, which has one thread, only the outermost loop would be shared out, and of a single
-    # image that is one turn.
+    "cpp.enable_floating_point_contract_flag": "fast",  # fused multiply-add
+    "cpp.dynamic_threads": True,  # as many threads as torch is set to use when the kernel runs
+    # Compile for many threads with little work each. For the one thread of this process, only the outermost loop would be parallel, and for a
+    # single image that loop has one iteration.
     "cpp.threads": 64,
     "cpp.min_chunk_size": 1,
-    # What is used many times is computed many times, in registers, and never written to memory.
+    # Recompute in registers what is used many times, and never write it to memory.
     "realize_reads_threshold": 10**6,
     "realize_opcount_threshold": 10**6,
 }
 
 
 def main() -> None:
-    """Build the family that is named, with nothing left over elsewhere."""
+    """Build the family into a temporary folder and move it to its place; no other files are left."""
     family, folder = sys.argv[1], Path(sys.argv[2])
-    os.umask(0o022)  # what is loaded as code is for nobody else to change
+    os.umask(0o022)  # other users must not be able to change code that is loaded
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing_") as scratch:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = scratch
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def build(blueprints: Mapping[str, Blueprint], folder: Path) -> None:
-    """A file per kernel, in a folder that this makes; as many at a time as there are processors."""
+    """Create the folder and compile a file per kernel, on all CPU cores."""
     folder.mkdir()
     with ProcessPoolExecutor(min(len(blueprints), os.cpu_count() or 1), get_context("fork"), _die_with_parent) as pool:
         for _ in pool.map(_build, blueprints, blueprints.values(), repeat(folder)):
@@ -69,40 +69,40 @@ def build(blueprints: Mapping[str, Blueprint], folder: Path) -> None:
 
 
 def _die_with_parent() -> None:
-    """A process that is killed, because it took too long, takes those it started with it; they would wait for work for ever."""
+    """Make a worker end with its parent: if a build is killed at its time limit, its workers would wait for work for ever."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _build(name: str, blueprint: Blueprint, folder: Path) -> None:
     package = folder / f"{name}.pt2"
-    torch._inductor.aoti_compile_and_package(_exported(blueprint), package_path=str(package), inductor_configs=CONFIGURATION)
+    torch._inductor.aoti_compile_and_package(_export(blueprint), package_path=str(package), inductor_configs=CONFIGURATION)
     with zipfile.ZipFile(package) as archive:
         (library,) = [entry for entry in archive.namelist() if entry.endswith(".so")]
         (folder / f"{name}.so").write_bytes(archive.read(library))
     package.unlink()
-    _check(name, blueprint, runner(folder / f"{name}.so"))
+    _check(name, blueprint, load_kernel(folder / f"{name}.so"))
 
 
 def _check(name: str, blueprint: Blueprint, kernel: Kernel) -> None:
-    """ValueError where a kernel does not compute what it was made from."""
-    expected = blueprint.function(*blueprint.like)
-    for told, true in zip(kernel(*blueprint.like), expected, strict=True):
-        off = float((told.double() - true.double()).norm() / true.double().norm())
-        if not off < (1e-2 if true.dtype == torch.bfloat16 else 1e-4):
-            raise ValueError(f"kernel {name} is off by {off:.1e} of what it should give")
+    """Raise ValueError if a kernel does not compute what its blueprint does."""
+    outputs = blueprint.function(*blueprint.like)
+    for computed, expected in zip(kernel(*blueprint.like), outputs, strict=True):
+        error = float((computed.double() - expected.double()).norm() / expected.double().norm())
+        if not error < (1e-2 if expected.dtype == torch.bfloat16 else 1e-4):
+            raise ValueError(f"kernel {name}: its result has a relative error of {error:.1e}")
 
 
-def _exported(blueprint: Blueprint) -> torch.export.ExportedProgram:
-    class Whole(nn.Module):
+def _export(blueprint: Blueprint) -> torch.export.ExportedProgram:
+    class Function(nn.Module):
         def forward(self, *tensors: Tensor) -> object:
             return blueprint.function(*tensors)
 
-    names = sorted({name for sizes in blueprint.sizes for name in sizes.split() if name != FIXED})
+    names = sorted({name for sizes in blueprint.sizes for name in sizes.split() if name != FIXED_SIZE})
     named = {name: torch.export.Dim(name, min=1, max=2**30) for name in names}
-    shapes = tuple({at: named[name] for at, name in enumerate(sizes.split()) if name != FIXED} for sizes in blueprint.sizes)
-    # The same tensor twice would be taken for one argument.
-    like = tuple(each.clone() for each in blueprint.like)
-    return torch.export.export(Whole(), like, dynamic_shapes=(shapes,))
+    shapes = tuple({at: named[name] for at, name in enumerate(sizes.split()) if name != FIXED_SIZE} for sizes in blueprint.sizes)
+    # Clones, because torch takes the same tensor in two places for one argument.
+    like = tuple(tensor.clone() for tensor in blueprint.like)
+    return torch.export.export(Function(), like, dynamic_shapes=(shapes,))
 
 
 if __name__ == "__main__":

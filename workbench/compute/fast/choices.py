@@ -1,4 +1,4 @@
-"""Which way of computing something is faster on this processor: measured once per shape, and remembered."""
+"""Choose the fastest implementation of an operation on this CPU: measured once per shape and stored."""
 
 from __future__ import annotations
 
@@ -16,128 +16,135 @@ from torch import Tensor
 from workbench.compute.timing import fastest_milliseconds
 from workbench.files import write_json
 
-Ways = Mapping[str, Callable[..., Any]]
+Implementations = Mapping[str, Callable[..., Any]]
 PLAIN, COMPILED = "torch", "compiled"
 
 REPEATS = 3
-IMAGES = 16  # enough for both threads and small enough to be quick; the choice must not depend on how many images there are
-# Alone an operation finds its images in the caches, in a network it does not: smaller gains than this were lost there. But for what is
-# compiled, which goes to memory less often than torch.
+IMAGES = 16  # enough for all threads and small enough to be quick; the choice must not depend on the number of images
+# Measured alone, an operation finds its images in the caches; in a network it does not, and smaller gains than this were lost there.
+# Compiled kernels are exempt, because they access memory less often than torch.
 WORTH = 0.8
 
 
 class Choices:
-    """What was measured on this processor with this torch and number of threads: milliseconds by key.
+    """Measured times of implementations on this CPU with this torch and number of threads, and the choices made by them.
 
-    Kept in a file under `folder`, so that a run that is resumed, or the next one, computes in the same way; with None, in memory.
+    Times are in milliseconds. They are kept in a file under `folder`, so that the same run, resumed, or the next one computes in the same
+    way; without a folder they are kept in memory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._path = None if folder is None else folder / "fast_path" / f"{host_name(str(torch.get_num_threads()))}.json"
         self._measured: dict[str, dict[str, float]] = {} if self._path is None else _read(self._path)
-        self.used: dict[str, str] = {}  # of this process: which way was taken, by key
-        self._asked: dict[str, dict[str, float]] = {}
+        self.used: dict[str, str] = {}  # the implementation that this process chose, by key
+        self._times_used: dict[str, dict[str, float]] = {}  # the measurements that this process used, by key
 
-    def fastest(self, name: str, ways: Ways, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[..., Any]:
-        """The fastest of `ways`, "torch" among them, on arguments like these; the first dimension of the tensors does not matter."""
+    def fastest(
+        self, name: str, implementations: Implementations, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Callable[..., Any]:
+        """Return the fastest of `implementations` ("torch" is one of them) for arguments like these.
+
+        The first dimension of the tensors, the number of images, does not matter.
+        """
         key = f"{name} {_key(args)}"
         if key not in self.used:
-            measures = {way: partial(_milliseconds, function, args, kwargs) for way, function in ways.items()}
-            times = self.times(key, measures)
+            measurements = {
+                choice: partial(_milliseconds, function, args, kwargs) for choice, function in implementations.items()
+            }
+            times = self.times(key, measurements)
             best = min(times, key=times.__getitem__)
             self.used[key] = best if best == COMPILED or times[best] < WORTH * times[PLAIN] else PLAIN
-        return ways.get(self.used[key], ways[PLAIN])  # a run that goes on may do so where there is no compiler
+        # The choice of a resumed run may be missing: a compiled kernel, on a machine without a compiler.
+        return implementations.get(self.used[key], implementations[PLAIN])
 
-    def times(self, key: str, ways: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-        """Milliseconds of each way under `key`: as remembered, or as each function of `ways` measures it now."""
-        known = self._measured.get(key, {})
-        if set(known) != set(ways):
-            known = self._stored().get(key, {})  # by another process meanwhile
-        if set(known) != set(ways):
-            measured = {way: round(measure(), 4) for way, measure in ways.items()}
+    def times(self, key: str, measurements: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+        """Milliseconds by name, stored under `key`; the functions in `measurements` are called if they are not stored yet."""
+        times = self._measured.get(key, {})
+        if set(times) != set(measurements):
+            times = self._stored().get(key, {})  # another process may have measured them meanwhile
+        if set(times) != set(measurements):
+            measured = {name: round(measure(), 4) for name, measure in measurements.items()}
             stored = self._stored()
-            # Whoever was first is believed by all: two runs that begin at once compute alike.
-            known = stored[key] if set(stored.get(key, {})) == set(ways) else measured
+            # The first writer wins, so that runs that start at the same time compute alike.
+            times = stored[key] if set(stored.get(key, {})) == set(measurements) else measured
             if self._path is not None:
-                write_json(self._path, {**stored, key: known})
-        self._measured[key] = self._asked[key] = known
-        return known
+                write_json(self._path, {**stored, key: times})
+        self._measured[key] = self._times_used[key] = times
+        return times
 
     def _stored(self) -> dict[str, dict[str, float]]:
         return {} if self._path is None else _read(self._path)
 
     def to_dict(self) -> dict[str, Any]:
-        """All that was decided in this process, for `retake` in another one."""
-        return {"used": dict(self.used), "times": dict(self._asked)}
+        """All choices of this process and the measurements behind them, for `restore` in another process."""
+        return {"used": dict(self.used), "times": dict(self._times_used)}
 
-    def restore(self, taken: Mapping[str, Any]) -> None:
-        """Decide as another process did, whatever would be measured now: a run that goes on computes as it began."""
-        self.used.update(taken.get("used", {}))
-        self._measured.update(taken.get("times", {}))
-        self._asked.update(taken.get("times", {}))
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Repeat the choices of another process instead of measuring, so that a resumed run computes as it started."""
+        self.used.update(state.get("used", {}))
+        self._measured.update(state.get("times", {}))
+        self._times_used.update(state.get("times", {}))
 
     def describe(self) -> list[str]:
-        """For people: what took the fast path in this process, and how much faster it is."""
+        """A line per operation: how many shapes take the fast path in this process, and how much faster it is."""
         names = sorted({key.partition(" [")[0] for key in self.used})
-        return [self._told(name, [key for key in self.used if key.partition(" [")[0] == name]) for name in names]
+        return [self._describe_operation(name, [key for key in self.used if key.partition(" [")[0] == name]) for name in names]
 
-    def _told(self, name: str, keys: list[str]) -> str:
-        taken = [key for key in keys if self.used[key] != PLAIN]
-        if not taken:
-            return f"{name}: as torch does"
-        gain = sum(self._measured[key][PLAIN] for key in taken) / sum(self._measured[key][self.used[key]] for key in taken)
-        return f"{name}: {len(taken)} of {len(keys)} shapes, {gain:.1f} times as fast there"
+    def _describe_operation(self, name: str, keys: list[str]) -> str:
+        fast = [key for key in keys if self.used[key] != PLAIN]
+        if not fast:
+            return f"{name}: torch's implementation"
+        gain = sum(self._measured[key][PLAIN] for key in fast) / sum(self._measured[key][self.used[key]] for key in fast)
+        return f"{name}: {len(fast)} of {len(keys)} shapes, {gain:.1f} times as fast there"
 
 
 def _key(args: tuple[Any, ...]) -> str:
     image = args[0]
-    kind = "forward and backward" if _learns(args) else "forward"
-    return (
-        f"[{', '.join(str(size) for size in image.shape[1:])}] {_numbers(args)}{str(image.dtype).removeprefix('torch.')} {kind}"
-    )
+    kind = "forward and backward" if _needs_gradients(args) else "forward"
+    return f"[{', '.join(str(size) for size in image.shape[1:])}] {_integer_arguments(args)}{str(image.dtype).removeprefix('torch.')} {kind}"
 
 
-def _numbers(args: tuple[Any, ...]) -> str:
-    return "".join(f"{each} " for each in args[1:] if isinstance(each, int))
+def _integer_arguments(args: tuple[Any, ...]) -> str:
+    return "".join(f"{argument} " for argument in args[1:] if isinstance(argument, int))
 
 
-def _learns(args: tuple[Any, ...]) -> bool:
-    return torch.is_grad_enabled() and any(isinstance(each, Tensor) and each.requires_grad for each in args)
+def _needs_gradients(args: tuple[Any, ...]) -> bool:
+    return torch.is_grad_enabled() and any(isinstance(argument, Tensor) and argument.requires_grad for argument in args)
 
 
 def _milliseconds(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
-    """The fastest of a few calls on random tensors like `args`, with the backward pass where there will be one."""
-    learns = _learns(args)
-    # None of the network's own tensors: the backward pass would leave gradients in them.
-    like = [_like(each, learns) for each in args]
-    named = {name: _like(each, learns) for name, each in kwargs.items()}
+    """Milliseconds of the fastest of a few calls on random tensors like `args`, with the backward pass if they require gradients."""
+    gradients = _needs_gradients(args)
+    # The network's own tensors are not used: the backward pass would leave gradients in them.
+    positional = [_random_like(argument, gradients) for argument in args]
+    named = {name: _random_like(argument, gradients) for name, argument in kwargs.items()}
 
     def once() -> None:
-        out = function(*like, **named)
-        if learns:
+        out = function(*positional, **named)
+        if gradients:
             outs = out if isinstance(out, tuple) else (out,)
             torch.autograd.backward(outs, [tensor.detach() for tensor in outs])
 
     return fastest_milliseconds(once, 1 + REPEATS)
 
 
-def _like(tensor: Any, learns: bool) -> Any:
-    if not isinstance(tensor, Tensor):
-        return tensor
-    # Of its own generator: measuring must not move the global one, which dropout draws from.
-    some = tensor.detach()[:IMAGES] if tensor.dim() > 1 else tensor.detach()
-    values = torch.randn(some.shape, generator=torch.Generator().manual_seed(0)).to(some.dtype)
-    return torch.empty_like(some).copy_(values).requires_grad_(learns)
+def _random_like(argument: Any, gradients: bool) -> Any:
+    if not isinstance(argument, Tensor):
+        return argument
+    like = argument.detach()[:IMAGES] if argument.dim() > 1 else argument.detach()
+    # A generator of its own: a measurement must not advance the global one, which dropout draws from.
+    values = torch.randn(like.shape, generator=torch.Generator().manual_seed(0)).to(like.dtype)
+    return torch.empty_like(like).copy_(values).requires_grad_(gradients)
 
 
 def host_name(*more: str) -> str:
-    """A name for processor, torch, and what else matters."""
-    told = [cpu_id(), torch.backends.cpu.get_cpu_capability(), *more, torch.__version__]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    """A name for the CPU, its instruction set, torch's version, and `more` that results depend on."""
+    parts = [cpu_id(), torch.backends.cpu.get_cpu_capability(), *more, torch.__version__]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def cpu_id() -> str:
-    """What the system says of the processor, without its present clock."""
+    """The system's description of the CPU, without its current clock rate."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
     except OSError:
@@ -148,6 +155,6 @@ def cpu_id() -> str:
 def _read(path: Path) -> dict[str, dict[str, float]]:
     try:
         stored = json.loads(path.read_text())
-        return {str(key): {str(way): float(ms) for way, ms in times.items()} for key, times in stored.items()}
+        return {str(key): {str(name): float(ms) for name, ms in times.items()} for key, times in stored.items()}
     except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # absent or damaged: measured again
+        return {}  # missing or damaged: measured again

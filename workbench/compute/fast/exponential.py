@@ -1,6 +1,7 @@
-"""exp for kernels, which stays in registers.
+"""exp for compiled kernels, computed in registers.
 
-torch's own calls a function, which puts away all registers for it; and its compiler writes to memory what has an exp in it and is used twice.
+torch's exp calls a function, for which all registers are saved; and torch's compiler writes to memory every value that contains an exp and
+is used twice.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import math
 from torch import Tensor
 from torch.nn import functional as F
 
-# exp(x) is taken as a polynomial of x / 2^6, squared 6 times. Its relative error is x^5 / 120 / 2^24, 5e-5 at x = 10 or -10; and the rounding of 6
-# squares, 1e-5.
+# exp(x) is computed as a polynomial of x / 2^6, squared 6 times. Its relative error is x^5 / 120 / 2^24, 5e-5 at x = 10 or -10; the rounding
+# errors of 6 squares add 1e-5.
 SQUARES = 6
-# exp of less is as good as 0, and no denormal number, which are slow.
+# The exp of smaller values is practically 0; they are clamped because denormal numbers are slow.
 SMALLEST = -60.0 / 2**SQUARES
 
 
 def exponential(above: Tensor) -> Tensor:
-    """exp(2^6 x), of `above` = x - SMALLEST: what is less than SMALLEST is taken for it, by one instruction."""
+    """exp(2^6 x) of `above` = x - SMALLEST; values of x below SMALLEST are clamped to it, in one instruction."""
     above = F.relu(above)
-    # Taylor's polynomial of x, with its powers of x - SMALLEST put together.
+    # Taylor's polynomial of x, rearranged in powers of x - SMALLEST.
     power = above * TERMS[4] + TERMS[3]
     for term in TERMS[2::-1]:
         power = power * above + term

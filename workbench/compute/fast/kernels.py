@@ -1,4 +1,4 @@
-"""Kernels: functions of tensors that torch compiled for this processor, kept as files and loaded in a millisecond."""
+"""Kernels: functions of tensors that torch compiled for this CPU, stored as files and loaded in a millisecond."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from workbench.files import exclusive_lock, write_text
 
 Kernel = Callable[..., Sequence[Tensor]]
 
-TOLD = "compiling for this processor"
-FIXED = "-"  # the name of a dimension for whose size a kernel is made
-DIGESTS = "sha256.json"  # of every kernel in a folder, by name
-PATIENCE = 300.0  # seconds for a set of kernels; a quiet machine of two cores needs 20 to 45
+COMPILING = "compiling for this CPU"
+FIXED_SIZE = "-"  # the name of a dimension whose size is compiled in
+DIGESTS = "sha256.json"  # digests of the kernels in a folder, by name
+BUILD_SECONDS = 300.0  # time limit for a family of kernels; an idle machine with two cores needs 20 to 45
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a kernel is made from.
+    """The source of a kernel.
 
-    `function`: torch operations on tensors. `like`: tensors to compile it for. `sizes`: of each of them, the names of its dimensions; a kernel
-    serves every size of those but the fixed, and only the dtypes of `like`.
+    `function`: torch operations on tensors. `like`: example arguments. `sizes`: the names of each argument's dimensions, separated by spaces.
+    The kernel works for every size of a dimension, unless it is named "-", and only for the dtypes of `like`.
     """
 
     function: Callable[..., Any]
@@ -43,9 +43,9 @@ class Blueprint:
 
 
 class Kernels:
-    """The kernels in a folder, which are built there when they are first asked for, if `builds` says so.
+    """The kernels in a folder; with `builds`, they are compiled when they are first requested.
 
-    Whatever goes wrong, somebody who asks for kernels gets None, and computes without.
+    If anything fails, `get` returns None and the caller computes without kernels.
     """
 
     def __init__(
@@ -53,45 +53,48 @@ class Kernels:
     ) -> None:
         self._folder, self._builds, self._progress = folder, builds, progress
         self._loaded: dict[str, dict[str, Kernel] | None] = {}
-        self.seconds = 0.0  # spent on building, or on waiting for who builds
+        self.seconds = 0.0  # spent on building, or on waiting for another process that builds
 
     def get(self, family: str) -> dict[str, Kernel] | None:
-        """The kernels of a family, by their names; None where there are none and none can be built."""
+        """The kernels of a family by name; None if they neither exist nor can be built."""
         if family not in self._loaded:
-            self._loaded[family] = self._find(family)
+            self._loaded[family] = self._load_or_build(family)
         return self._loaded[family]
 
-    def _find(self, family: str) -> dict[str, Kernel] | None:
+    def _load_or_build(self, family: str) -> dict[str, Kernel] | None:
         if self._folder is None or sys.platform != "linux":
             return None
-        at = self._folder / f"{family}-{_sources()}"
-        found = _load(at)
-        if found is None and self._builds and can_build():
-            self._progress(TOLD, 0, 1)
+        at = self._folder / f"{family}-{_source_digest()}"
+        kernels = _load(at)
+        if kernels is None and self._builds and can_build():
+            self._progress(COMPILING, 0, 1)
             started = time.perf_counter()
             with suppress(StorageError, OSError):
-                found = _built(family, at)
+                kernels = _build(family, at)
             self.seconds += time.perf_counter() - started
-            self._progress(TOLD, 1, 1)
-        return found
+            self._progress(COMPILING, 1, 1)
+        return kernels
 
 
 def can_build() -> bool:
-    """Whether there is a C++ compiler, which torch needs."""
+    """True if the C++ compiler that torch needs is installed."""
     return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
-def _built(family: str, at: Path) -> dict[str, Kernel] | None:
-    """Built in a process of its own: torch's compiler takes hundreds of megabytes and prints what concerns nobody here."""
+def _build(family: str, at: Path) -> dict[str, Kernel] | None:
+    """Compile in a separate process, because torch's compiler takes hundreds of megabytes and prints a lot."""
     failed = at.with_suffix(".failed")
     with exclusive_lock(at.parent / f".{family}.lock"):
-        if (found := _load(at)) is not None or failed.exists():  # by another process meanwhile; or in vain, and would be again
-            return found
+        # Another process may have built them meanwhile; or a build has failed, and would fail again.
+        if (kernels := _load(at)) is not None or failed.exists():
+            return kernels
         shutil.rmtree(at, ignore_errors=True)
         command = [sys.executable, "-P", "-m", "workbench.compute.fast.building", family, str(at)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         try:
-            subprocess.run(command, check=True, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+            subprocess.run(
+                command, check=True, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=BUILD_SECONDS
+            )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             write_text(failed, f"{error}\n{(error.stderr or b'').decode(errors='replace')}")
     return _load(at)
@@ -99,15 +102,15 @@ def _built(family: str, at: Path) -> dict[str, Kernel] | None:
 
 def _load(at: Path) -> dict[str, Kernel] | None:
     try:
-        # This is code: nobody else's is run, however the folder came to hold it; and half of it would take the process down.
+        # Kernels are code: those that another user owns or may change are not run. A truncated file would crash the process.
         if at.stat().st_uid != os.getuid() or at.stat().st_mode & 0o022:
             return None
         digests = json.loads((at / DIGESTS).read_text())
         if any(digest_of(at / f"{name}.so") != digest for name, digest in digests.items()):
             return None
-        return {name: runner(at / f"{name}.so") for name in digests}
+        return {name: load_kernel(at / f"{name}.so") for name in digests}
     except (OSError, ValueError, AttributeError, RuntimeError):
-        return None  # absent or damaged
+        return None  # missing or damaged
 
 
 def digest_of(file: Path) -> str:
@@ -115,8 +118,8 @@ def digest_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def runner(file: Path) -> Kernel:
-    """A kernel from its file. It believes the shapes, strides and dtypes it is given: whoever calls it must see to them."""
+def load_kernel(file: Path) -> Kernel:
+    """Load a kernel from its file. It does not check shapes, strides or dtypes: the caller must."""
     loaded = torch._C._aoti.AOTIModelContainerRunnerCpu(str(file), 1)
 
     def run(*tensors: Tensor) -> Sequence[Tensor]:
@@ -126,8 +129,8 @@ def runner(file: Path) -> Kernel:
     return run
 
 
-def _sources() -> str:
-    """A name for what kernels are made from: another version of these files asks for others."""
+def _source_digest() -> str:
+    """A digest of the files that kernels are made from: a change of these files invalidates stored kernels."""
     here = Path(__file__).parent
     content = b"".join(
         (here / name).read_bytes() for name in ("building.py", "exponential.py", "narrow_attention.py", "norm_silu.py")

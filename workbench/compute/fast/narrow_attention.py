@@ -1,4 +1,5 @@
-"""Attention of narrow heads in compiled kernels, which hold no weights: products of so few channels cost less than the way to memory."""
+"""Attention of narrow heads in compiled kernels that store no attention weights: recomputing products of few channels costs less than memory
+access."""
 
 from __future__ import annotations
 
@@ -14,41 +15,41 @@ from workbench.compute.fast import attention
 from workbench.compute.fast.exponential import SMALLEST, SQUARES, exponential
 from workbench.compute.fast.kernels import Blueprint, Kernel
 
-# Of more channels than these, matrix products are faster.
-WIDEST = 8
-# Tokens lie in memory in blocks of so many, the channels of a block side by side: a vector register of a processor with AVX-512.
+# Heads with more channels than this are faster with matrix products.
+MOST_CHANNELS = 8
+# Tokens are stored in blocks of this size, one channel of a block after the other: a vector register of a CPU with AVX-512.
 LANES = 16
-# Where no score can be greater, exponentials need no highest one taken off.
-GREATEST = 10.0
+# If no score can be greater, exponentials are computed without subtracting the highest one.
+SAFE_SCORE = 10.0
 
 
-def suits(*args: Any, **kwargs: Any) -> bool:
-    """Whether `narrow_attention` computes a case of torch.nn.functional.scaled_dot_product_attention."""
-    return attention.suits(*args, **kwargs) and args[0].shape[3] <= WIDEST and args[0].shape[2] % LANES == 0
+def is_supported(*args: Any, **kwargs: Any) -> bool:
+    """True if `narrow_attention` supports these arguments of torch.nn.functional.scaled_dot_product_attention."""
+    return attention.is_supported(*args, **kwargs) and args[0].shape[3] <= MOST_CHANNELS and args[0].shape[2] % LANES == 0
 
 
-def suits_attend(qkv: Tensor, heads: int) -> bool:
-    """Whether `narrow_attend` computes a case of `attend`."""
-    return attention.suits_attend(qkv, heads) and qkv.shape[2] <= 3 * heads * WIDEST and qkv.shape[1] % LANES == 0
+def is_attend_supported(qkv: Tensor, heads: int) -> bool:
+    """True if `narrow_attend` supports these arguments of `attend`."""
+    return attention.is_attend_supported(qkv, heads) and qkv.shape[2] <= 3 * heads * MOST_CHANNELS and qkv.shape[1] % LANES == 0
 
 
 def family(width: int, dtype: torch.dtype) -> str:
-    """The name of the kernels for heads of `width` channels that come in this type."""
+    """The name of the kernels for heads of `width` channels and tensors of `dtype`."""
     return f"attention_{width}_{str(dtype).removeprefix('torch.')}"
 
 
 def narrow_attention(
     kernels: Mapping[str, Kernel], query: Tensor, key: Tensor, value: Tensor, *, scale: float | None = None, **_: Any
 ) -> Tensor:
-    """softmax(q k^T scale) v of [b, heads, n, d], as `attention.attention`, by the kernels of `family`."""
+    """softmax(q k^T scale) v of [b, heads, n, d], as `attention.attention`, with the kernels of `family`."""
     b, heads, n, d = query.shape
-    qkv = torch.stack([each.transpose(1, 2) for each in (query, key, value)], 2).view(b, n, -1)
+    qkv = torch.stack([tensor.transpose(1, 2) for tensor in (query, key, value)], 2).view(b, n, -1)
     out: Tensor = _Attend.apply(qkv, heads, d**-0.5 if scale is None else scale, kernels)
     return out.view(b, n, heads, d).transpose(1, 2)
 
 
 def narrow_attend(kernels: Mapping[str, Kernel], qkv: Tensor, heads: int) -> Tensor:
-    """`attend` of [b, n, 3 c], by the kernels of `family`."""
+    """`attend` of [b, n, 3 c] with the kernels of `family`."""
     out: Tensor = _Attend.apply(qkv, heads, (qkv.shape[2] // 3 // heads) ** -0.5, kernels)
     return out
 
@@ -56,8 +57,8 @@ def narrow_attend(kernels: Mapping[str, Kernel], qkv: Tensor, heads: int) -> Ten
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, qkv: Tensor, heads: int, scale: float, kernels: Mapping[str, Kernel]) -> Tensor:
-        # From here on q holds the scale, and scores are 2^-6 of themselves, as `exponential` wants them.
-        packed = _packed(kernels, qkv, 3, heads)
+        # q is scaled here, by 2^-6 in addition, as `exponential` expects of the scores.
+        packed = _pack_heads(kernels, qkv, 3, heads)
         q, k, v = packed.flatten(1, 2)
         q *= scale / 2**SQUARES
         shift = _shift(kernels, q, k)
@@ -73,31 +74,31 @@ class _Attend(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         kernels, (packed, out, total, shift) = ctx.kernels, ctx.saved_tensors
         by_image = packed.shape[1:3]
-        (do,), (q, k, v) = _packed(kernels, gradient, 1, by_image[1]).flatten(1, 2), packed.flatten(1, 2)
+        (do,), (q, k, v) = _pack_heads(kernels, gradient, 1, by_image[1]).flatten(1, 2), packed.flatten(1, 2)
         delta, lse = kernels["delta"](do, out, total, shift)
         gradients = (
             *kernels["queries"](q, k, v, do, lse, delta, torch.tensor(ctx.scale)),
             *kernels["keys"](q, k, v, do, lse, delta),
         )
-        (tokens,) = kernels["gather"](*(each.unflatten(0, by_image) for each in gradients))
+        (tokens,) = kernels["gather"](*(tensor.unflatten(0, by_image) for tensor in gradients))
         return tokens.view(*gradient.shape[:2], -1), None, None, None
 
 
-def _packed(kernels: Mapping[str, Kernel], tokens: Tensor, count: int, heads: int) -> Tensor:
-    """So many tensors [b, n, c] side by side -> [count, b, heads, n/16, d, 16] in float32."""
+def _pack_heads(kernels: Mapping[str, Kernel], tokens: Tensor, count: int, heads: int) -> Tensor:
+    """`count` tensors side by side, [b, n, count c] -> [count, b, heads, n/16, d, 16] in float32."""
     b, n, width = tokens.shape
     (packed,) = kernels["pack"](tokens.contiguous().view(b, n // LANES, LANES, count, heads, width // count // heads))
     return packed
 
 
 def _shift(kernels: Mapping[str, Kernel], q: Tensor, k: Tensor) -> Tensor:
-    """What to take off all scores of a query, [b heads, n/16, 16]: the highest where some might be great, or else nothing."""
+    """The number to subtract from all scores of a query, [b heads, n/16, 16]: the highest one if scores may be large, or else 0."""
     shift = q.new_zeros(q.shape[0], q.shape[1], LANES)
-    # Asked of every head by itself: what becomes of an image shall not depend on the others of its batch.
+    # Decided for each head by itself, so that the result for an image does not depend on the rest of its batch.
     (bound,) = kernels["bound"](q, k)
-    (far,) = torch.nonzero(bound > (GREATEST / 2**SQUARES) ** 2, as_tuple=True)
-    if len(far):
-        (shift[far],) = kernels["highest"](q[far], k[far])
+    (large,) = torch.nonzero(bound > (SAFE_SCORE / 2**SQUARES) ** 2, as_tuple=True)
+    if len(large):
+        (shift[large],) = kernels["highest"](q[large], k[large])
     return shift
 
 
@@ -113,7 +114,7 @@ def _unpack(dtype: torch.dtype, out: Tensor, total: Tensor) -> tuple[Tensor, ...
 
 def _gather(dtype: torch.dtype, dq: Tensor, dk: Tensor, dv: Tensor) -> tuple[Tensor, ...]:
     """Three [b, heads, n/16, d, 16] -> [b, n/16, 16, 3, heads, d]."""
-    return (torch.stack([_by_token(each, dtype) for each in (dq, dk, dv)], 3),)
+    return (torch.stack([_by_token(tensor, dtype) for tensor in (dq, dk, dv)], 3),)
 
 
 def _by_token(blocks: Tensor, dtype: torch.dtype) -> Tensor:
@@ -121,40 +122,40 @@ def _by_token(blocks: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _bound(q: Tensor, k: Tensor) -> tuple[Tensor, ...]:
-    """The square of what no score of a head exceeds: of the greatest length of its queries times that of its keys."""
+    """The square of an upper bound of a head's scores: the greatest norm of its queries times that of its keys."""
     return (_dots(q, q).amax((1, 2)) * _dots(k, k).amax((1, 2)),)
 
 
 def _highest(q: Tensor, k: Tensor) -> tuple[Tensor, ...]:
-    """The greatest score of every query. In a kernel with what follows, torch would write all scores to memory."""
+    """The greatest score of every query. A kernel of its own: together with what follows, torch would write all scores to memory."""
     return (_products(q, k, q.new_zeros(())).amax((-2, -1)),)
 
 
 def _forward(q: Tensor, k: Tensor, v: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
-    """exp(2^6 (q k^T - shift)) v, and the sums of the exponentials."""
+    """exp(2^6 (q k^T - shift)) v and the sums of the exponentials."""
     weights = exponential(_products(q, k, -SMALLEST - shift[..., None, None]))
     return _sums(weights, v), weights.sum((-2, -1))
 
 
 def _delta(do: Tensor, out: Tensor, total: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
-    """Of every query, the product of what attention gave and its gradient, and 2^-6 of the logarithm of the sum of all weights."""
+    """For every query: the product of the attention output and its gradient, and 2^-6 of the logarithm of the sum of all weights."""
     return _dots(do, out) / total, shift + total.log() * 2**-SQUARES
 
 
 def _queries(q: Tensor, k: Tensor, v: Tensor, do: Tensor, lse: Tensor, delta: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
-    """The gradient of the queries before they were scaled; the weights are computed again (Dao et al. 2022, arXiv:2205.14135, B.4)."""
+    """The gradient of the unscaled queries; the weights are recomputed (Dao et al. 2022, arXiv:2205.14135, B.4)."""
     weights = exponential(_products(q, k, -SMALLEST - lse[..., None, None]))
     return (_sums(weights * _products(do, v, -delta[..., None, None]), k) * scale,)
 
 
 def _keys(q: Tensor, k: Tensor, v: Tensor, do: Tensor, lse: Tensor, delta: Tensor) -> tuple[Tensor, ...]:
-    """The gradients of the keys and of the values; q holds the scale, and 2^-6."""
+    """The gradients of the keys and of the values; q includes the scale and 2^-6."""
     weights = exponential(_products(k, q, -SMALLEST - lse[:, None, None]))
     return _sums(weights * _products(v, do, -delta[:, None, None]), q) * 2**SQUARES, _sums(weights, do)
 
 
 def _products(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
-    """[h, n, d, 16], [h, m, d, 16] -> start + products [h, n, 16, m, 16], written out: what follows is computed in the same pass."""
+    """[h, n, d, 16], [h, m, d, 16] -> start + products [h, n, 16, m, 16], as a sum that torch fuses with the operations that follow."""
     for channel in range(a.shape[2]):
         start = start + a[:, :, channel, :, None, None] * b[:, None, None, :, channel]
     return start
@@ -166,7 +167,7 @@ def _sums(weights: Tensor, b: Tensor) -> Tensor:
 
 
 def _dots(a: Tensor, b: Tensor) -> Tensor:
-    """[h, n, d, 16] twice -> the product of each token with its own [h, n, 16], written out likewise."""
+    """Two tensors [h, n, d, 16] -> the product of corresponding tokens [h, n, 16], as a sum likewise."""
     product = a[:, :, 0] * b[:, :, 0]
     for channel in range(1, a.shape[2]):
         product = product + a[:, :, channel] * b[:, :, channel]
@@ -174,21 +175,23 @@ def _dots(a: Tensor, b: Tensor) -> Tensor:
 
 
 def blueprints(width: int, dtype: torch.dtype) -> dict[str, Blueprint]:
-    """The kernels for heads of `width` channels that come in this type."""
-    # Small, so that exponentials of arbitrary numbers stay numbers.
-    heads, line = 0.05 * torch.randn(6, 3, width, LANES), 0.05 * torch.randn(6, 3, LANES)
-    of_heads, of_line = "h n - -", "h n -"
-    six, of_six = (*(heads,) * 4, line, line), (*(of_heads,) * 4, of_line, of_line)
+    """The kernels for heads of `width` channels and tensors of `dtype`."""
+    # Small numbers, so that their exponentials are finite.
+    heads, per_query = 0.05 * torch.randn(6, 3, width, LANES), 0.05 * torch.randn(6, 3, LANES)
+    head_sizes, query_sizes = "h n - -", "h n -"
+    gradient_tensors, gradient_sizes = (*(heads,) * 4, per_query, per_query), (*(head_sizes,) * 4, query_sizes, query_sizes)
     tokens, image = torch.randn(4, 2, LANES, 3, 5, width).to(dtype), torch.randn(4, 5, 2, width, LANES)
-    of_image, sums = "b h n - -", torch.rand(4, 5, 2, LANES) + 1.0
+    image_sizes, sums = "b h n - -", torch.rand(4, 5, 2, LANES) + 1.0
     return {
         "pack": Blueprint(_pack, (tokens,), ("b n - t h -",)),
-        "unpack": Blueprint(partial(_unpack, dtype), (image, sums), (of_image, "b h n -")),
-        "gather": Blueprint(partial(_gather, dtype), (image,) * 3, (of_image,) * 3),
-        "bound": Blueprint(_bound, (heads, heads), (of_heads,) * 2),
-        "highest": Blueprint(_highest, (heads, heads), (of_heads,) * 2),
-        "forward": Blueprint(_forward, (heads, heads, heads, line), (*(of_heads,) * 3, of_line)),
-        "delta": Blueprint(_delta, (heads, heads, line.abs() + 1.0, line), (of_heads, of_heads, of_line, of_line)),
-        "queries": Blueprint(_queries, (*six, torch.tensor(0.5)), (*of_six, "")),
-        "keys": Blueprint(_keys, six, of_six),
+        "unpack": Blueprint(partial(_unpack, dtype), (image, sums), (image_sizes, "b h n -")),
+        "gather": Blueprint(partial(_gather, dtype), (image,) * 3, (image_sizes,) * 3),
+        "bound": Blueprint(_bound, (heads, heads), (head_sizes,) * 2),
+        "highest": Blueprint(_highest, (heads, heads), (head_sizes,) * 2),
+        "forward": Blueprint(_forward, (heads, heads, heads, per_query), (*(head_sizes,) * 3, query_sizes)),
+        "delta": Blueprint(
+            _delta, (heads, heads, per_query.abs() + 1.0, per_query), (head_sizes, head_sizes, query_sizes, query_sizes)
+        ),
+        "queries": Blueprint(_queries, (*gradient_tensors, torch.tensor(0.5)), (*gradient_sizes, "")),
+        "keys": Blueprint(_keys, gradient_tensors, gradient_sizes),
     }
