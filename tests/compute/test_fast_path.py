@@ -1,4 +1,4 @@
-"""The fast path computes what torch computes, and is taken where it was measured to be faster."""
+"""The fast path computes what torch computes, and is used where it was measured to be faster."""
 
 import json
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.compute.fast_cases import errors, images, normal, outcome
+from tests.compute.fast_cases import images, normal, relative_errors, value_and_gradients
 from workbench.compute.compiling import compile_blocks
 from workbench.compute.computation import Compute, choose_compute
 from workbench.compute.fast.attention import attention
@@ -28,15 +28,15 @@ SPEC = SampleSpec(3, 16, 16)
 
 
 class Always(Choices):
-    """Finds the fast path faster wherever it may be taken, and kernels faster than that."""
+    """Always chooses the fast path where it is supported, and compiled kernels where there are any."""
 
-    def fastest(self, name, ways, args, kwargs):
-        self.used[name] = "compiled" if "compiled" in ways else "fast"
-        return ways[self.used[name]]
+    def fastest(self, name, implementations, args, kwargs):
+        self.used[name] = "compiled" if "compiled" in implementations else "fast"
+        return implementations[self.used[name]]
 
 
 def normalise(function, groups, dtype):
-    # As in training: weight and bias are float32 whatever the images are.
+    # As in training, weight and bias are float32 for bfloat16 images too.
     parameters = torch.float32 if dtype == torch.bfloat16 else dtype
     return lambda x, weight, bias: function(x, groups, weight.to(parameters), bias.to(parameters), 1e-5)
 
@@ -44,35 +44,37 @@ def normalise(function, groups, dtype):
 @pytest.mark.parametrize("ours", [group_norm, group_norm_with_torch_forward])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("channels", "groups", "side"), [(24, 6, 8), (32, 32, 5), (64, 1, 16), (256, 32, 64)])
-def test_group_norm_and_its_gradients_are_those_of_float64(channels, groups, side, dtype, ours):
+def test_group_norm_and_its_gradients_equal_those_of_float64(channels, groups, side, dtype, ours):
     tensors = [images(3, channels, side, side), normal(channels, seed=1), normal(channels, seed=2)]
     gradient = normal(3, channels, side, side, seed=3)
-    truth = outcome(normalise(F.group_norm, groups, torch.float64), tensors, gradient, [torch.float64] * 3)
-    found = errors(outcome(normalise(ours, groups, dtype), tensors, gradient, [dtype] * 3), truth)
-    torchs = errors(outcome(normalise(F.group_norm, groups, dtype), tensors, gradient, [dtype] * 3), truth)
-    assert max(found) < (2e-6 if dtype == torch.float32 else 1e-2)
-    assert all(mine < 2.0 * theirs + 1e-7 for mine, theirs in zip(found, torchs, strict=True))
+    truth = value_and_gradients(normalise(F.group_norm, groups, torch.float64), tensors, gradient, [torch.float64] * 3)
+    our_errors = relative_errors(value_and_gradients(normalise(ours, groups, dtype), tensors, gradient, [dtype] * 3), truth)
+    torch_errors = relative_errors(
+        value_and_gradients(normalise(F.group_norm, groups, dtype), tensors, gradient, [dtype] * 3), truth
+    )
+    assert max(our_errors) < (2e-6 if dtype == torch.float32 else 1e-2)
+    assert all(mine < 2.0 * theirs + 1e-7 for mine, theirs in zip(our_errors, torch_errors, strict=True))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("heads", "tokens", "width"), [(1, 64, 48), (8, 256, 8), (3, 10, 20)])
-def test_attention_and_its_gradients_are_those_of_float64(heads, tokens, width, dtype):
+def test_attention_and_its_gradients_equal_those_of_float64(heads, tokens, width, dtype):
     tensors = [normal(2, heads, tokens, width, seed=seed) for seed in range(3)]
     gradient = normal(2, heads, tokens, width, seed=3)
-    truth = outcome(F.scaled_dot_product_attention, tensors, gradient, [torch.float64] * 3)
-    ours = errors(outcome(attention, tensors, gradient, [dtype] * 3), truth)
-    torchs = errors(outcome(F.scaled_dot_product_attention, tensors, gradient, [dtype] * 3), truth)
-    assert max(ours) < (1e-6 if dtype == torch.float32 else 2e-2)
-    assert all(mine < 2.0 * theirs + 1e-7 for mine, theirs in zip(ours, torchs, strict=True))
+    truth = value_and_gradients(F.scaled_dot_product_attention, tensors, gradient, [torch.float64] * 3)
+    our_errors = relative_errors(value_and_gradients(attention, tensors, gradient, [dtype] * 3), truth)
+    torch_errors = relative_errors(value_and_gradients(F.scaled_dot_product_attention, tensors, gradient, [dtype] * 3), truth)
+    assert max(our_errors) < (1e-6 if dtype == torch.float32 else 2e-2)
+    assert all(mine < 2.0 * theirs + 1e-7 for mine, theirs in zip(our_errors, torch_errors, strict=True))
 
 
-def test_attention_takes_a_scale():
+def test_attention_supports_a_scale():
     q, k, v = (normal(1, 2, 6, 4, seed=seed).float() for seed in range(3))
     torch.testing.assert_close(attention(q, k, v, scale=0.3), F.scaled_dot_product_attention(q, k, v, scale=0.3))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_an_image_is_bit_equal_whatever_the_batch(dtype):
+def test_results_for_an_image_are_bit_equal_in_every_batch(dtype):
     x = images(7, 24, 8, 8).to(dtype)
     q, k, v = (normal(7, 2, 64, 12, seed=seed).to(dtype) for seed in range(3))
     weight, bias = torch.ones(24), torch.zeros(24)
@@ -82,7 +84,7 @@ def test_an_image_is_bit_equal_whatever_the_batch(dtype):
         assert torch.equal(attention(q[at], k[at], v[at]), attended[at])
 
 
-def test_what_follows_may_change_a_norm_in_place():
+def test_a_following_operation_may_change_a_norm_in_place():
     x = images(2, 8, 4, 4).float().requires_grad_()
     F.silu(group_norm(x, 2, torch.ones(8), torch.zeros(8)), inplace=True).sum().backward()
     theirs = x.detach().clone().requires_grad_()
@@ -90,15 +92,15 @@ def test_what_follows_may_change_a_norm_in_place():
     torch.testing.assert_close(x.grad, theirs.grad)
 
 
-def test_the_fast_path_is_taken_inside_any_network():
-    class Strangers(torch.nn.Module):
+def test_the_fast_path_works_in_third_party_networks():
+    class ThirdParty(torch.nn.Module):
         def forward(self, x):
             h = F.group_norm(x, 2, torch.ones(8, requires_grad=True), torch.zeros(8))
             tokens = h.flatten(2).mT[:, None]
             return F.scaled_dot_product_attention(tokens, tokens, tokens, dropout_p=0.0)
 
     with FastPath(Always()):
-        out = Strangers()(images(2, 8, 4, 4).float())
+        out = ThirdParty()(images(2, 8, 4, 4).float())
     assert out.grad_fn.name() == "_AttentionBackward"
 
 
@@ -114,7 +116,7 @@ def test_the_fast_path_is_taken_inside_any_network():
         lambda x, q: F.scaled_dot_product_attention(q[0], q[0], q[0]),
     ],
 )
-def test_what_it_does_not_compute_is_left_to_torch(call):
+def test_unsupported_arguments_are_computed_by_torch(call):
     x, q = images(2, 8, 4, 4).float(), normal(2, 2, 5, 4).float()
     choices = Always()
     with FastPath(choices):
@@ -132,7 +134,7 @@ def test_attention_runs_in_the_precision_of_autocast():
     assert fast.dtype == plain.dtype == torch.bfloat16
 
 
-def test_a_choice_is_measured_once_and_remembered(tmp_path):
+def test_a_choice_is_measured_once_and_stored(tmp_path):
     x, weight, bias = images(4, 16, 8, 8).float(), torch.ones(16), torch.zeros(16)
     first = Choices(tmp_path)
     before = torch.random.get_rng_state()
@@ -140,22 +142,22 @@ def test_a_choice_is_measured_once_and_remembered(tmp_path):
         F.group_norm(x, 4, weight, bias)
         F.group_norm(x[:1], 4, weight, bias)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert len(first.used) == 1  # whatever the number of images
+    assert len(first.used) == 1  # for any number of images
     (file,) = (tmp_path / "fast_path").iterdir()
     (key,) = json.loads(file.read_text())
     assert key == "group norm [16, 8, 8] 4 float32 forward"
 
     for best in ("torch", "fast", "fast backward"):
-        known = {key: {"torch": 9.0, "fast": 9.0, "fast backward": 9.0} | {best: 1.0}}
-        file.write_text(json.dumps(known))
+        stored = {key: {"torch": 9.0, "fast": 9.0, "fast backward": 9.0} | {best: 1.0}}
+        file.write_text(json.dumps(stored))
         again = Choices(tmp_path)
         with FastPath(again):
             F.group_norm(x, 4, weight, bias)
         assert again.used == {key: best}
-        assert json.loads(file.read_text()) == known  # nothing was measured again
+        assert json.loads(file.read_text()) == stored  # nothing was measured again
 
 
-def test_a_damaged_memory_is_measured_again(tmp_path):
+def test_choices_in_a_damaged_file_are_measured_again(tmp_path):
     with FastPath(Choices(tmp_path)):
         F.group_norm(images(4, 16, 8, 8).float(), 4, torch.ones(16), torch.zeros(16))
     (file,) = (tmp_path / "fast_path").iterdir()
@@ -167,38 +169,38 @@ def test_a_damaged_memory_is_measured_again(tmp_path):
     assert set(json.loads(file.read_text())) == set(again.used)
 
 
-def network():
+def make_network():
     torch.manual_seed(0)
     unet = load("denoisers", "unet")(channels=16, multipliers=(1, 2), blocks=1, attention=(8,), heads=2)
     return unet.build(SPEC).to(memory_format=torch.channels_last)
 
 
-def test_precision_and_fast_path_are_the_recipes_to_overrule(tmp_path):
+def test_the_recipe_sets_precision_and_fast_path(tmp_path):
     cpu = torch.device("cpu")
-    plain = choose_compute(Train(precision="fp32", fast_path="off"), network(), SPEC, cpu, tmp_path)
+    plain = choose_compute(Train(precision="fp32", fast_path="off"), make_network(), SPEC, cpu, tmp_path)
     assert (plain.precision, plain.choices, plain.describe()) == ("fp32", None, "fp32")
-    chosen = choose_compute(Train(precision="bf16"), network(), SPEC, cpu, tmp_path)
+    chosen = choose_compute(Train(precision="bf16"), make_network(), SPEC, cpu, tmp_path)
     assert (chosen.precision, chosen.describe()) == ("bf16", "bf16, fast path")
     assert chosen.choices is not None
 
 
-def test_choosing_a_precision_leaves_the_network_as_it_was(tmp_path):
-    built = network()
-    before = {name: value.clone() for name, value in built.state_dict().items()}
+def test_choosing_a_precision_does_not_change_the_network(tmp_path):
+    network = make_network()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.random.get_rng_state()
-    choose_compute(Train(batch_size=4), built, SPEC, torch.device("cpu"), tmp_path)
-    assert all(torch.equal(value, before[name]) for name, value in built.state_dict().items())
-    assert all(parameter.grad is None for parameter in built.parameters())
+    choose_compute(Train(batch_size=4), network, SPEC, torch.device("cpu"), tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_measuring_leaves_no_gradients_in_the_network():
-    built = network()
+    network = make_network()
     choices = Choices()
     with FastPath(choices):
-        built(normal(4, 3, 16, 16).float(), normal(4, seed=1).float(), None)
+        network(normal(4, 3, 16, 16).float(), normal(4, seed=1).float(), None)
     assert len(choices.used) > 5
-    assert all(parameter.grad is None for parameter in built.parameters())
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -206,37 +208,37 @@ def test_a_network_has_the_gradients_of_the_plain_path(precision):
     x, level = normal(4, 3, 16, 16).float(), normal(4, seed=1).float()
 
     def gradients(choices):
-        built = network()
-        torch.nn.init.normal_(built.leave.weight, generator=torch.Generator().manual_seed(0))
-        (Compute(torch.device("cpu"), precision, choices).wrap(built)(x, level, None).float() * x).sum().backward()
-        return torch.cat([parameter.grad.flatten() for parameter in built.parameters()]).double()
+        network = make_network()
+        torch.nn.init.normal_(network.leave.weight, generator=torch.Generator().manual_seed(0))
+        (Compute(torch.device("cpu"), precision, choices).wrap(network)(x, level, None).float() * x).sum().backward()
+        return torch.cat([parameter.grad.flatten() for parameter in network.parameters()]).double()
 
     exact, fast = gradients(None), gradients(Always())
     assert float((fast - exact).norm() / exact.norm()) < (1e-5 if precision == "fp32" else 3e-2)
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's compiler looks at it
-def test_compiled_blocks_compute_what_the_network_does():
-    built = network()
-    torch.nn.init.normal_(built.leave.weight, generator=torch.Generator().manual_seed(0))
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's compiler reads it
+def test_compiled_blocks_compute_the_same_as_the_network():
+    network = make_network()
+    torch.nn.init.normal_(network.leave.weight, generator=torch.Generator().manual_seed(0))
     x, level = normal(2, 3, 16, 16).float(), normal(2, seed=1).float()
-    plain, names = built(x, level), list(built.state_dict())
-    # What inductor generates code from, without its code generation: that needs a compiler.
-    assert compile_blocks(built, backend="aot_eager") == len(built.down) + len(built.middle) + len(built.up)
-    torch.testing.assert_close(built(x, level), plain)
-    built(x, level).sum().backward()
-    assert list(built.state_dict()) == names
-    assert all(parameter.grad is not None for parameter in built.parameters())
+    plain, names = network(x, level), list(network.state_dict())
+    # The graph that inductor generates code from, without the code generation, which needs a compiler.
+    assert compile_blocks(network, backend="aot_eager") == len(network.down) + len(network.middle) + len(network.up)
+    torch.testing.assert_close(network(x, level), plain)
+    network(x, level).sum().backward()
+    assert list(network.state_dict()) == names
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize(
     "compiled",
     [
         False,
-        pytest.param(True, marks=[pytest.mark.long, pytest.mark.skipif(not can_build(), reason="there is no C++ compiler here")]),
+        pytest.param(True, marks=[pytest.mark.long, pytest.mark.skipif(not can_build(), reason="there is no C++ compiler")]),
     ],
 )
-def test_the_same_training_ends_alike_with_and_without_the_fast_path(tiny, cache, tmp_path, compiled):
+def test_training_ends_with_the_same_loss_with_and_without_the_fast_path(tiny, cache, tmp_path, compiled):
     overrides = [
         "denoiser={use='unet', channels=16, multipliers=[1, 2], blocks=1, attention=[8], heads=4}",
         "train={steps=50, batch_size=16, learning_rate=2e-3, warmup=10, ema=0.9, precision='fp32', validate_every=0}",
@@ -245,20 +247,20 @@ def test_the_same_training_ends_alike_with_and_without_the_fast_path(tiny, cache
     recipe = load_recipe(tiny, overrides)
     always, kernels = Always(), Kernels(tmp_path / "kernels", builds=compiled)
 
-    def final(choices):
+    def final_loss(choices):
         parts = assemble(recipe, torch.device("cpu"), cache)
         parts = replace(parts, compute=Compute(parts.device, "fp32", choices, kernels))
         moments = list(train(parts, tmp_path / str(choices is None)))
         return next(moment.metrics["val/loss"] for moment in reversed(moments) if "val/loss" in moment.metrics)
 
-    plain = final(None)
+    plain = final_loss(None)
     assert plain < 0.6
-    assert final(always) == pytest.approx(plain, rel=0.01)
+    assert final_loss(always) == pytest.approx(plain, rel=0.01)
     expected = "compiled" if compiled else "fast"
     names = ("group norm and SiLU", "group norm and SiLU, forked", "group norm", "attention")
     assert always.used == dict.fromkeys(names, expected)
 
-    # The trained network draws the same images in bfloat16, to about a grey level of 8 bits.
+    # The trained network draws the same images in bfloat16, up to about one of 256 grey levels.
     parts = assemble(recipe, torch.device("cpu"), cache)
     load_average(latest_checkpoint(tmp_path / "True"), parts.network)
     slot = slot_of("samplers", {"use": "ddim", "steps": 50}, {})
@@ -281,12 +283,12 @@ class Doubled(torch.nn.Module):
 
 
 @pytest.mark.parametrize(("precision", "second"), [("bf16", 2.0), ("fp32", 3.0)])
-def test_weights_that_stay_as_they_are_are_cast_once(precision, second):
+def test_frozen_weights_are_cast_once(precision, second):
     compute, network, x = Compute(torch.device("cpu"), precision), Doubled(), torch.ones(1, 1, 1, 1)
     evaluate = compute.for_sampling(network)
     with pytest.raises(RuntimeError, match="stops here"), torch.no_grad(), compute.frozen_weights(network):
         assert float(evaluate(x, x, None)) == 2.0
-        network.layer.weight.fill_(3.0)  # against the promise: what was cast to bfloat16 does not hear of it
+        network.layer.weight.fill_(3.0)  # not allowed: the weights cast to bfloat16 are not updated
         assert float(evaluate(x, x, None)) == second
         raise RuntimeError("stops here")
     assert not network.layer.weight.requires_grad

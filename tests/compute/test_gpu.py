@@ -1,4 +1,4 @@
-"""What only a GPU does: recordings, compiled blocks, asynchronous batches; and that it computes what a processor does."""
+"""On a GPU: recordings, compiled blocks and asynchronous batches work, and results equal those of the CPU."""
 
 import time
 import warnings
@@ -18,7 +18,7 @@ from workbench.training.checkpoint import latest_checkpoint
 from workbench.training.gradients import gradient_function
 from workbench.training.loop import train
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 CUDA = torch.device("cuda")
 UNET = "denoiser={use='unet', channels=32, multipliers=[1, 2], blocks=1, attention=[8], dropout=0.1}"
 
@@ -32,8 +32,8 @@ def parts_on(parts_of):
     torch.backends.cudnn.allow_tf32 = allowed
 
 
-def filled(network):
-    """The network with no weight at zero, so that what is computed depends on all of it."""
+def with_random_weights(network):
+    """The network with noise added to its weights, so that its output depends on all of them."""
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():
         parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator).to(parameter.device)
@@ -41,7 +41,7 @@ def filled(network):
 
 
 def gradients_on(parts, compute, batch, recorded=False):
-    network = filled(parts.network).train()
+    network = with_random_weights(parts.network).train()
     learn = gradient_function(parts.objective, compute.wrap(network), network, len(batch.x0), batch if recorded else None)
     losses = [learn(batch, seed).cpu() for seed in (1, 2, 1)]
     assert torch.equal(losses[0], losses[2])
@@ -49,13 +49,13 @@ def gradients_on(parts, compute, batch, recorded=False):
     return losses[0], [parameter.grad.cpu() for parameter in network.parameters()]
 
 
-def test_noise_is_the_same_as_on_a_processor():
+def test_noise_is_the_same_as_on_the_cpu():
     index = torch.tensor([0, 1, 5, 2**31])
     here, there = (Stream(3, "noise").normal(7, index, (3, 16, 16), device=device).cpu() for device in ("cpu", "cuda"))
     torch.testing.assert_close(there, here, rtol=1e-6, atol=1e-6)
 
 
-def test_a_recorded_step_is_the_step(parts_on):
+def test_a_recorded_step_equals_the_step(parts_on):
     gradients = {}
     for recorded in (False, True):
         parts = parts_on(CUDA, UNET)
@@ -64,34 +64,34 @@ def test_a_recorded_step_is_the_step(parts_on):
     torch.testing.assert_close(gradients[True], gradients[False], rtol=1e-4, atol=1e-6)
 
 
-def test_a_step_is_that_of_a_processor(parts_on):
-    outcome = []
+def test_a_step_equals_that_of_the_cpu(parts_on):
+    results = []
     for device in (torch.device("cpu"), CUDA):
         parts = parts_on(device, UNET, "denoiser.dropout=0")
-        network = filled(parts.network).train()
+        network = with_random_weights(parts.network).train()
         learn = gradient_function(parts.objective, Compute(device).wrap(network), network, parts.recipe.train.batch_size)
         losses = learn(Batches(parts.recipe, parts.train, parts.objective, device).at(0), 1)
-        outcome.append((losses.cpu(), [parameter.grad.cpu() for parameter in network.parameters()]))
-    torch.testing.assert_close(outcome[1], outcome[0], rtol=1e-3, atol=1e-5)
+        results.append((losses.cpu(), [parameter.grad.cpu() for parameter in network.parameters()]))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-3, atol=1e-5)
 
 
-def gradients_differ(parts_on, parts, chosen):
-    """How far the gradients of a step are from those in plain float32, relative to their norm."""
+def gradient_error(parts_on, parts, chosen):
+    """The relative error of the gradients of a step, compared with those in plain float32."""
     batch = Batches(parts.recipe, parts.train, parts.objective, CUDA).at(0)
     plain = parts_on(CUDA, UNET, "denoiser.dropout=0")
-    network = filled(plain.network).train()
+    network = with_random_weights(plain.network).train()
     gradient_function(plain.objective, Compute(CUDA).wrap(network), network, len(batch.x0))(batch, 1)
-    fast = filled(parts.network).train()
+    fast = with_random_weights(parts.network).train()
     gradient_function(parts.objective, chosen.for_training(fast), fast, len(batch.x0), batch)(batch, 1)
-    exact, near = (torch.cat([each.grad.flatten() for each in net.parameters()]) for net in (network, fast))
+    exact, near = (torch.cat([parameter.grad.flatten() for parameter in net.parameters()]) for net in (network, fast))
     return float((near - exact).norm() / exact.norm())
 
 
-def test_what_is_chosen_is_close_to_plain_float32(parts_on):
+def test_the_chosen_computation_is_close_to_plain_float32(parts_on):
     parts = parts_on(CUDA, UNET, "train.precision='auto'", "denoiser.dropout=0")
     chosen = choose_compute(parts.recipe.train, parts.network, parts.spec, CUDA, replayable=True)
     assert chosen.describe() == "bf16, CUDA graphs"
-    assert gradients_differ(parts_on, parts, chosen) < 0.03
+    assert gradient_error(parts_on, parts, chosen) < 0.03
 
 
 @pytest.mark.long
@@ -99,7 +99,7 @@ def test_compiled_blocks_are_close_to_plain_float32(parts_on):
     parts = parts_on(CUDA, UNET, "train.steps=20000", "train.precision='auto'", "denoiser.dropout=0")
     chosen = choose_compute(parts.recipe.train, parts.network, parts.spec, CUDA, replayable=True)
     assert chosen.describe() == "bf16, compiled, CUDA graphs"
-    assert gradients_differ(parts_on, parts, chosen) < 0.03
+    assert gradient_error(parts_on, parts, chosen) < 0.03
 
 
 def test_steps_do_not_wait_for_the_gpu(parts_on, tmp_path):
@@ -115,26 +115,26 @@ def test_steps_do_not_wait_for_the_gpu(parts_on, tmp_path):
         finally:
             torch.cuda.set_sync_debug_mode("default")
     stream.close()
-    # Numbers are told once in the 16 steps: the verdict on them, the loss and the norm of the gradient.
-    told = [str(each.message) for each in waits if "called a synchronizing" in str(each.message)]
-    assert len(told) <= 3, [f"{each.filename}:{each.lineno}" for each in waits]
+    # Metrics are read once in the 16 steps: the check that they are finite, the loss and the norm of the gradient.
+    synchronizing = [warning for warning in waits if "called a synchronizing" in str(warning.message)]
+    assert len(synchronizing) <= 3, [f"{warning.filename}:{warning.lineno}" for warning in waits]
 
 
-def test_the_pace_told_is_that_of_the_clock(parts_on, tmp_path):
+def test_the_reported_speed_is_that_of_the_clock(parts_on, tmp_path):
     parts = parts_on(CUDA, UNET, "train.precision='auto'", "train.steps=4000", "train.log_every=200", "train.validate_every=0",
                      "train.checkpoint_every=100000", "train.batch_size=64")  # fmt: skip
     stream = train(parts, tmp_path)
-    for _ in range(5):  # what compiling took is forgotten
+    for _ in range(5):  # until the time for compiling no longer counts
         next(stream)
     started = time.perf_counter()
     for _ in range(5):
         moment = next(stream)
-    took = time.perf_counter() - started
+    seconds = time.perf_counter() - started
     stream.close()
-    assert moment.images_per_second == pytest.approx(5 * 200 * 64 / took, rel=0.3)
+    assert moment.images_per_second == pytest.approx(5 * 200 * 64 / seconds, rel=0.3)
 
 
-def test_a_run_that_goes_on_ends_close_to_one_that_was_not_interrupted(parts_on, tmp_path):
+def test_a_resumed_run_ends_close_to_one_that_was_not_interrupted(parts_on, tmp_path):
     settings = [
         UNET,
         "train.precision='auto'",
@@ -156,18 +156,18 @@ def test_a_run_that_goes_on_ends_close_to_one_that_was_not_interrupted(parts_on,
     assert worst < 2e-3, worst
 
 
-def test_images_drawn_by_replay_are_those_of_a_processor(parts_on):
+def test_images_drawn_by_replay_equal_those_of_the_cpu(parts_on):
     images = {}
     for device in ("cpu", "cuda"):
         parts = parts_on(torch.device(device), UNET)
         compute = Compute(parts.device, replayed=device == "cuda")
-        generator = Generator(filled(parts.network), parts.objective, parts.spec, compute)
+        generator = Generator(with_random_weights(parts.network), parts.objective, parts.spec, compute)
         slot = parts.recipe.evaluation_sampler.model_copy(update={"steps": 8})
         images[device] = [generator.draw(slot, range(first, first + 4), 0).images.cpu() for first in (0, 4)]
     torch.testing.assert_close(images["cuda"], images["cpu"], rtol=1e-3, atol=1e-3)
 
 
-def test_distances_are_those_of_a_processor():
+def test_distances_equal_those_of_the_cpu():
     generator = torch.Generator().manual_seed(0)
     sets = [torch.randint(low, 256, (64, 3, 32, 32), generator=generator, dtype=torch.uint8) for low in (0, 60)]
     numbers = []
@@ -177,7 +177,7 @@ def test_distances_are_those_of_a_processor():
     assert numbers[1] == pytest.approx(numbers[0], rel=2e-3)
 
 
-def test_a_batch_that_does_not_fit_is_named(parts_on, tmp_path):
+def test_the_error_for_a_batch_that_does_not_fit_names_its_size(parts_on, tmp_path):
     parts = parts_on(CUDA, "denoiser={use='unet', channels=512, multipliers=[1, 1], blocks=4, attention=[]}", "train.batch_size=65536",
                      "train.precision='fp32'", "train.fast_path='off'")  # fmt: skip
     with pytest.raises(OutOfMemory, match=r"train.batch_size = 65536 did not fit into memory .*or --set train.batch_size=32768"):
