@@ -5,13 +5,13 @@ import itertools
 import pytest
 from hypothesis import given, strategies as st
 
-from workbench.evaluation.charts import QualityPoint, _spread, plot_quality
+from workbench.evaluation.charts import QualityPoint, _spread_labels, plot_quality
 
 
 @given(st.lists(st.floats(0.0, 300.0), min_size=1, max_size=8), st.floats(1.0, 20.0))
 def test_labels_keep_their_order_and_their_gap_and_move_only_if_they_touch(heights, gap):
     heights = sorted(heights)
-    placed = _spread(heights, gap)
+    placed = _spread_labels(heights, gap)
     assert all(b - a >= gap - 1e-6 for a, b in itertools.pairwise(placed))
     assert sum(placed) == pytest.approx(sum(heights))  # none is favoured
     if all(b - a >= gap for a, b in itertools.pairwise(heights)):

@@ -1,4 +1,4 @@
-"""Charts of what quality costs."""
+"""Charts of quality against cost."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ FRONT = "#222222"
 
 @dataclass(frozen=True)
 class QualityPoint:
-    """One panel: what the horizontal axis shows, and its values by curve."""
+    """One panel: the label of the horizontal axis, and its values by curve."""
 
     name: str
     values: Mapping[str, Sequence[float]]
 
 
 def plot_quality(distances: Mapping[str, Sequence[float]], metric: str, costs: Sequence[QualityPoint], title: str) -> Image:
-    """A panel per cost with a curve per name, labelled where it ends; the Pareto front of each panel is drawn and its points ringed."""
+    """Plot a panel per cost with a curve per name, labelled at its end; each panel shows its Pareto front with ringed points."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
 
-    # Names go beside the curves, so each panel leaves room for the longest of them.
+    # Names are written next to the curves, so each panel needs room for the longest name.
     room = 0.07 * max(map(len, distances)) + 0.2
     figure = Figure(figsize=(len(costs) * (PANEL[0] + room) + 0.3, PANEL[1]), dpi=DPI, facecolor="white")
     canvas = FigureCanvasAgg(figure)
@@ -43,22 +43,22 @@ def plot_quality(distances: Mapping[str, Sequence[float]], metric: str, costs: S
         left = (0.8 + k * (PANEL[0] + room)) / width
         panel = figure.add_axes((left, 0.14, (PANEL[0] - 0.8) / width, 0.72), sharey=axes[0] if axes else None)
         axes.append(panel)
-        _draw(panel, distances, cost)
+        _draw_curves(panel, distances, cost)
         panel.set_xlabel(cost.name, color=INK)
         panel.set_ylabel(metric, color=INK)
     for panel, cost in zip(axes, costs, strict=True):
-        _ticks(panel, figure)
-        _label(panel, distances, cost, figure)
+        _format_axes(panel, figure)
+        _label_curves(panel, distances, cost, figure)
     figure.text(0.8 / width, 0.95, title, color=INK, fontsize=11, fontweight="bold", va="center")
     figure.text(0.8 / width, 0.895, "ringed and joined: the Pareto front", color=FAINT, fontsize=9, va="center")
     stream = io.BytesIO()
     canvas.print_png(stream)
     stream.seek(0)
-    # 128 colours are all there are, and a third of the bytes.
+    # A palette of 128 colours is enough and needs a third of the bytes.
     return Image.open(stream).convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE, colors=128)
 
 
-def _draw(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoint) -> None:
+def _draw_curves(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoint) -> None:
     for colour, marker, name in _styles(distances):
         panel.plot(
             cost.values[name], distances[name], color=colour, marker=marker, markersize=4.5, linewidth=1.6, alpha=0.95, zorder=3
@@ -75,7 +75,7 @@ def _draw(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoi
 
 
 def _styles(names: Mapping[str, object]) -> list[tuple[Any, str, str]]:
-    """A colour and a marker for each name; both, so that curves can be told apart without colours."""
+    """A colour and a marker for each name: markers distinguish curves without colours."""
     from matplotlib import colormaps
 
     colours = [*colormaps["tab10"].colors, *colormaps["Dark2"].colors]  # type: ignore[attr-defined]
@@ -83,8 +83,8 @@ def _styles(names: Mapping[str, object]) -> list[tuple[Any, str, str]]:
     return [(colours[i % len(colours)], markers[i % len(markers)], name) for i, name in enumerate(names)]
 
 
-def _ticks(panel: Any, figure: Any) -> None:
-    """Plain numbers at 1, 2 and 5, or at equal distances where the axis spans little."""
+def _format_axes(panel: Any, figure: Any) -> None:
+    """Label log axes with plain numbers at 1, 2 and 5, or at equal distances if the axis spans little."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     for axis, (low, high) in ((panel.xaxis, panel.get_xlim()), (panel.yaxis, panel.get_ylim())):
@@ -106,11 +106,11 @@ def _ticks(panel: Any, figure: Any) -> None:
         panel.spines[side].set_color(FAINT)
 
 
-def _label(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoint, figure: Any) -> None:
-    """Each curve's name at the panel's right, level with its end as far as the names leave one another room."""
+def _label_curves(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPoint, figure: Any) -> None:
+    """Write each curve's name at the right of the panel, at the height of its end or as near as the other names allow."""
     styles = sorted(_styles(distances), key=lambda style: distances[style[2]][-1])
     ends = [panel.transData.transform((cost.values[name][-1], distances[name][-1])) for *_, name in styles]
-    heights = _spread([float(end[1]) for end in ends], LABEL_POINTS * 1.45 * figure.dpi / 72.0)
+    heights = _spread_labels([float(end[1]) for end in ends], LABEL_POINTS * 1.45 * figure.dpi / 72.0)
     right = panel.transAxes.transform((1.0, 0.0))[0] + 10.0
     for (colour, _, name), end, height in zip(styles, ends, heights, strict=True):
         panel.annotate(
@@ -133,14 +133,14 @@ def _label(panel: Any, distances: Mapping[str, Sequence[float]], cost: QualityPo
         )
 
 
-def _spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Ascending heights moved as little as needed for `gap` between neighbours: groups that touch share their mean."""
-    groups: list[tuple[float, int]] = []  # (sum of wanted lowest positions, members)
+def _spread_labels(heights: Sequence[float], gap: float) -> list[float]:
+    """Move ascending heights as little as needed for `gap` between neighbours: groups that touch are centred on their mean."""
+    groups: list[tuple[float, int]] = []  # (sum of the members' preferred lowest positions, number of members)
     for i, height in enumerate(heights):
         total, members = height - i * gap, 1
         while groups and groups[-1][0] / groups[-1][1] >= total / members:
-            before = groups.pop()
-            total, members = total + before[0], members + before[1]
+            previous = groups.pop()
+            total, members = total + previous[0], members + previous[1]
         groups.append((total, members))
     lowest = [total / members for total, members in groups for _ in range(members)]
     return [low + i * gap for i, low in enumerate(lowest)]

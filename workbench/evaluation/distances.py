@@ -1,4 +1,4 @@
-"""Distances between generated and real images, with the cards they are told with."""
+"""Distances between generated and real images, with their metric cards."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from workbench.progress import NEVER, Stop, Stopped
 from workbench.recipe import Recipe, SamplerSlot
 from workbench.registry import place_of
 
-LEAST = 2  # images for a covariance, and for a pair
+LEAST = 2  # images needed for a covariance, and for a pair
 
 
 class Distances:
-    """Fréchet and kernel distance to one reference under one extractor, whose network and real features are kept for the next call.
+    """Fréchet and kernel distance to one reference under one extractor; its network and real features are kept between calls.
 
-    Raises DistanceError where the distances cannot be computed, WeightsError where the extractor's weights are missing or wrong,
-    Stopped after a batch of images.
+    Raises DistanceError if the distances cannot be computed, WeightsError if the extractor's weights are missing or wrong, and Stopped
+    after a batch of images.
     """
 
     def __init__(self, extractor: FeatureExtractor, reference: Reference, stop: Stop = NEVER) -> None:
         self._extractor, self._reference = extractor.on(reference.device), reference
         self._names = extractor.metric("fd"), extractor.metric("kid")
-        self._failure: DistanceError | None = None  # of an extractor: the images that are being drawn are needed all the same
+        self._failure: DistanceError | None = (
+            None  # of the extractor, raised later: the images that are being drawn are needed in any case
+        )
         if len(reference) < LEAST:
             raise self._error(f"they need at least {LEAST} real images, and there is {len(reference)}")
         try:
@@ -41,16 +43,16 @@ class Distances:
             self._real = reference.features(self._extractor, self._function, stop)
         except Stopped:
             raise
-        except Exception as error:  # a third party's code may raise anything
+        except Exception as error:  # third-party code may raise anything
             raise self._error_of(error) from error
 
     def features(self, images: Tensor, stop: Stop = NEVER) -> Tensor:
-        """Features [n, d], float32 on the host, of uint8 images [n, c, h, w]; nan where the extractor fails."""
+        """Features [n, d], float32 on the CPU, of uint8 images [n, c, h, w]; nan if the extractor fails."""
         try:
             return extract(self._function, images, self._reference.device, stop)
         except Stopped:
             raise
-        except Exception as error:  # a third party's code may raise anything
+        except Exception as error:  # third-party code may raise anything
             failed = self._error_of(error)
             if not isinstance(failed, DistanceError):
                 raise
@@ -58,9 +60,9 @@ class Distances:
             return self._real.new_full((len(images), *self._real.shape[1:]), math.nan)
 
     def __call__(
-        self, fake: Tensor, slot: SamplerSlot, evaluations: int, seed: int
+        self, fake: Tensor, slot: SamplerSlot, nfe: int, seed: int
     ) -> tuple[dict[str, float], dict[str, Mapping[str, Any]]]:
-        """Metrics by name, and the card of each, of the features [n, d] of images drawn by `slot` in `evaluations` per image."""
+        """Compute metrics and their cards, both by name, from the features [n, d] of images that `slot` drew in `nfe` evaluations each."""
         metrics = self._metrics(fake)
         card = MetricCard(
             extractor=self._extractor.card(),
@@ -71,7 +73,7 @@ class Distances:
             weights="ema",
             sampler=slot.use,
             steps=slot.steps,
-            nfe=evaluations,
+            nfe=nfe,
             guidance=slot.guidance,
             clamp=slot.clamp,
             seed=seed,
@@ -97,7 +99,7 @@ class Distances:
         return metrics
 
     def _error_of(self, error: Exception) -> Exception:
-        """The error to raise for one of the extractor: its own where it is meant for the user or memory ran out."""
+        """The error to raise for an exception of the extractor: the same one if it is meant for the user or memory ran out."""
         if isinstance(error, WorkbenchError) or is_out_of_memory(error):
             return error
         return self._error(f"the extractor raised {type(error).__name__}: {error}{place_of(error)}")
@@ -107,9 +109,9 @@ class Distances:
 
 
 def prepare_references(recipe: Recipe, examples: Examples, cache: Path, device: torch.device, stop: Stop = NEVER) -> None:
-    """Compute the real images' features now, where they are not kept yet, so that evaluations find them."""
+    """Compute the features of the real images now unless they are cached, so that evaluations need not."""
     reference = Reference.of(examples, recipe.evaluate.real, cache, device)
     for slot in recipe.evaluate.features:
-        if not reference.kept(slot.component.on(device)):
+        if not reference.has_features(slot.component.on(device)):
             with suppress(DistanceError):  # an evaluation reports it
                 Distances(slot.component, reference, stop)

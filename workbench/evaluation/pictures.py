@@ -1,4 +1,4 @@
-"""Pictures of a run: grids, strips of denoising and noising, animations, nearest neighbours."""
+"""Images for a run's records: grids, strips of denoising and noising, animations, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from workbench.random import Stream
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CELL = 64  # smaller images are enlarged to at least this many pixels, without smoothing
+CELL = 64  # smaller images are enlarged to at least this many pixels, by repeating pixels
 STRIP_COLUMNS = 11
 FRAMES = 40
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Images [b, c, h, w] in [-1, 1] as uint8, rounded to the nearest level, on the host."""
+    """Convert images [b, c, h, w] in [-1, 1] to uint8 on the CPU, rounded to the nearest level."""
     return ((images.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8).cpu()
 
 
 def grid(images: Tensor, columns: int) -> Image:
-    """uint8 images [n, c, h, w] side by side, row by row."""
+    """Arrange uint8 images [n, c, h, w] in a grid, row by row."""
     from torchvision.transforms.functional import to_pil_image
     from torchvision.utils import make_grid
 
@@ -36,25 +36,25 @@ def grid(images: Tensor, columns: int) -> Image:
     return to_pil_image(make_grid(large, nrow=columns, padding=2, pad_value=255))
 
 
-def captioned(rows: Sequence[tuple[str, Image]]) -> Image:
-    """Pictures below one another, each with its caption at the left."""
+def stack_captioned(rows: Sequence[tuple[str, Image]]) -> Image:
+    """Stack images vertically, each with its caption at the left."""
     from PIL import Image as Images, ImageDraw, ImageFont
 
     font = ImageFont.load_default(13)
-    band = round(max(font.getlength(caption) for caption, _ in rows)) + 16
-    whole = Images.new("RGB", (band + max(row.width for _, row in rows), sum(row.height for _, row in rows)), "white")
+    margin = round(max(font.getlength(caption) for caption, _ in rows)) + 16
+    stack = Images.new("RGB", (margin + max(row.width for _, row in rows), sum(row.height for _, row in rows)), "white")
     y = 0
     for caption, row in rows:
-        ImageDraw.Draw(whole).text((8, y + row.height // 2), caption, fill="black", font=font, anchor="lm")
-        whole.paste(row, (band, y))
+        ImageDraw.Draw(stack).text((8, y + row.height // 2), caption, fill="black", font=font, anchor="lm")
+        stack.paste(row, (margin, y))
         y += row.height
-    return whole
+    return stack
 
 
 def strip(states: Sequence[tuple[float, Tensor]], images: int) -> Image:
-    """The way of a few images from noise to data, a row each; `states` are (t, x_t [n, c, h, w]).
+    """Show how the first `images` images develop from noise to data, a row each; `states` are (t, x_t [n, c, h, w]).
 
-    Columns lie closer towards the end, where there is something to see.
+    The columns are closer in time towards the end, where images change visibly.
     """
     columns = min(STRIP_COLUMNS, len(states))
     shares = [1.0 - (1.0 - i / max(columns - 1, 1)) ** 2 for i in range(columns)]
@@ -63,8 +63,8 @@ def strip(states: Sequence[tuple[float, Tensor]], images: int) -> Image:
 
 
 def animation(states: Sequence[tuple[float, Tensor]], columns: int) -> bytes:
-    """The same way as an animated GIF of a grid, resting at its end."""
-    frames = [grid(to_uint8(_visible(states[k][1])), columns) for k in _spread(len(states), FRAMES)]
+    """Show the development of `strip` as an animated GIF of a grid, with a pause at the end."""
+    frames = [grid(to_uint8(_limit_spread(states[k][1])), columns) for k in _even_indices(len(states), FRAMES)]
     stream = io.BytesIO()
     durations = [80] * (len(frames) - 1) + [2500]
     frames[0].save(stream, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
@@ -72,7 +72,7 @@ def animation(states: Sequence[tuple[float, Tensor]], columns: int) -> bytes:
 
 
 def noising(parts: Parts, images: int = 4) -> Image:
-    """Training images on their way into noise, under one draw of noise each: what the schedule does."""
+    """Show how the schedule turns training images into noise, with one draw of noise per image."""
     x0 = parts.train.images(list(range(min(images, len(parts.train)))))
     eps = Stream(parts.recipe.seed, "noising strip").normal(0, torch.arange(len(x0)), x0.shape[1:])
     states = []
@@ -83,14 +83,14 @@ def noising(parts: Parts, images: int = 4) -> Image:
 
 
 def neighbours(samples: Tensor, parts: Parts, count: int = 6, stop: Stop = NEVER) -> Image:
-    """Each sample (left) beside the training images nearest to it: a copy of one of them would be memorisation."""
-    found = nearest(samples, parts, count, stop)
-    rows = [torch.cat([sample[None], to_uint8(parts.train.images(row))]) for sample, row in zip(samples, found, strict=True)]
+    """Show each sample (left) next to the training images nearest to it: a copy of one of them would be memorisation."""
+    indices = nearest(samples, parts, count, stop)
+    rows = [torch.cat([sample[None], to_uint8(parts.train.images(row))]) for sample, row in zip(samples, indices, strict=True)]
     return grid(torch.cat(rows), count + 1)
 
 
 def nearest(samples: Tensor, parts: Parts, count: int, stop: Stop = NEVER) -> list[list[int]]:
-    """Indices of the training images with the least squared distance to uint8 samples [n, c, h, w], the nearest first."""
+    """Indices of the training images with the smallest squared distance to each uint8 sample [n, c, h, w], nearest first."""
     flat = samples.float().flatten(1)  # [n, d]
     count = min(count, len(parts.train))
     best = torch.full((len(flat), 0), 0.0)
@@ -107,16 +107,16 @@ def nearest(samples: Tensor, parts: Parts, count: int, stop: Stop = NEVER) -> li
 
 def _rows(states: Sequence[Tensor]) -> Tensor:
     """States [k] of images [n, c, h, w] as rows of a grid: uint8 [n * k, c, h, w]."""
-    return torch.stack([to_uint8(_visible(state)) for state in states], dim=1).flatten(0, 1)
+    return torch.stack([to_uint8(_limit_spread(state)) for state in states], dim=1).flatten(0, 1)
 
 
-def _visible(state: Tensor) -> Tensor:
-    # A variance exploding state leaves [-1, 1] by far; shrink it as a whole to show its structure.
+def _limit_spread(state: Tensor) -> Tensor:
+    # States of a variance-exploding schedule exceed [-1, 1] by far; scale each as a whole to show its structure.
     spread = float(state.std())
     return state / spread if spread > 1.5 else state
 
 
-def _spread(length: int, count: int) -> list[int]:
-    """At most `count` indices from 0 to length - 1, evenly, both ends included."""
+def _even_indices(length: int, count: int) -> list[int]:
+    """At most `count` evenly spaced indices from 0 to length - 1, both ends included."""
     count = min(count, length)
     return [round(i * (length - 1) / max(count - 1, 1)) for i in range(count)]

@@ -1,4 +1,4 @@
-"""Features and labels of real images, computed once per content."""
+"""Features and labels of real images, computed once per data set content and cached."""
 
 from __future__ import annotations
 
@@ -21,54 +21,57 @@ from workbench.progress import NEVER, Stop
 from workbench.random import Stream
 from workbench.tensors import read_tensors
 
-# Intermediate results of a few images stay in a processor's caches: 8 at a time are twice as fast as 64 there.
+# Intermediate results of a few images stay in the CPU's caches: 8 at a time are twice as fast as 64.
 BATCH = {"cpu": 8}
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The real images that generated ones are measured against: all of the data, or a fixed random part of `wanted`.
+    """The real images that generated ones are compared with: all of the data, or a fixed random subset of `count` images.
 
-    `load` gives the examples, of that fingerprint and size; it is called only for what is not cached.
+    `load` returns the examples, which have the given fingerprint and size; it is called only if something is not cached.
     """
 
     fingerprint: str
     size: int
     load: Callable[[], Examples]
-    wanted: int | None
+    count: int | None
     cache: Path
     device: torch.device
 
     @classmethod
-    def of(cls, examples: Examples, wanted: int | None, cache: Path, device: torch.device) -> Reference:
-        """The reference of examples that are loaded."""
-        return cls(examples.provenance.fingerprint, len(examples), lambda: examples, wanted, cache, device)
+    def of(cls, examples: Examples, count: int | None, cache: Path, device: torch.device) -> Reference:
+        """The reference for loaded examples."""
+        return cls(examples.provenance.fingerprint, len(examples), lambda: examples, count, cache, device)
 
     def __len__(self) -> int:
-        return self.size if self.wanted is None else min(self.wanted, self.size)
+        return self.size if self.count is None else min(self.count, self.size)
 
     def features(self, extractor: FeatureExtractor, function: Callable[[Tensor], Tensor], stop: Stop = NEVER) -> Tensor:
-        """Features [n, d] by the extractor's `function`, kept under a key of data, extractor with its precision, and number."""
+        """Features [n, d] computed by the extractor's `function`, cached by data, extractor (with its precision) and number of images."""
 
         def compute() -> Tensor:
             examples, chosen = self.load(), self._chosen()
             blocks = (to_uint8(examples.images(chosen[i : i + 64])) for i in range(0, len(chosen), 64))
             return torch.cat([extract(function, block, self.device, stop) for block in blocks])
 
-        return _cached(self._features_path(extractor), "features", compute)
+        return _read_or_compute(self._features_path(extractor), "features", compute)
 
     def labels(self) -> Tensor | None:
-        """Labels int64 [n] of all the data, cached like the features, so that classes are drawn as often without the data; None if there are none."""
+        """Labels int64 [n] of all the data, or None if there are none.
+
+        They are cached like the features, so that classes are drawn with the same frequencies when the data is absent.
+        """
 
         def read() -> Tensor:
-            found = self.load().labels(range(self.size))
-            return torch.empty(0, dtype=torch.int64) if found is None else found
+            labels = self.load().labels(range(self.size))
+            return torch.empty(0, dtype=torch.int64) if labels is None else labels
 
-        labels = _cached(self._labels_path(), "labels", read)
+        labels = _read_or_compute(self._labels_path(), "labels", read)
         return labels if len(labels) else None
 
-    def kept(self, extractor: FeatureExtractor) -> bool:
-        """Whether the extractor's features need not be computed."""
+    def has_features(self, extractor: FeatureExtractor) -> bool:
+        """True if the extractor's features are cached."""
         return self._features_path(extractor).exists()
 
     def has_labels(self) -> bool:
@@ -78,7 +81,7 @@ class Reference:
     def _chosen(self) -> list[int]:
         if len(self) == self.size:
             return list(range(self.size))
-        # Seed 0 whatever the recipe's: runs that differ in their seed are still measured against the same images.
+        # Seed 0 for every recipe, so that runs with different seeds are compared with the same images.
         return [int(i) for i in Stream(0, "reference").permutation(0, self.size)[: len(self)].sort().values]
 
     def _features_path(self, extractor: FeatureExtractor) -> Path:
@@ -94,20 +97,20 @@ def _file_name(key: Mapping[str, Any]) -> str:
     return f"{digest[:32]}.safetensors"
 
 
-def _cached(path: Path, name: str, make: Callable[[], Tensor]) -> Tensor:
+def _read_or_compute(path: Path, name: str, compute: Callable[[], Tensor]) -> Tensor:
     if path.exists():
         try:
             return read_tensors(path)[name]
         except (WeightsError, KeyError):
-            path.unlink(missing_ok=True)  # a damaged cache is made again
-    made = make()
-    with atomic_write(path) as beside:
-        save_file({name: made.contiguous()}, beside)
-    return made
+            path.unlink(missing_ok=True)  # a damaged cache file is computed again
+    tensor = compute()
+    with atomic_write(path) as unfinished:
+        save_file({name: tensor.contiguous()}, unfinished)
+    return tensor
 
 
 def extract(function: Callable[[Tensor], Tensor], images: Tensor, device: torch.device, stop: Stop = NEVER) -> Tensor:
-    """Features [n, d], float32 on the host, of uint8 images [n, c, h, w]."""
+    """Features [n, d], float32 on the CPU, of uint8 images [n, c, h, w]."""
     features = []
     for batch in images.split(BATCH.get(device.type, 64)):
         stop.check()

@@ -1,4 +1,4 @@
-"""From a recipe to the parts of a run."""
+"""Build the parts of a run from its recipe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workbench.registry import plugin_call
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything training and evaluation work with."""
+    """The objects that training and evaluation work with."""
 
     recipe: Recipe
     spec: SampleSpec
@@ -36,7 +36,7 @@ class Parts:
 def assemble(
     recipe: Recipe, device: torch.device, cache: Path, progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> Parts:
-    """Load the data, build the network and the objective.
+    """Load the data and build the network and the objective.
 
     Raises DataError, CombinationError, WeightsError and BrokenComponent, all before any training.
     """
@@ -44,7 +44,7 @@ def assemble(
     objective = objective_of(recipe)
     for slot in recipe.evaluate.features:
         with plugin_call("features", slot.use, "card()"):
-            slot.component.card()  # weights that are missing are missed now, not after hours of training
+            slot.component.card()  # missing weights are reported now, not after hours of training
     network = build_network(recipe, spec).to(device)
     resources = Resources(cache, progress)
     train = recipe.dataset.component.load("train", resources)
@@ -67,7 +67,7 @@ def assemble(
 
 
 def objective_of(recipe: Recipe) -> Objective:
-    """The objective a recipe names; "auto" times are the table's where the schedule is a table."""
+    """The objective of a recipe; the times "auto" are the schedule's own if it is a table, else uniform."""
     schedule = recipe.schedule.component
     parameterization = PARAMETERIZATIONS[recipe.parameterization]
     check_combination(parameterization, schedule, recipe.schedule.use)
@@ -79,7 +79,7 @@ def objective_of(recipe: Recipe) -> Objective:
 
 
 def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
-    """The network for data of `spec` with the initial weights that the recipe's seed gives, channels last."""
+    """Build the network for data of `spec`, channels last; the recipe's seed determines its initial weights."""
     spec = recipe.network_spec(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(keyed_seed(recipe.seed, "init", 0))
@@ -90,5 +90,5 @@ def build_network(recipe: Recipe, spec: SampleSpec) -> nn.Module:
 
 
 def keyed_seed(seed: int, domain: str, at: int) -> int:
-    """A seed for what only knows torch's global generator: initial weights and dropout."""
+    """A seed for operations that use torch's global generator: initial weights and dropout."""
     return int.from_bytes(hashlib.blake2b(f"{seed}\0{domain}\0{at}".encode(), digest_size=7).digest(), "little")

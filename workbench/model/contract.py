@@ -1,4 +1,4 @@
-"""Check what datasets and networks return before it is used, so that an error names its author."""
+"""Check what datasets and networks return before it is used, so that errors name the component."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workbench.interfaces import Examples, SampleSpec
 
 @torch.no_grad()
 def check_network(network: nn.Module, spec: SampleSpec, denoiser: str) -> None:
-    """Run one image; BrokenComponent where the network cannot be called as agreed or does not keep the shape."""
+    """Call the network with one image; raise BrokenComponent if the call fails or the output has another shape."""
     x = torch.zeros(1, *spec.shape)
     training = network.training
     try:
         out = network.eval()(x, torch.zeros(1), None)
     except WorkbenchError:
         raise
-    except Exception as error:  # a stranger's code may raise anything
+    except Exception as error:  # third-party code may raise anything
         if is_out_of_memory(error):
             raise
         raise BrokenComponent(
@@ -38,7 +38,7 @@ def check_network(network: nn.Module, spec: SampleSpec, denoiser: str) -> None:
 
 
 def check_examples(examples: Examples, spec: SampleSpec, dataset: str) -> None:
-    """Look at the first example; DataError where it is not what `describe()` promised."""
+    """Check the first example; raise DataError if it does not match `describe()`."""
     if len(examples) == 0:
         raise DataError(f"dataset '{dataset}' has no examples ({examples.provenance.location})")
     image = examples[0].image
@@ -53,7 +53,7 @@ def check_examples(examples: Examples, spec: SampleSpec, dataset: str) -> None:
 
 
 def place_of_error(error: BaseException) -> str:
-    """The line that raised it."""
+    """File and line of the statement that raised an error."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{last.filename}:{last.lineno}"
 

@@ -122,7 +122,7 @@ class CombinationEvaluator:
 
         cached = Reference(data.fingerprint, data.size, read_unchanged, real, resources.cache, device)
         needed = [slot.component.on(device) for slot in self._measurement.features]
-        if all(map(cached.kept, needed)) and (not self._recipe.train.condition or cached.has_labels()):
+        if all(map(cached.has_features, needed)) and (not self._recipe.train.condition or cached.has_labels()):
             return cached
         examples = self._read(resources)
         for line in data.change("training", SplitRecord.of(examples)):

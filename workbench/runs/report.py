@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.evaluation import QualityPoint, captioned, plot_quality
+from workbench.evaluation import QualityPoint, plot_quality, stack_captioned
 from workbench.files import atomic_write
 from workbench.metrics import pareto_optimal
 from workbench.recipe import Recipe, SamplerSlot, variant
@@ -133,4 +133,4 @@ def _images(rows: Sequence[ReportRow]) -> Image | None:
     from PIL import Image
 
     shown = [(row.name, Image.open(row.result.picture)) for row in rows if row.result.picture.exists()]
-    return captioned(shown) if shown else None
+    return stack_captioned(shown) if shown else None
