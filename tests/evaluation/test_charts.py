@@ -1,4 +1,4 @@
-"""Charts of what quality costs."""
+"""Charts of quality against cost."""
 
 import itertools
 
@@ -9,11 +9,11 @@ from workbench.evaluation.charts import QualityPoint, _spread_labels, plot_quali
 
 
 @given(st.lists(st.floats(0.0, 300.0), min_size=1, max_size=8), st.floats(1.0, 20.0))
-def test_labels_keep_their_order_and_their_gap_and_move_only_if_they_touch(heights, gap):
+def test_labels_keep_their_order_and_a_gap_and_move_only_if_they_touch(heights, gap):
     heights = sorted(heights)
     placed = _spread_labels(heights, gap)
     assert all(b - a >= gap - 1e-6 for a, b in itertools.pairwise(placed))
-    assert sum(placed) == pytest.approx(sum(heights))  # none is favoured
+    assert sum(placed) == pytest.approx(sum(heights))  # the mean height does not change
     if all(b - a >= gap for a, b in itertools.pairwise(heights)):
         assert placed == pytest.approx(heights)
 

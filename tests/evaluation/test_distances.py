@@ -1,4 +1,4 @@
-"""A distance that cannot be computed is missing, with its reason; everything else of the run is there."""
+"""A distance that cannot be computed is missing, with a warning that gives the reason; all other results of the run exist."""
 
 import re
 from contextlib import closing
@@ -47,14 +47,14 @@ class Means(FeatureExtractor):
 
 
 class NotFinite(Means):
-    """Gives nan."""
+    """Returns nan."""
 
     def of(self, images):
         return super().of(images) / 0.0 * 0.0
 
 
 class Raises(Means):
-    """Works for batches of real images and not for the 3 that are generated."""
+    """Fails for the batch of 3 generated images only."""
 
     def of(self, images):
         if len(images) == 3:
@@ -63,7 +63,7 @@ class Raises(Means):
 
 
 class RaisesAtOnce(Means):
-    """Works for no image."""
+    """Fails for every image."""
 
     def of(self, images):
         raise KeyError("by design")
@@ -77,47 +77,47 @@ def parts(repository, tmp_path):
         for i in range(images):
             Image.new("RGB", (16, 16), (20 * i, 200 - 9 * i, 7)).save(root / f"{i}.png")
         recipe = load(repository / "recipes" / "cars_linear.toml", [*TINY, f"dataset.root={root}"])
-        # A run notes the origin of what an installed name stands for.
-        features = tuple(Slot[FeatureExtractor](use="efficientnet_lite0", component=each) for each in extractors)
+        # An installed name, because a run records the origin of every name.
+        features = tuple(Slot[FeatureExtractor](use="efficientnet_lite0", component=extractor) for extractor in extractors)
         evaluate = recipe.evaluate.model_copy(update={"features": features})
         return assemble(recipe.model_copy(update={"evaluate": evaluate}), CPU, tmp_path / "cache")
 
     return make
 
 
-def finished(parts, home):
-    """The run's folder after training, and what was warned about."""
-    run, warned = create_run(home, "tiny"), []
-    moments = list(record_run(train(parts, run.checkpoints), run, NullTracker(), warned.append))
+def train_run(parts, home):
+    """The run's folder after training, and the warnings."""
+    run, warnings = create_run(home, "tiny"), []
+    moments = list(record_run(train(parts, run.checkpoints), run, NullTracker(), warnings.append))
     assert moments[-1].phase == "finished"
     assert run.status() == "FINISHED"
-    return run, warned
+    return run, warnings
 
 
 def test_training_on_one_image_ends_without_distances(parts, tmp_path):
-    made = parts(1, Means())
-    run, warned = finished(made, tmp_path)
-    assert warned == ["fd_means and kid_means cannot be computed: they need at least 2 real images, and there is 1"]
+    built = parts(1, Means())
+    run, warnings = train_run(built, tmp_path)
+    assert warnings == ["fd_means and kid_means cannot be computed: they need at least 2 real images, and there is 1"]
     metrics, cards = run.final()
     assert "val/loss" in metrics
     assert "kid_means" not in metrics
     assert cards == {}
     assert {"samples_00000002.png", "denoising.gif", "neighbours_00000002.png"} <= {path.name for path in run.pictures.iterdir()}
-    prepare_references(made.recipe, made.train, made.cache, CPU)
+    prepare_references(built.recipe, built.train, built.cache, CPU)
     with pytest.raises(DistanceError, match="need at least 2 real images"):
         CombinationEvaluator(
             run,
-            made.recipe,
-            RunSpec.of(made.spec, made.train, made.test),
-            Measurement(4, 0, None, made.recipe.evaluate.features),
+            built.recipe,
+            RunSpec.of(built.spec, built.train, built.test),
+            Measurement(4, 0, None, built.recipe.evaluate.features),
             CPU,
-            made.cache,
+            built.cache,
         )
 
 
-def test_what_one_extractor_cannot_measure_another_does(parts, tmp_path):
-    run, warned = finished(parts(9, RaisesAtOnce(), NotFinite(), Means(), Raises()), tmp_path)
-    reasons = [line.removeprefix("fd_means and kid_means cannot be computed: ") for line in warned]
+def test_the_failure_of_one_extractor_does_not_affect_the_others(parts, tmp_path):
+    run, warnings = train_run(parts(9, RaisesAtOnce(), NotFinite(), Means(), Raises()), tmp_path)
+    reasons = [line.removeprefix("fd_means and kid_means cannot be computed: ") for line in warnings]
     assert reasons[0].startswith("the extractor raised KeyError: 'by design'")
     assert reasons[1] == "the features hold nan or infinity"
     assert re.fullmatch(r"the extractor raised ZeroDivisionError: .*\(.*test_distances.py:\d+\)", reasons[2])
@@ -125,7 +125,7 @@ def test_what_one_extractor_cannot_measure_another_does(parts, tmp_path):
     assert {"fd_means", "kid_means", "kid_means_std_error"} <= run.final()[0].keys()
 
 
-def test_a_trial_without_its_metric_has_failed_with_a_reason(repository, tmp_path):
+def test_a_trial_without_its_metric_fails_with_a_reason(repository, tmp_path):
     run = create_run(tmp_path, "tiny")
     with closing(run.journal()) as journal:
         journal.numbers_at(3, {"val/loss": 1.0}, {})

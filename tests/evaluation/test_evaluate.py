@@ -1,4 +1,4 @@
-"""Evaluations of a run: what they keep, what they cost, and that they measure the images they drew."""
+"""Evaluations of a run: the images they keep, their durations, and that they measure the images they drew."""
 
 import time
 from contextlib import closing
@@ -53,7 +53,7 @@ def distances(parts):
 
 
 @pytest.mark.parametrize("batch_size", [3, 8, 20, 64])
-def test_images_become_features_as_they_are_drawn_and_few_are_kept(parts, generator, distances, batch_size):
+def test_features_are_computed_batch_by_batch_and_few_images_are_kept(parts, generator, distances, batch_size):
     slot = parts.recipe.evaluation_sampler
     whole = to_uint8(generator.draw(slot, range(20), 3).images)
     counts, samples = [], SampleSet(20, keep=5)
@@ -74,22 +74,26 @@ def test_without_extractors_images_are_only_drawn(parts, generator):
     assert (samples.count, len(samples.images), samples.features) == (7, 7, [])
 
 
-def test_a_run_tells_what_its_evaluations_cost(parts, tmp_path):
+def test_a_run_reports_the_durations_of_its_evaluations(parts, tmp_path):
     run = create_run(tmp_path, "tiny")
     moments = list(record_run(train(parts, run.checkpoints), run, NullTracker(), pytest.fail))
     seconds = {moment.step: moment.metrics["eval/seconds"] for moment in moments if "eval/seconds" in moment.metrics}
     assert set(seconds) == {0, 2, 4}
     sampling = [moment.metrics["eval/sampling_seconds"] for moment in moments if "eval/sampling_seconds" in moment.metrics]
     assert all(0.0 < part < whole for part, whole in zip(sampling, seconds.values(), strict=True))
-    told, (metrics, _) = measure_durations(run), run.final()
-    assert told.evaluation == metrics["eval/total_seconds"] == pytest.approx(sum(seconds.values()))
-    assert told.training == pytest.approx(60.0 * metrics["train/minutes"])
-    assert told.share == metrics["eval/share"] == pytest.approx(told.evaluation / (told.evaluation + told.training))
-    assert 0.0 < told.share < 1.0
-    assert moments[-1].metrics["eval/share"] == told.share
+    durations, (metrics, _) = measure_durations(run), run.final()
+    assert durations.evaluation == metrics["eval/total_seconds"] == pytest.approx(sum(seconds.values()))
+    assert durations.training == pytest.approx(60.0 * metrics["train/minutes"])
+    assert (
+        durations.share
+        == metrics["eval/share"]
+        == pytest.approx(durations.evaluation / (durations.evaluation + durations.training))
+    )
+    assert 0.0 < durations.share < 1.0
+    assert moments[-1].metrics["eval/share"] == durations.share
 
 
-def test_a_step_that_was_evaluated_again_counts_once(tmp_path):
+def test_a_step_that_is_evaluated_twice_counts_once(tmp_path):
     run = create_run(tmp_path, "tiny")
     with closing(run.journal()) as journal:
         for step, metrics in [
@@ -108,21 +112,21 @@ def test_a_step_that_was_evaluated_again_counts_once(tmp_path):
 
 
 class Sleeping:
-    """A network whose time per image is known: `seconds` for the batch sizes it likes, ten times that for others."""
+    """A network with a known time per image: `seconds` at the `fast` batch sizes, ten times as long at others."""
 
-    def __init__(self, likes, seconds=3e-4):
-        self.likes, self.seconds, self.calls = likes, seconds, 0
+    def __init__(self, fast, seconds=3e-4):
+        self.fast, self.seconds, self.calls = fast, seconds, 0
 
     def __call__(self, x, level, cond=None):
         self.calls += 1
-        time.sleep(len(x) * self.seconds * (1.0 if len(x) in self.likes else 10.0))
+        time.sleep(len(x) * self.seconds * (1.0 if len(x) in self.fast else 10.0))
         return x
 
 
-@pytest.mark.parametrize(("likes", "chosen"), [((16,), 16), ((16, 32), 16), ((64,), 64)])
-def test_the_fastest_batch_is_found_once_per_network(parts, tmp_path, likes, chosen):
-    network = Sleeping(likes)
-    for _ in range(2):  # the second time as another process would, from the kept file
+@pytest.mark.parametrize(("fast", "chosen"), [((16,), 16), ((16, 32), 16), ((64,), 64)])
+def test_the_fastest_batch_size_is_measured_once_per_network(parts, tmp_path, fast, chosen):
+    network = Sleeping(fast)
+    for _ in range(2):  # the second time from the stored file, as another process does
         compute = Compute(CPU, choices=Choices(tmp_path))
         assert fastest_batch_size(network, "sleeping", parts.spec, compute, 1000) == chosen
     assert network.calls == 12
@@ -130,13 +134,13 @@ def test_the_fastest_batch_is_found_once_per_network(parts, tmp_path, likes, cho
     assert network.calls == 24
 
 
-def test_a_few_images_are_drawn_at_once_without_measuring(parts):
+def test_a_few_images_are_drawn_in_one_batch_without_measuring(parts):
     network = Sleeping((16,))
     assert fastest_batch_size(network, "sleeping", parts.spec, Compute(CPU), 8) >= 8
     assert network.calls == 0
 
 
-def test_the_generator_chooses_the_batch_size_where_the_recipe_sets_none(parts, generator):
+def test_the_generator_chooses_the_batch_size_if_the_recipe_sets_none(parts, generator):
     assert parts.recipe.evaluate.batch_size is None
     assert generator.batch_size(1000) == generator.batch_size(1000)
     (batch,) = draw_samples(generator, parts.recipe.evaluation_sampler, 5, None, 3, lambda index: None, [])

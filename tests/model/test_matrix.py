@@ -9,7 +9,7 @@ from workbench.registry import installed, load
 from workbench.testing import every_sampler, every_schedule
 
 SPEC = SampleSpec(3, 8, 8, classes=("a", "b"))
-# Small settings for networks that are large by default; what is not named here takes its defaults.
+# Small settings for networks that are large by default; other networks are built with their defaults.
 SMALL = {
     "unet": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "attention": (4,)},
     "diffusers_unet": {

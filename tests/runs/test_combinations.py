@@ -41,21 +41,21 @@ def trained_with(tiny, cache, home, *overrides):
 
 @pytest.fixture(scope="session")
 def trained(tiny, cache, tmp_path_factory):
-    """A finished run, with its own final evaluation."""
+    """A finished run with a final evaluation."""
     return trained_with(tiny, cache, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
 def conditional(tiny, cache, tmp_path_factory):
-    """A finished run of a network that was given labels; guidance and clamping are set for the recipe's sampler only."""
+    """A finished run of a conditional network; guidance and clamping are set for the recipe's sampler only."""
     settings = ("train.condition=true", "sampler.guidance=2", "sampler.clamp=false")
     return trained_with(tiny, cache, tmp_path_factory.mktemp("home"), *settings)
 
 
 def evaluator_of(run, cache, **changes):
     recipe, spec = read_run(run, cache)
-    told = {"samples": 12, "seed": recipe.seed, "real": 20, "features": recipe.evaluate.features, **changes}
-    return CombinationEvaluator(run, recipe, spec, Measurement(**told), CPU, cache)
+    settings = {"samples": 12, "seed": recipe.seed, "real": 20, "features": recipe.evaluate.features, **changes}
+    return CombinationEvaluator(run, recipe, spec, Measurement(**settings), CPU, cache)
 
 
 def slots_of(run, *samplers, **axes):
@@ -65,27 +65,27 @@ def slots_of(run, *samplers, **axes):
 
 
 @pytest.mark.parametrize("which", ["trained", "conditional"])
-def test_an_evaluation_measures_what_the_run_itself_measured(which, request, cache):
+def test_an_evaluation_measures_the_same_as_the_run_itself(which, request, cache):
     run = request.getfixturevalue(which)
     metrics, cards = run.final()
     (slot,) = slots_of(run)
-    found = evaluator_of(run, cache).measure(slot)
-    assert found.metrics == {name: metrics[name] for name in found.metrics}
-    assert {"fd_efficientnet_lite0", "kid_efficientnet_lite0"} < set(found.metrics)
-    assert found.cards == {name: cards[name] for name in found.metrics}
-    assert (found.nfe, found.samples) == (metrics["eval/nfe"], 12)
-    assert found.seconds > 0.0
+    result = evaluator_of(run, cache).measure(slot)
+    assert result.metrics == {name: metrics[name] for name in result.metrics}
+    assert {"fd_efficientnet_lite0", "kid_efficientnet_lite0"} < set(result.metrics)
+    assert result.cards == {name: cards[name] for name in result.metrics}
+    assert (result.nfe, result.samples) == (metrics["eval/nfe"], 12)
+    assert result.seconds > 0.0
 
 
-def test_what_was_measured_is_found_again_and_what_was_not_is_not(trained, cache):
+def test_a_stored_measurement_is_read_only_for_the_same_settings(trained, cache):
     (slot,) = slots_of(trained, "ddim", eta="1", steps="2")
     (other,) = slots_of(trained, "ddim", eta="1", steps="4")
     first = evaluator_of(trained, cache)
     assert first.kept(slot) is None
     measured = first.measure(slot)
-    kept = evaluator_of(trained, cache).kept(slot)
-    assert (measured.new, kept.new) == (True, False)
-    assert (kept.metrics, kept.cards, kept.nfe, kept.seconds) == (
+    stored = evaluator_of(trained, cache).kept(slot)
+    assert (measured.new, stored.new) == (True, False)
+    assert (stored.metrics, stored.cards, stored.nfe, stored.seconds) == (
         measured.metrics,
         measured.cards,
         measured.nfe,
@@ -97,7 +97,7 @@ def test_what_was_measured_is_found_again_and_what_was_not_is_not(trained, cache
 
 
 def change_average(run, change):
-    """Put other averaged weights into the newest checkpoint, as if they had been trained."""
+    """Replace the averaged weights in the newest checkpoint, as if they had been trained."""
     newest = latest_checkpoint(run.checkpoints)
     path = newest.folder / "ema.safetensors"
     save_file({name: change(value) for name, value in load_file(path).items()}, path)
@@ -106,7 +106,7 @@ def change_average(run, change):
     replace(newest.manifest, files={**newest.manifest.files, path.name: written}).write(newest.folder)
 
 
-def test_other_weights_are_measured_anew(repository, tiny, cache, tmp_path):
+def test_other_weights_are_measured_again(repository, tiny, cache, tmp_path):
     run = trained_with(tiny, cache, tmp_path, "evaluate.features=[]")
     features = load(repository / "recipes" / "cars_linear.toml").evaluate.features
     (slot,) = slots_of(run, "ddim", steps="1")
@@ -129,28 +129,28 @@ OURS = sorted(entry.name for entry in installed("samplers") if entry.distributio
 
 
 @pytest.mark.parametrize("sampler", OURS)
-def test_the_evaluations_announced_are_the_evaluations_counted(trained, cache, sampler):
+def test_the_expected_nfe_is_the_counted_nfe(trained, cache, sampler):
     evaluator = evaluator_of(trained, cache, samples=2)
     for slot in slots_of(trained, sampler, steps="1,5"):
         assert evaluator.cost(slot) == evaluator.measure(slot).nfe
 
 
-def test_guidance_costs_two_evaluations_and_its_scale_is_on_the_card(conditional, cache):
+def test_guidance_doubles_the_nfe_and_its_scale_is_on_the_card(conditional, cache):
     evaluator = evaluator_of(conditional, cache, samples=2)
     without, guided = slots_of(conditional, "ddim", guidance="1,3", steps="4")
     assert (evaluator.measure(without).nfe, evaluator.cost(without)) == (4, 4)
-    found = evaluator.measure(guided)
-    assert (found.nfe, evaluator.cost(guided)) == (8, 8)
-    assert {(card["guidance"], card["clamp"]) for card in found.cards.values()} == {(3.0, False)}
+    result = evaluator.measure(guided)
+    assert (result.nfe, evaluator.cost(guided)) == (8, 8)
+    assert {(card["guidance"], card["clamp"]) for card in result.cards.values()} == {(3.0, False)}
 
 
-def test_a_run_measures_itself_with_the_guidance_it_samples_with(conditional):
+def test_a_run_evaluates_with_the_guidance_of_its_sampler(conditional):
     metrics, cards = conditional.final()
     assert {(card["guidance"], card["clamp"], card["nfe"]) for card in cards.values()} == {(2.0, False, 6)}
     assert metrics["eval/nfe"] == 6
 
 
-def test_rows_of_images_start_from_equal_noise(trained, cache):
+def test_images_of_different_samplers_start_from_equal_noise(trained, cache):
     from PIL import Image
 
     evaluator = evaluator_of(trained, cache)
@@ -161,7 +161,7 @@ def test_rows_of_images_start_from_equal_noise(trained, cache):
         assert a.tobytes() == b.tobytes()
 
 
-def test_images_that_are_not_finite_are_an_error_and_nothing_is_kept(repository, tiny, cache, tmp_path):
+def test_images_that_are_not_finite_are_an_error_and_nothing_is_stored(repository, tiny, cache, tmp_path):
     run = trained_with(tiny, cache, tmp_path, "evaluate.features=[]")
     change_average(run, lambda value: torch.full_like(value, float("nan")))
     features = load(repository / "recipes" / "cars_linear.toml").evaluate.features
@@ -172,7 +172,7 @@ def test_images_that_are_not_finite_are_an_error_and_nothing_is_kept(repository,
     assert not list(run.path.glob("evaluations/*"))
 
 
-def test_without_a_checkpoint_or_an_extractor_there_is_nothing_to_evaluate(trained, cache, tmp_path):
+def test_an_evaluation_without_checkpoint_or_extractor_is_an_error(trained, cache, tmp_path):
     with pytest.raises(CombinationError, match="no feature extractor is set"):
         evaluator_of(trained, cache, features=())
     run = create_run(tmp_path, "x")

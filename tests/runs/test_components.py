@@ -1,4 +1,4 @@
-"""A run's folder says which code its components are, and which they were."""
+"""A run's folder records the code of its components, now and earlier."""
 
 import pytest
 
@@ -28,19 +28,19 @@ def test_every_component_is_recorded_once(recipe, tmp_path):
     assert changed_origins(run) == []
 
 
-def test_a_run_that_goes_on_with_other_code_keeps_what_it_began_with(recipe, tmp_path):
+def test_a_run_resumed_with_other_code_keeps_the_record_of_its_first_code(recipe, tmp_path):
     run = create_run(tmp_path, "a")
     record_origins(run, recipe("first"))
-    began = run.info()["components"]
+    first = run.info()["components"]
     again = recipe("second")
     (line,) = changed_origins(run)
     assert line.startswith("sampler 'mine' is not the code the run was made with: acme 1.2")
     record_origins(run, again)
     record_origins(run, again)
-    assert run.info()["earlier_components"] == [began]
-    assert run.info()["components"] == [origin.to_dict() for origin in origins_of(again)] != began
+    assert run.info()["earlier_components"] == [first]
+    assert run.info()["components"] == [origin.to_dict() for origin in origins_of(again)] != first
     assert changed_origins(run) == []
 
 
-def test_a_run_from_before_hashes_were_kept_says_nothing(tmp_path):
+def test_a_run_without_recorded_hashes_reports_no_changes(tmp_path):
     assert changed_origins(create_run(tmp_path, "a")) == []

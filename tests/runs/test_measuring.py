@@ -1,4 +1,4 @@
-"""Measuring a list of combinations: what is stored is not computed, and a combination that fails does not stop the others."""
+"""Measuring a list of combinations: stored results are not computed again, and a failed combination does not stop the others."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from workbench.runs import CombinationReport, CombinationResult, RunFolder, meas
 
 
 class Evaluator:
-    """Costs what the steps cost; combinations with the `failing` numbers of steps have images that are not finite."""
+    """An evaluator whose NFE is the number of steps; with the `failing` numbers of steps, images are not finite."""
 
     def __init__(self, stored=(), failing=()):
         self.stored, self.failing = stored, failing
@@ -38,7 +38,7 @@ def plan(tiny, evaluator, steps, eta="0"):
     return plan_combinations(evaluator, sampler_combinations(load(tiny), ["ddim"], axes), ["eta"])
 
 
-def test_only_what_is_not_stored_is_computed_and_reports_progress(tiny):
+def test_only_combinations_that_are_not_stored_are_computed_and_report_progress(tiny):
     evaluator, calls = Evaluator(stored=[2]), []
     planned = plan(tiny, evaluator, "1,2,3")
     assert [(one.name, one.nfe) for one in planned] == [
@@ -46,7 +46,7 @@ def test_only_what_is_not_stored_is_computed_and_reports_progress(tiny):
         ("ddim eta=0 2 steps", 0),
         ("ddim eta=0 3 steps", 3),
     ]
-    measured = list(measure_combinations(evaluator, planned, lambda which, done: calls.append((which.nfe, done))))
+    measured = list(measure_combinations(evaluator, planned, lambda combination, done: calls.append((combination.nfe, done))))
     assert [combination.result.new for combination in measured] == [True, False, True]
     assert calls == [(1, 0), (1, 4), (3, 0), (3, 4)]
 
@@ -58,7 +58,7 @@ def test_a_combination_that_fails_is_left_out(tiny):
     assert str(measured[1].error) == "not finite with 2 steps"
 
 
-def test_the_first_error_is_raised_where_all_fail(tiny):
+def test_the_first_error_is_raised_if_all_fail(tiny):
     evaluator = Evaluator(failing=[1, 2])
     with pytest.raises(SamplingError, match="with 1 steps"):
         list(measure_combinations(evaluator, plan(tiny, evaluator, "1,2")))

@@ -1,4 +1,4 @@
-"""Resuming runs: which one, with which changes, and that it ends where a run with these settings ends."""
+"""Resuming runs: which run, with which changes, and that it ends like a run with these settings from the start."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def stored(recipe, tmp_path):
 
 @pytest.fixture
 def trained(recipe, tmp_path, cache):
-    """Train a recipe to its end in a new run, or what is planned for a run."""
+    """Train a recipe to its end in a new run, or a run as planned."""
 
     def make(*overrides, plan=None):
         run = create_run(tmp_path, NAME) if plan is None else plan.folder
@@ -72,14 +72,17 @@ def tensors_of(run):
     return {path.name: newest.tensors(path.name) for path in newest.folder.glob("*.safetensors")}
 
 
-def test_a_finished_run_trained_longer_ends_where_a_longer_run_ends(trained, tmp_path):
+def test_a_finished_run_trained_longer_ends_like_a_longer_run(trained, tmp_path):
     whole, _, _ = trained("train.steps=8")
     run, _, _ = trained()
     plan = plan_run(tmp_path, None, ["train.steps=8"], run.id)
     assert (plan.notes, plan.folder) == (("train.steps 4 -> 8",), run)
     _, moments, level = trained(plan=plan)
     assert level == "bit"
-    assert [moment.step for moment in moments if "eval/seconds" in moment.metrics] == [6, 8]  # 4 was measured when it was the end
+    assert [moment.step for moment in moments if "eval/seconds" in moment.metrics] == [
+        6,
+        8,
+    ]  # 4 was evaluated before, as the last step
     assert [moment.step for moment in moments if "val/loss" in moment.metrics] == [8]
     for name, tensors in tensors_of(whole).items():
         assert all(torch.equal(value, tensors_of(run)[name][key]) for key, value in tensors.items()), name
@@ -101,7 +104,7 @@ def test_a_changed_learning_rate_is_reported(trained, tmp_path):
     assert rates[8] == pytest.approx(0.0381, abs=1e-4)
 
 
-def test_minutes_that_were_spent_count(trained, tmp_path):
+def test_minutes_before_a_resume_count(trained, tmp_path):
     run, _, _ = trained("train.steps=1_000_000", "train.max_minutes=0.0001")
     spent = latest_checkpoint(run.checkpoints).state.seconds
     with pytest.raises(CheckpointError, match=r"has finished at step \d+\. .*--set train\.max_minutes=0\.0002`"):
@@ -125,7 +128,7 @@ def test_the_advice_of_a_finished_run_works(trained, tmp_path):
 
 
 @pytest.mark.parametrize("override", ["parameterization=x0", "seed=1", "name=other", "dataset.image_size=32", "train.flip=false", "train.ema=0.5", "objective.weight=edm"])  # fmt: skip
-def test_what_the_weights_mean_does_not_change(stored, tmp_path, override):
+def test_settings_that_weights_depend_on_cannot_change(stored, tmp_path, override):
     run = stored()
     with pytest.raises(RecipeError, match=rf"--set: {override.partition('=')[0]}: cannot change .*\[evaluate\] can\. For a new run: wb run {run.id} --set ") as caught:  # fmt: skip
         plan_run(tmp_path, None, [override], run.id)
@@ -134,7 +137,7 @@ def test_what_the_weights_mean_does_not_change(stored, tmp_path, override):
 
 
 @pytest.mark.parametrize("override", ["train.steps=9", "train.max_minutes=5", "train.learning_rate=1e-5", "train.batch_size=2", "evaluate.samples=8", "sampler.steps=9"])  # fmt: skip
-def test_how_a_run_trains_and_is_measured_may_change(stored, tmp_path, override):
+def test_settings_of_training_and_evaluation_may_change(stored, tmp_path, override):
     run = stored(checkpoint=False)
     plan = plan_run(tmp_path, None, [override], run.id)
     assert [change.key for change in plan.changes] == [override.partition("=")[0]]
@@ -161,7 +164,7 @@ def test_auto_of_a_finished_recipe_is_done(stored, recipe, tmp_path):
     )
 
 
-def test_auto_that_finds_nothing_names_what_differs(stored, recipe, tmp_path):
+def test_auto_without_a_matching_run_names_the_differences(stored, recipe, tmp_path):
     assert plan_run(tmp_path, str(recipe), SMALL, "auto").notes == ("no unfinished run of this recipe: starting a new one",)
     finished, early = stored(status="FINISHED"), stored("train.steps=6", checkpoint=False)
     other = stored("train.steps=6", "seed=3", "parameterization=x0", "train.warmup=7")
@@ -176,7 +179,7 @@ def test_auto_that_finds_nothing_names_what_differs(stored, recipe, tmp_path):
     ]
 
 
-def test_changes_are_kept_in_order(stored, tmp_path):
+def test_changes_are_recorded_in_order(stored, tmp_path):
     run = stored(step=0, checkpoint=False)
     for steps in (5, 6):
         plan_run(tmp_path, None, [f"train.steps={steps}"], run.id).apply()

@@ -1,4 +1,4 @@
-"""Components that hand back what they must not are named, in a sentence."""
+"""Errors for invalid results of components name the component."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ SPEC = SampleSpec(3, 8, 8)
 
 
 class Move(Sampler[None]):
-    """The posterior mean at every time, spoilt."""
+    """Returns the posterior mean at every time, made invalid as `spoil` sets."""
 
     spoil: str = "not"
 
@@ -33,14 +33,14 @@ class Move(Sampler[None]):
 
 
 class Global(Sampler[None]):
-    """Infinite when the global generator says so: once in the test, and never when it is looked for."""
+    """Infinite at random by the global generator: at first, and no longer when the failed step is repeated."""
 
     def step(self, posterior, x, t, s, *, state, noise):
         return (posterior(x, t) / torch.empty(1).uniform_().round(), None)
 
 
 class Network(nn.Module):
-    """Zero, or something that is no prediction."""
+    """Zero, or something that is not a prediction."""
 
     def __init__(self, out=lambda x, level: x * 0.0):
         super().__init__()
@@ -57,7 +57,7 @@ def draw(sampler, network=None, clamp=True):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("spoil", "message"),
     [
         ("shape", r"sampler 'mine': moving from t = 1 to 0.75 turned float32 \[2, 3, 8, 8\] into float32 \[2, 3, 8, 4\]"),
         ("dtype", r"sampler 'mine': .* into float64 \[2, 3, 8, 8\]"),
@@ -65,12 +65,12 @@ def draw(sampler, network=None, clamp=True):
         ("nan", r"sampler 'mine': its step down to t = 0.25 gave nan or infinity although the network's prediction was finite"),
     ],
 )
-def test_a_sampler_that_is_wrong_is_named_with_the_step(spoil, words):
-    with pytest.raises(SamplingError, match=words):
+def test_the_error_for_an_invalid_step_names_the_sampler_and_the_times(spoil, message):
+    with pytest.raises(SamplingError, match=message):
         draw(Move(spoil=spoil))
 
 
-def test_what_a_sampler_raises_is_told_with_its_place():
+def test_an_exception_in_a_sampler_is_reported_with_its_location():
     class Raises(Sampler[None]):
         def step(self, posterior, x, t, s, *, state, noise):
             return {}["missing"], None
@@ -82,11 +82,11 @@ def test_what_a_sampler_raises_is_told_with_its_place():
         draw(Raises())
 
 
-def test_a_good_sampler_draws():
+def test_a_valid_sampler_draws():
     assert torch.equal(draw(Move()), torch.zeros(2, 3, 8, 8))
 
 
-def test_a_network_that_gives_nan_is_told_from_a_sampler_that_does():
+def test_a_nan_of_the_network_is_distinguished_from_one_of_the_sampler():
     def out(x, level):
         return torch.full_like(x, float("nan")) if level[0] > 0 else x * 0.0
 
@@ -94,22 +94,22 @@ def test_a_network_that_gives_nan_is_told_from_a_sampler_that_does():
         draw(Move(), Network(out))
 
 
-def test_an_infinity_that_does_not_come_again_is_told_as_unkeyed_noise():
+def test_an_infinity_that_does_not_recur_is_reported_as_unkeyed_noise():
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    words = []
+    messages = []
     for seed in range(20):
         torch.manual_seed(seed)
         try:
             draw(Global(), Network(lambda x, level: x * 0.0 + 1.0), clamp=False)
         except SamplingError as error:
-            words.append(str(error))
+            messages.append(str(error))
     torch.set_rng_state(before)
-    assert any("it uses noise that it was not given" in text for text in words)
+    assert any("it uses noise that it was not given" in message for message in messages)
 
 
 @pytest.mark.parametrize(
-    ("out", "words"),
+    ("out", "message"),
     [
         (
             lambda x, level: x[:, :1],
@@ -119,9 +119,9 @@ def test_an_infinity_that_does_not_come_again_is_told_as_unkeyed_noise():
         (lambda x, level: x + x[..., :3], r"fails when called as network\(x \[1, 3, 8, 8\], level \[1\], None\): "),
     ],
 )
-def test_a_network_that_does_not_keep_the_shape_is_refused_before_training(out, words):
+def test_a_network_that_does_not_keep_the_shape_is_refused_before_training(out, message):
     network = Network(out).train()
-    with pytest.raises(BrokenComponent, match=words):
+    with pytest.raises(BrokenComponent, match=message):
         check_network(network, SPEC, "mine")
     assert network.training
 
@@ -140,7 +140,7 @@ class Listed(Examples):
 
 
 @pytest.mark.parametrize(
-    ("images", "words"),
+    ("images", "message"),
     [
         ([], r"dataset 'mine' has no examples \(built in\)"),
         ([torch.zeros(3, 8, 9)], r"its first image is float32 \[3, 8, 9\], not float32 \[3, 8, 8\]"),
@@ -149,10 +149,10 @@ class Listed(Examples):
         ([torch.full((3, 8, 8), float("nan"))], r"images must be in \[-1, 1\]"),
     ],
 )
-def test_a_dataset_whose_images_are_not_as_described_is_refused_before_training(images, words):
-    with pytest.raises(DataError, match=words):
+def test_a_dataset_whose_images_are_not_as_described_is_refused_before_training(images, message):
+    with pytest.raises(DataError, match=message):
         check_examples(Listed(*images), SPEC, "mine")
 
 
-def test_images_as_described_are_taken():
+def test_images_as_described_are_accepted():
     check_examples(Listed(torch.zeros(3, 8, 8)), SPEC, "mine")

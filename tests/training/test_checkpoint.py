@@ -1,4 +1,4 @@
-"""Checkpoints: every byte is watched, the one before is used, and the formats of the past are read."""
+"""Checkpoints: any damage is detected, the previous one is used instead, and earlier formats can be read."""
 
 import dataclasses
 import json
@@ -42,17 +42,17 @@ def files_of(folder):
     return sorted(path for path in latest_checkpoint(folder).folder.iterdir())
 
 
-def test_what_was_saved_comes_back(saved):
-    found = latest_checkpoint(saved)
-    assert found.state == TrainState(step=2, run="a-run", best=0.25, best_step=1, recorded=7)
-    assert found.choices() == {"used": {"group_norm": "ours"}}
-    assert found.manifest.environment == {"threads": "1"}
+def test_a_checkpoint_is_read_as_it_was_saved(saved):
+    checkpoint = latest_checkpoint(saved)
+    assert checkpoint.state == TrainState(step=2, run="a-run", best=0.25, best_step=1, recorded=7)
+    assert checkpoint.choices() == {"used": {"group_norm": "ours"}}
+    assert checkpoint.manifest.environment == {"threads": "1"}
     assert [path.name for path in files_of(saved)] == [
         "choices.json", "ema.safetensors", "manifest.json", "network.safetensors", "optimizer.safetensors", "state.json",
     ]  # fmt: skip
 
 
-def test_a_flip_of_any_bit_is_noticed_and_the_checkpoint_before_is_used(saved):
+def test_a_flipped_bit_is_detected_and_the_previous_checkpoint_is_used(saved):
     rng, warned = random.Random(0), []
     for path in files_of(saved) * 34:  # 204 flips, as many in each file
         data = bytearray(path.read_bytes())
@@ -61,8 +61,8 @@ def test_a_flip_of_any_bit_is_noticed_and_the_checkpoint_before_is_used(saved):
         whole = path.read_bytes()
         path.write_bytes(data)
         warned.clear()
-        found = latest_checkpoint(saved, warned.append)
-        assert found.state.step == 1, f"bit {at} of {path.name}"
+        checkpoint = latest_checkpoint(saved, warned.append)
+        assert checkpoint.state.step == 1, f"bit {at} of {path.name}"
         assert len(warned) == 1
         assert path.name in warned[0]
         path.write_bytes(whole)
@@ -70,7 +70,7 @@ def test_a_flip_of_any_bit_is_noticed_and_the_checkpoint_before_is_used(saved):
 
 
 @pytest.mark.parametrize("keep", range(0, 100, 10))
-def test_a_file_that_was_cut_off_is_noticed(saved, keep):
+def test_a_truncated_file_is_detected(saved, keep):
     for path in files_of(saved):
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) * keep // 100])
@@ -78,7 +78,7 @@ def test_a_file_that_was_cut_off_is_noticed(saved, keep):
         path.write_bytes(whole)
 
 
-def test_a_missing_file_or_manifest_is_noticed(saved):
+def test_a_missing_file_or_manifest_is_detected(saved):
     for path in files_of(saved):
         whole = path.read_bytes()
         path.unlink()
@@ -87,24 +87,24 @@ def test_a_missing_file_or_manifest_is_noticed(saved):
 
 
 def test_bytes_that_change_after_the_check_are_not_loaded(saved):
-    found = latest_checkpoint(saved)
-    path = found.folder / "network.safetensors"
+    checkpoint = latest_checkpoint(saved)
+    path = checkpoint.folder / "network.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     network = torch.nn.Linear(6, 5)
     with pytest.raises(CheckpointError, match=r"network\.safetensors is damaged"):
-        checkpoints.restore(found, network, torch.nn.Linear(6, 5), torch.optim.AdamW(network.parameters()))
+        checkpoints.restore(checkpoint, network, torch.nn.Linear(6, 5), torch.optim.AdamW(network.parameters()))
 
 
-def test_where_all_are_damaged_it_is_said(saved):
+def test_it_is_an_error_if_all_checkpoints_are_damaged(saved):
     for folder in saved.iterdir():
         (folder / "ema.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="no intact checkpoint is left"):
         latest_checkpoint(saved)
 
 
-def test_a_later_schema_is_refused_by_name(saved):
+def test_a_checkpoint_of_a_later_schema_is_refused(saved):
     folder = latest_checkpoint(saved).folder
     (folder / "manifest.json").unlink()
     (folder / "state.json").write_text(json.dumps({"schema": 99, "step": 2}))
@@ -113,11 +113,11 @@ def test_a_later_schema_is_refused_by_name(saved):
         latest_checkpoint(saved)
 
 
-def test_a_checkpoint_that_reads_back_otherwise_costs_no_older_one(saved, monkeypatch):
+def test_a_checkpoint_that_fails_its_check_does_not_replace_older_ones(saved, monkeypatch):
     network = torch.nn.Linear(6, 5)
 
     def broken(manifest, folder):
-        raise CheckpointError("the disk gives back other bytes")
+        raise CheckpointError("the disk returns other bytes")
 
     monkeypatch.setattr("workbench.training.manifest.Manifest.check", broken)
     with pytest.raises(CheckpointError, match="other bytes"):
@@ -126,8 +126,8 @@ def test_a_checkpoint_that_reads_back_otherwise_costs_no_older_one(saved, monkey
     assert {path.name for path in saved.iterdir()} == {"step_00000001", "step_00000002", "step_00000003"}
 
 
-def test_a_run_of_schema_1_goes_on(parts_of, tmp_path):
-    """Written by version 0.1.0 before there were manifests and journals."""
+def test_a_run_of_schema_1_can_be_resumed(parts_of, tmp_path):
+    """The fixture was written by version 0.1.0, which had no manifests and journals."""
     old = RunFolder(tmp_path / "home" / "runs" / "old")
     shutil.copytree(FIXTURES / "run_schema_1", old.path)
     before = old.numbers()
@@ -147,15 +147,15 @@ def test_a_run_of_schema_1_goes_on(parts_of, tmp_path):
      ({"recipe": "other"}, "statistical"), ({"data": "other"}, "statistical"), ({"components": "other"}, "statistical"),
      ({"workbench": "other"}, "statistical"), ({"threads": "2", "data": "other"}, "statistical")],
 )  # fmt: skip
-def test_how_far_runs_agree_is_never_overclaimed(parts_of, changed, level):
+def test_the_level_of_agreement_is_that_of_the_largest_difference(parts_of, changed, level):
     here = {"recipe": recipe_hash(parts_of()), **environment(parts_of())}
     assert here.keys() >= {"device", "processor", "threads", "compute", "torch", "data", "components", "workbench"}
-    found = agreement(here, here | changed)
-    assert found.level == level
-    assert len(found.reasons) >= len(changed)
+    result = agreement(here, here | changed)
+    assert result.level == level
+    assert len(result.reasons) >= len(changed)
 
 
-def test_data_that_were_moved_do_not_make_another_recipe(parts_of, tmp_path):
+def test_the_location_of_the_data_does_not_change_the_recipe_hash(parts_of, tmp_path):
     parts = parts_of()
 
     def in_folder(name):
@@ -165,14 +165,14 @@ def test_data_that_were_moved_do_not_make_another_recipe(parts_of, tmp_path):
     assert recipe_hash(in_folder("here")) == recipe_hash(in_folder("there")) != recipe_hash(parts)
 
 
-def test_a_gpu_promises_no_bits(parts_of):
+def test_bit_equality_is_not_promised_on_a_gpu(parts_of):
     here = {**environment(parts_of()), "device": "a GPU"}
     assert agreement(here, here).level == "inputs"
 
 
-def test_one_process_writes_a_run(tmp_path):
+def test_only_one_process_writes_a_run(tmp_path):
     run = create_run(tmp_path, "cars")
-    assert run.status() == "KILLED"  # says RUNNING, and nobody is there
+    assert run.status() == "KILLED"  # run.json states RUNNING, but no process holds the lock
     with run.writing():
         assert run.status() == "RUNNING"
         with pytest.raises(CheckpointError, match=r"is being written by process \d+"), run.writing():
@@ -181,7 +181,7 @@ def test_one_process_writes_a_run(tmp_path):
         pass
 
 
-def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+def test_unfinished_files_of_a_killed_process_are_removed(tmp_path):
     run = create_run(tmp_path, "cars")
     (run.checkpoints / ".writing_abc").mkdir(parents=True)
     (run.checkpoints / ".writing_abc" / "network.safetensors").write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""Losses and gradients that are not finite are found, and change no weight."""
+"""Losses and gradients that are not finite are detected and do not change the weights."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from workbench.training.divergence import NonFiniteStep, NonFiniteWatch
 
 
-def test_a_step_that_is_not_finite_is_skipped_even_if_the_host_checks_later():
+def test_a_step_that_is_not_finite_is_skipped_even_if_it_is_checked_later():
     parameter = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.AdamW([parameter], lr=0.1, fused=True)
     watch = NonFiniteWatch(optimizer, torch.device("cpu"))
@@ -23,7 +23,7 @@ def test_a_step_that_is_not_finite_is_skipped_even_if_the_host_checks_later():
     assert watch.first() == NonFiniteStep(step=1, time=0.75)
 
 
-def test_an_infinite_gradient_of_a_finite_loss_counts_too():
+def test_a_gradient_that_is_not_finite_is_detected_with_a_finite_loss():
     parameter = torch.nn.Parameter(torch.ones(3))
     watch = NonFiniteWatch(torch.optim.AdamW([parameter], fused=True), torch.device("cpu"))
     times = torch.tensor([0.5, 0.25])

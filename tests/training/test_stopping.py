@@ -1,4 +1,4 @@
-"""A requested stop ends whatever takes long within one evaluation of a network, and loses nothing."""
+"""A requested stop ends any long operation within one call of the network, and no work is lost."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ SMALL = ["denoiser={use='small_cnn', channels=8, depth=1}", "train.fast_path=off
 
 
 class Counting:
-    """Counts the evaluations of a network and requests a stop at one of them."""
+    """Counts the calls of a network and requests a stop at one of them."""
 
     def __init__(self, network, at):
         self.stop, self.at, self.calls = Stop(), at, 0
@@ -34,33 +34,33 @@ class Counting:
 
 @pytest.fixture
 def parts(parts_of):
-    """One batch of 30 moves for the distances, and 40 moves for the closing images."""
+    """One batch of 30 sampler steps for the distances, and 40 steps for the images at the end."""
     return parts_of(*SMALL, "evaluate.sampler={use='ddim', steps=30}", "sampler={use='ddim', steps=40}")
 
 
 @pytest.mark.parametrize("at", [3, 35])
-def test_an_evaluation_ends_within_a_move_of_the_sampler(parts, at):
+def test_a_stopped_evaluation_ends_within_a_step_of_the_sampler(parts, at):
     counting = Counting(parts.network, at)
     moments = list(evaluate(parts, parts.network, 5, counting.stop, final=True))
     assert counting.calls <= at + 1
     assert not any("eval/seconds" in moment.metrics for moment in moments)
 
 
-def test_an_evaluation_that_is_not_stopped_makes_all_moves(parts):
+def test_an_evaluation_that_is_not_stopped_makes_all_steps(parts):
     counting = Counting(parts.network, None)
     moments = list(evaluate(parts, parts.network, 5, counting.stop, final=True))
     assert counting.calls == 30 + 40
     assert "eval/seconds" in moments[-1].metrics
 
 
-def test_a_validation_ends_within_a_part(parts):
+def test_a_stopped_validation_ends_within_a_part(parts):
     counting = Counting(parts.network, 1)
     with pytest.raises(Stopped):
         validation_losses(parts, parts.network, counting.stop)
     assert counting.calls <= 16  # 128 images in batches of 8 per part, of which there are four
 
 
-def test_features_of_the_data_end_within_a_batch(parts_of, tmp_path, monkeypatch):
+def test_stopped_features_of_the_data_end_within_a_batch(parts_of, tmp_path, monkeypatch):
     parts, batches = parts_of("evaluate.features=['efficientnet_lite0']", "evaluate.real=200"), []
     stop = Stop()
     images = parts.train.images
@@ -73,14 +73,14 @@ def test_features_of_the_data_end_within_a_batch(parts_of, tmp_path, monkeypatch
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_the_search_for_neighbours_ends_within_a_block(parts):
+def test_a_stopped_search_for_neighbours_ends_within_a_block(parts):
     stop = Stop()
     stop.request()
     with pytest.raises(Stopped):
         nearest(torch.zeros(1, 3, 16, 16, dtype=torch.uint8), parts, 2, stop)
 
 
-def test_measuring_a_combination_ends_within_a_move(parts_of, tmp_path):
+def test_a_stopped_measurement_of_a_combination_ends_within_a_step(parts_of, tmp_path):
     parts = parts_of(*SMALL, "evaluate.features=['efficientnet_lite0']", "train.steps=1", "train.validate_every=0")
     run = create_run(tmp_path, "tiny")
     save(parts.recipe, run.recipe)
@@ -100,7 +100,7 @@ def losses(moments):
     return {moment.step: moment.metrics["val/loss"] for moment in moments if "val/loss" in moment.metrics}
 
 
-def test_a_validation_that_was_stopped_is_made_up_for(parts_of, tmp_path):
+def test_a_stopped_validation_is_repeated_when_the_run_is_resumed(parts_of, tmp_path):
     whole = losses(train(parts_of(*SMALL), tmp_path / "whole"))
     stop, first = Stop(), []
     for moment in train(parts_of(*SMALL), tmp_path / "parts", stop=stop):

@@ -34,7 +34,7 @@ def assert_equal_states(a, b):
         assert all(torch.equal(value, b[1][name][key]) for key, value in tensors.items())
 
 
-def test_a_run_yields_its_losses_pictures_and_end(parts_of, tmp_path):
+def test_a_run_yields_losses_images_and_its_end(parts_of, tmp_path):
     moments = list(train(parts_of(), tmp_path))
     assert moments[-1].phase == "finished"
     losses = [moment.metrics["train/loss"] for moment in moments if "train/loss" in moment.metrics]
@@ -52,7 +52,7 @@ def test_training_again_gives_the_same_weights(parts_of, tmp_path):
     assert_equal_states(state_of(tmp_path / "a"), state_of(tmp_path / "b"))
 
 
-def test_a_run_that_was_stopped_and_resumed_ends_where_the_other_does(parts_of, tmp_path):
+def test_a_resumed_run_ends_with_the_same_state_as_an_uninterrupted_one(parts_of, tmp_path):
     list(train(parts_of("denoiser.dropout=0.2"), tmp_path / "whole"))
     stop = Stop()
     for moment in train(parts_of("denoiser.dropout=0.2"), tmp_path / "parts", stop=stop):
@@ -65,7 +65,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_where_the_other_does(parts_of, 
     assert_equal_states(state_of(tmp_path / "whole"), state_of(tmp_path / "parts"))
 
 
-def test_a_short_training_learns(parts_of, tmp_path):
+def test_a_short_training_reduces_the_loss(parts_of, tmp_path):
     overrides = [
         "train.steps=150",
         "train.learning_rate=3e-3",
@@ -79,7 +79,7 @@ def test_a_short_training_learns(parts_of, tmp_path):
     assert final < 0.35
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(parts_of, tmp_path):
+def test_a_loss_that_is_not_finite_ends_the_run_before_it_changes_the_weights(parts_of, tmp_path):
     parts = parts_of("train.checkpoint_every=1")
     seen = []
     stream = train(parts, tmp_path)
@@ -96,7 +96,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt(parts_of,
     assert all(torch.isfinite(value).all() for value in tensors["network.safetensors"].values())
 
 
-def test_minutes_end_a_run_as_steps_do(parts_of, tmp_path):
+def test_a_run_ends_after_max_minutes(parts_of, tmp_path):
     moments = list(train(parts_of("train.steps=1_000_000", "train.max_minutes=0.02", "train.checkpoint_every=100_000"), tmp_path))
     assert moments[-1].phase == "finished"
     assert 0 < moments[-1].step < 1000
@@ -120,7 +120,7 @@ def test_an_epoch_visits_every_image_once(parts_of):
     assert sorted(chosen) == list(range(8000))
 
 
-def test_labels_are_hidden_as_often_as_the_recipe_says(parts_of):
+def test_labels_are_hidden_with_the_frequency_of_the_recipe(parts_of):
     parts = parts_of("train.condition=true", "train.label_dropout=0.25", "train.batch_size=2000")
     cond = Batches(parts.recipe, parts.train, parts.objective, parts.device).at(0).cond
     assert (cond == -1).float().mean().item() == pytest.approx(0.25, abs=0.04)
@@ -136,7 +136,7 @@ def test_the_learning_rate_is_a_function_of_the_step():
     assert [learning_rate(cosine, step) for step in (4, 10, 505, 1000)] == pytest.approx([0.5, 1.0, 0.5, 0.0], abs=1e-12)
 
 
-def test_the_average_is_the_recursion_it_is_named_after():
+def test_the_average_of_the_weights_equals_its_recursion():
     layer = torch.nn.Linear(2, 1, bias=False)
     average, expected = WeightAverage(layer, 0.5), layer.weight.detach().clone()
     for step in range(1, 20):
@@ -147,7 +147,7 @@ def test_the_average_is_the_recursion_it_is_named_after():
         torch.testing.assert_close(average.network.weight, expected)
 
 
-def test_damaged_and_foreign_checkpoints_are_refused_in_words(parts_of, tmp_path):
+def test_damaged_checkpoints_and_those_of_another_network_are_refused(parts_of, tmp_path):
     list(train(parts_of(), tmp_path))
     newest = latest_checkpoint(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"step_00000004", "step_00000006"}
@@ -160,7 +160,7 @@ def test_damaged_and_foreign_checkpoints_are_refused_in_words(parts_of, tmp_path
 
 
 class Refusing(NullTracker):
-    """A tracker whose server has gone away."""
+    """A tracker whose server is unreachable."""
 
     status = None
 
@@ -171,12 +171,12 @@ class Refusing(NullTracker):
         Refusing.status = status
 
 
-def test_a_run_goes_on_and_keeps_its_numbers_when_tracking_fails(parts_of, tmp_path):
-    run, told = create_run(tmp_path, "tiny"), []
-    moments = list(record_run(train(parts_of(), run.checkpoints), run, Refusing(), told.append))
+def test_a_run_continues_and_keeps_its_metrics_when_tracking_fails(parts_of, tmp_path):
+    run, warnings = create_run(tmp_path, "tiny"), []
+    moments = list(record_run(train(parts_of(), run.checkpoints), run, Refusing(), warnings.append))
     assert moments[-1].phase == "finished"
-    assert len(told) == 1
-    assert "gone" in told[0]
+    assert len(warnings) == 1
+    assert "gone" in warnings[0]
     metrics, _ = run.final()
     assert {"train/loss", "val/loss", "eval/nfe"} <= metrics.keys()
     assert metrics["eval/nfe"] == 2
@@ -184,7 +184,7 @@ def test_a_run_goes_on_and_keeps_its_numbers_when_tracking_fails(parts_of, tmp_p
     assert run.newest_picture("samples").stat().st_size > 100
 
 
-def test_a_run_that_fails_says_so(parts_of, tmp_path):
+def test_a_run_that_fails_has_the_status_failed(parts_of, tmp_path):
     run = create_run(tmp_path, "tiny")
 
     def failing():
@@ -206,7 +206,7 @@ def test_a_trained_run_draws_the_same_images_in_any_batch(parts_of, tmp_path):
     torch.testing.assert_close(generator.draw(parts.recipe.sampler, range(3, 5), 0).images, whole[3:], rtol=1e-4, atol=1e-4)
 
 
-def test_runs_are_found_by_what_people_type(tmp_path):
+def test_runs_are_found_by_id_path_name_and_latest(tmp_path):
     first, second = create_run(tmp_path, "cars"), create_run(tmp_path, "cars")
     for run in (first, second):
         run.recipe.write_text("")
@@ -221,7 +221,7 @@ def test_runs_are_found_by_what_people_type(tmp_path):
         find_run(tmp_path / "empty", "latest")
 
 
-def test_a_batch_made_ahead_is_the_batch_of_its_step(parts_of):
+def test_a_prefetched_batch_is_the_batch_of_its_step(parts_of):
     parts = parts_of()
     batches = Batches(parts.recipe, parts.train, parts.objective, parts.device)
     made = []
