@@ -21,7 +21,7 @@ NUMBERS = [
 ]  # fmt: skip
 WORDS = [
     b'""', b'" "', b'"300"', b'"\\u0000"', b'"\\n"', b'"\\u001b[2J"', b'"\\u202e"', b'"[/bold]"', b'"{}{0}%s%n"', b'"../../outside"',
-    b'"/etc/passwd"', b'"~nobody-at-all"', b'"~"', b'"/root"', b'"/dev/zero"', b'"/proc/self/mem"', b'"."', b'"' + b"n" * 4096 + b'"',
+    b'"/etc/passwd"', b'"~absent-user"', b'"~"', b'"/root"', b'"/dev/zero"', b'"/proc/self/mem"', b'"."', b'"' + b"n" * 4096 + b'"',
     b'"' + b"x" * 100_000 + b'"', b"'''\nlines\n'''", '"Ａｕｔｏ"'.encode(), '"\U0001f697"'.encode(), '"e\u0301"'.encode(),
     '"\u2028"'.encode(), b'"\\ud800"', b"true", b"false", b"1979-05-27", b"1979-05-27T07:32:00Z", b"07:32:00",
 ]  # fmt: skip
@@ -60,7 +60,7 @@ DEMANDS = [
     (b"sampler", b"spacing = 'trailing'\nsteps = 10000"), (b"train", b"batch_size = 65536"), (b"train", b"steps = 1180591620717411303424"),
     (b"train", b"condition = true"), (b"train", b"max_minutes = 1e308"), (b"train", b"max_minutes = 1e-308"), (b"evaluate", b"samples = 1000000"),
     (b"evaluate", b"real = 1180591620717411303424"), (b"evaluate", b"features = ['inception']"),
-    (b"evaluate", b"features = [{ use = 'inception', weights = '~nobody-at-all' }]"), (b"evaluate", b"features = []"),
+    (b"evaluate", b"features = [{ use = 'inception', weights = '~absent-user' }]"), (b"evaluate", b"features = []"),
     (b"evaluate.sampler", b"use = 'ddim'\nsteps = 10000\nspacing = 'karras'"), (b"tracking", b"experiment = '..'"), (b"tracking", b"experiment = \"a\\u0000b\""),
     (b"tracking", b"uri = 'sqlite:////nowhere/x.db'"), (b"objective", b"weight = 'edm'\nstd = 1e308"), (b"sweep", b"trials = 1180591620717411303424"),
     (b"sweep", b"metrics = ['kid', 'fd', 'kid', 'fd']"), (b"sweep.space", b"'train.steps' = { low = 1" + b"0" * 400 + b", high = 1" + b"0" * 401 + b" }"),

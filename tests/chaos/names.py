@@ -33,7 +33,7 @@ from workbench.tracking import Outbox, default_uri, send_pending
 ROOT = Path(__file__).parents[2]
 RESERVED = ["CON", "PRN", "AUX", "NUL", "COM1", "LPT9", "con.toml", "nul.", "CONIN$", "CLOCK$"]  # names that Windows reserves
 WHOLE = [
-    "", " ", "  ", "\t", ".", "..", "...", "....", "/", "//", "\\", "\\\\", "~", "~root", "~nobody-at-all", "-", "--", "-h", "--help", "-n",
+    "", " ", "  ", "\t", ".", "..", "...", "....", "/", "//", "\\", "\\\\", "~", "~root", "~absent-user", "-", "--", "-h", "--help", "-n",
     "--resume", "latest", "auto", "*", "?", "[a-z]", "{a,b}", "**", "!", "!!", "$HOME", "${HOME}", "$(touch outside)", "`touch outside`",
     "; touch outside", "| touch outside", "&& touch outside", "> outside", "a\nb", "a\r\nb", "\n", "\0", "a\0b", "\0/etc/passwd", "\x1b[2J", "\x07",
     "\x7f", "\x80", "\x9b31m", "{}", "{0}", "{name}", "{0.__class__.__mro__}", "%s", "%n", "%x%x%x", "%2e%2e", "%2e%2e%2f", "%00", "%", "..%2f..%2f",

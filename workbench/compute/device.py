@@ -21,7 +21,9 @@ Precision = Literal["fp32", "bf16"]
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device for "auto", "cpu" or "cuda"; raise TrainingError for "cuda" if torch finds no GPU."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("--device cuda: torch sees no GPU on this machine. Use --device cpu, or install a build of torch for your GPU.")
+        raise TrainingError(
+            "--device cuda: torch sees no GPU on this machine. Use --device cpu, or install a build of torch for your GPU."
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
