@@ -14,7 +14,7 @@ from workbench.cli import main
 from workbench.errors import CheckpointError
 from workbench.progress import Stop
 from workbench.recipe import load
-from workbench.runs.combinations import CombinationEvaluator, Measurement
+from workbench.runs.combinations.evaluator import CombinationEvaluator, Measurement
 from workbench.runs.folder import RunFolder
 from workbench.runs.spec import RunSpec, read_run
 from workbench.sweep.folder import SweepFolder

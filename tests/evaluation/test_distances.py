@@ -12,7 +12,7 @@ from workbench.evaluation.distances import prepare_references
 from workbench.interfaces import ExtractorCard, FeatureExtractor, NullTracker
 from workbench.model.build import assemble
 from workbench.recipe import Slot, load
-from workbench.runs.combinations import CombinationEvaluator, Measurement
+from workbench.runs.combinations.evaluator import CombinationEvaluator, Measurement
 from workbench.runs.folder import create_run
 from workbench.runs.recording import record_run
 from workbench.runs.spec import RunSpec

@@ -8,7 +8,7 @@ from workbench.evaluation.evaluation import evaluate
 from workbench.evaluation.pictures import nearest
 from workbench.progress import Stop, Stopped
 from workbench.recipe import save
-from workbench.runs.combinations import CombinationEvaluator, Measurement
+from workbench.runs.combinations.evaluator import CombinationEvaluator, Measurement
 from workbench.runs.folder import create_run
 from workbench.runs.spec import RunSpec
 from workbench.training.checkpoint import latest_checkpoint

@@ -19,7 +19,7 @@ from workbench.runs.folder import RunFolder, create_run, open_folder
 from workbench.runs.recording import record_run
 from workbench.runs.resume import Plan
 from workbench.runs.spec import changed_data, record_data
-from workbench.runs.tracking import RunTracking, Store, start_tracking
+from workbench.runs.tracking.run import RunTracking, Store, start_tracking
 from workbench.runs.weights import reevaluate
 from workbench.training import Agreement, Checkpoint, compare_environment, latest_checkpoint, train
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.journal import Journal
-from workbench.runs.store import note_store
+from workbench.runs.tracking.store import note_store
 from workbench.tracking import Drainer, Outbox, count_left, send_pending
 
 

@@ -13,7 +13,7 @@ from workbench.interfaces import NullTracker
 from workbench.model.build import assemble
 from workbench.recipe import AxisSettings, load, sampler_combinations, save
 from workbench.registry import installed
-from workbench.runs.combinations import CombinationEvaluator, Measurement
+from workbench.runs.combinations.evaluator import CombinationEvaluator, Measurement
 from workbench.runs.folder import create_run
 from workbench.runs.recording import record_run
 from workbench.runs.spec import read_run

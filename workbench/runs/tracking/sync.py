@@ -9,9 +9,9 @@ from typing import Protocol
 
 from workbench.journal import Journal
 from workbench.recipe import load_stored
-from workbench.runs.description import describe_from_folder
 from workbench.runs.folder import RunFolder
-from workbench.runs.store import note_store, resolve_store, store_of_run
+from workbench.runs.tracking.description import describe_from_folder
+from workbench.runs.tracking.store import note_store, resolve_store, store_of_run
 from workbench.tracking import count_left, send_pending
 
 

@@ -11,9 +11,9 @@ from workbench.errors import JournalError, WorkbenchError
 from workbench.files import atomic_write
 from workbench.journal import Journal
 from workbench.recipe import Recipe
-from workbench.runs.combinations import CombinationResult
+from workbench.runs.combinations.evaluator import CombinationResult
 from workbench.runs.folder import RunFolder
-from workbench.runs.store import store_of_run
+from workbench.runs.tracking.store import store_of_run
 from workbench.tracking import Drainer, Outbox, count_left, find_recorded_run, is_same_store, store_name
 
 # For records that are unsent when an evaluation ends: enough for a reachable store, but little after Ctrl-C.

@@ -12,7 +12,7 @@ from workbench.evaluation import QualityPoint, plot_quality, stack_captioned
 from workbench.files import atomic_write
 from workbench.metrics import pareto_optimal
 from workbench.recipe import Recipe, SamplerSlot, variant
-from workbench.runs.combinations import CombinationResult
+from workbench.runs.combinations.evaluator import CombinationResult
 from workbench.runs.folder import RunFolder
 from workbench.sampling import options_for_sampler
 

@@ -12,7 +12,7 @@ from workbench.journal import Journal
 from workbench.model import Parts
 from workbench.recipe import Recipe, decisive_settings, origins_of
 from workbench.runs.folder import RunFolder
-from workbench.runs.store import note_store, store_of_run
+from workbench.runs.tracking.store import note_store, store_of_run
 from workbench.tracking import PARENT, Drainer, Outbox, count_left, run_facts
 
 # Importing MLflow takes seconds, which would delay the first step of a run.

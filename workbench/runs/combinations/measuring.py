@@ -9,7 +9,7 @@ from functools import partial
 from workbench.errors import DistanceError, SamplingError
 from workbench.interfaces import FeatureExtractor
 from workbench.recipe import Recipe, SamplerSlot, Slot, variant
-from workbench.runs.combinations import CombinationEvaluator, CombinationResult, Measurement
+from workbench.runs.combinations.evaluator import CombinationEvaluator, CombinationResult, Measurement
 
 
 @dataclass(frozen=True)

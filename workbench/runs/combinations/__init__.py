@@ -1,0 +1,1 @@
+"""Measure one trained network with many combinations of sampler and settings: `wb eval`."""
