@@ -1,4 +1,4 @@
-"""How networks are computed: device, precision, and faster implementations."""
+"""Device, precision and implementations with which networks are computed."""
 
 from __future__ import annotations
 
