@@ -48,7 +48,7 @@ def test_images_are_drawn_and_runs_compared(wb, old, tmp_path):
 
 
 def test_combinations_are_evaluated(wb, old):
-    output = wb("eval", RUN, "--steps", "1,2", "--samples", "4", "--features", "efficientnet_lite0", "--no-track")
+    output = wb("eval", RUN, "--steps", "1,2", "--samples", "4", "--real", "8", "--features", "efficientnet_lite0", "--no-track")
     assert "2 combinations" in output
     stored = [json.loads(path.read_text()) for path in old.evaluations.glob("*.json")]
     assert sorted(numbers["nfe"] for numbers in stored) == [1, 2]

@@ -24,6 +24,7 @@ SPACE = ["sweep={metric='val/loss', pruner='none', confirm=0, trials=1, space={'
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("WB_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("COLUMNS", raising=False)
     return tmp_path / "home"
 
 
