@@ -6,6 +6,10 @@ PLUGINS := schedules denoisers samplers datasets features launchers
 EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
+# uv installs in a fraction of pip's time. It does not read pip.conf: where it does not reach an index, pip does the same.
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
 .PHONY: constraints cars test quick long peers chaos chaos-sweep fuzz bench bench-quality gpu-pack gpu lint format setup ui clean help
 
 help:  ## what there is to make
@@ -15,7 +19,7 @@ cars: setup  ## train a DDPM on drawn cars (minutes on two CPU cores)
 	$(BIN)/wb run recipes/cars_linear.toml
 
 # Two processes of one thread each: twice two threads on two cores would wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 FAST := tests/diffusion tests/metrics tests/recipe tests/registry tests/test_docs.py tests/test_imports.py tests/test_public.py \
 	plugins/samplers plugins/schedules
 
@@ -80,22 +84,22 @@ setup: $(VENV)/.installed  ## the virtual environment with everything in it
 $(VENV)/.installed: $(INPUTS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(EDITABLE)
+	$(PIP) uv
+	$(UV) $(EDITABLE) || $(PIP) $(EDITABLE)
 	touch $@
 
 # Of k-diffusion only the samplers are wanted. The rest of it needs wandb, CLIP, kornia and, through dctorch, numpy 1.
 $(VENV)/.peers: $(VENV)/.installed plugins/diffusers/pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e ".[peers]" -e ./plugins/diffusers
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps k-diffusion==0.1.1.post1
+	$(UV) -e ".[peers]" -e ./plugins/diffusers || $(PIP) -e ".[peers]" -e ./plugins/diffusers
+	$(PIP) --no-deps k-diffusion==0.1.1.post1
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.installed plugins/diffusers/pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e ".[bench]" -e ./plugins/diffusers
+	$(UV) -e ".[bench]" -e ./plugins/diffusers || $(PIP) -e ".[bench]" -e ./plugins/diffusers
 	touch $@
 
 # Universal: one file for every platform and Python version. Pins that still fit are kept; UPGRADE=--upgrade takes the newest.
 constraints: setup  ## renew constraints.txt from the pyproject files
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	printf -- '-e %s\n' '.[dev,peers,bench]' $(foreach p,$(PLUGINS) diffusers,./plugins/$(p)) | $(BIN)/uv pip compile - \
 	  --universal --python-version 3.11 --no-annotate --no-header --quiet --output-file constraints.txt $(UPGRADE) \
 	  --no-emit-package diffusion-workbench $(foreach p,$(PLUGINS) diffusers,--no-emit-package diffusion-workbench-$(p))

@@ -75,7 +75,7 @@ def test_they_are_listed_with_their_range_and_are_sound(packages):
     assert "diffusion-workbench >=0.1,<0.2" in output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_pass_their_own_tests(packages):
     folder, site = packages
     process(["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *(f"my-{kind}" for kind in KINDS)], folder, site)

@@ -37,6 +37,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files."
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", "-d", help="Device to compute on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TrackingUri = Annotated[str | None, typer.Option(metavar="URI", help="MLflow store to use.", show_default=False)]
+Track = Annotated[bool, typer.Option("--track/--no-track", help="Record in MLflow, or in the folder only.")]
 OutputImage = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FILE", help="Image to write.", show_default="the next free name"),

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import workbench as wb
-from workbench.cli.arguments import Device, Set
+from workbench.cli.arguments import Device, Set, Track, TrackingUri
 from workbench.cli.completion import complete_recipe_or_run, complete_run
 from workbench.cli.display import Display, duration
 from workbench.cli.signals import stop_on_signals
@@ -38,8 +38,6 @@ Resume = Annotated[
         autocompletion=complete_run,
     ),
 ]
-TrackingUri = Annotated[str | None, typer.Option(metavar="URI", help="Record the run in this MLflow store.", show_default=False)]
-Track = Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow, or in its folder only.")]
 
 
 def run(

@@ -49,8 +49,6 @@ LauncherName = Annotated[
 LauncherSet = Annotated[
     list[str] | None, typer.Option(metavar="FIELD=VALUE", help="Set a field of the launcher. Repeatable.", show_default=False)
 ]
-TrackingUri = Annotated[str | None, typer.Option(metavar="URI", help="Record in this MLflow store.", show_default=False)]
-Track = Annotated[bool, typer.Option("--track/--no-track", help="Record in MLflow, or in folders only.")]
 LeaseSeconds = Annotated[float | None, typer.Option(hidden=True, min=1.0)]
 
 

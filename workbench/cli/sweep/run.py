@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import workbench as wb
-from workbench.cli.arguments import Device, Set
+from workbench.cli.arguments import Device, Set, Track, TrackingUri
 from workbench.cli.display import wide_console
 from workbench.cli.sweep.live import Flow
 from workbench.cli.sweep.options import (
@@ -24,8 +24,6 @@ from workbench.cli.sweep.options import (
     NewName,
     OptionalRecipe,
     Storage,
-    Track,
-    TrackingUri,
     Trials,
     Workers,
     storage_of,
