@@ -7,7 +7,7 @@ EDITABLE := -e ".[dev]" $(foreach p,$(PLUGINS),-e ./plugins/$(p))
 INPUTS := pyproject.toml constraints.txt $(foreach p,$(PLUGINS),plugins/$(p)/pyproject.toml)
 
 # uv installs in a fraction of pip's time. It does not read pip.conf: where it does not reach an index, pip does the same.
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: constraints cars test quick long peers chaos chaos-sweep fuzz bench bench-quality gpu-pack gpu lint format setup ui clean help
