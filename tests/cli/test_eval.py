@@ -258,3 +258,12 @@ def test_a_run_without_a_checkpoint_is_reported(wb, home):
 def test_help_has_examples(wb):
     code, out, _ = wb("eval", "--help")
     assert (code, "wb eval latest --sampler" in out) == (0, True)
+
+
+def test_without_matplotlib_the_plot_is_left_out_in_a_sentence(wb, home, monkeypatch):
+    for name in ("matplotlib", "matplotlib.backends.backend_agg", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    code, out, _ = wb("eval", "latest", "--sampler", "ddim", "--steps", "1", "--no-track")
+    assert (code, "matplotlib is not installed: the plot" in out) == (0, True)
+    assert not (folder_of(home) / "evaluations" / "trade_off.png").exists()
+    assert (folder_of(home) / "evaluations" / "images.png").exists()

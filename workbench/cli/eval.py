@@ -91,7 +91,7 @@ def evaluate(
     ) as record:
         results = _measure(evaluator, combinations, record, console)
         report = wb.runs.CombinationReport.of(folder, evaluator.step, metric, results, varied)
-        plots = report.write_plots(out or folder.evaluations)
+        plots = report.write_plots(out or folder.evaluations, warn)
         if any(result.new for result in results):
             record.record_images(plots)
     command = report.sample_command(recipe, measurement.seed, home)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,12 +77,20 @@ class CombinationReport:
             "sample": command,
         }
 
-    def write_plots(self, folder: Path) -> dict[str, Path]:
-        """Write the trade-off plot and the images of all combinations to `folder`, replacing earlier ones; paths by key."""
-        samples = f"{self.rows[0].result.samples:,} images each"
-        images = _images(self.rows)
-        plots = {"trade_off": _trade_off(self.rows, self.metric, f"{self.run.id}, step {self.step}: {samples}")}
-        if images is not None:
+    def write_plots(self, folder: Path, warn: Callable[[str], None] = lambda text: None) -> dict[str, Path]:
+        """Write the trade-off plot and the images of all combinations to `folder`, replacing earlier ones; paths by key.
+
+        Without matplotlib there is no plot, and `warn` receives a line.
+        """
+        plots: dict[str, Image] = {}
+        title = f"{self.run.id}, step {self.step}: {self.rows[0].result.samples:,} images each"
+        try:
+            plots["trade_off"] = _trade_off(self.rows, self.metric, title)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] != "matplotlib":
+                raise
+            warn("matplotlib is not installed: the plot of distance against cost is left out (pip install matplotlib)")
+        if (images := _images(self.rows)) is not None:
             plots["images"] = images
         paths = {key: folder / f"{key}.png" for key in plots}
         for key, path in paths.items():
