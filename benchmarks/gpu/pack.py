@@ -20,7 +20,7 @@ LIMIT = 58 * 2**20  # bytes; with the checkout below 64 MiB, the limit of some m
 LEAST_IMAGES = 20_000
 PACKAGES = (
     # The core without tracking, sweeps and charts.
-    "annotated-types", "packaging", "platformdirs", "pydantic", "pydantic-core", "tomli-w", "typing-inspection",
+    "annotated-types", "lazy-loader", "packaging", "platformdirs", "pydantic", "pydantic-core", "tomli-w", "typing-inspection",
     # The build backend of our own wheels.
     "hatchling", "pathspec", "pluggy", "trove-classifiers",
     # The peer, and the weights of the default extractor.
