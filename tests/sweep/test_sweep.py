@@ -77,6 +77,9 @@ def test_a_failed_trial_keeps_its_traceback_and_the_others_continue(wb, write, s
         text = tmp_path / "home" / "runs" / trial["run"] / "traceback.txt"
         assert text.exists() == (trial["state"] == "failed") == (trial["params"]["denoiser.use"] == "mine")
         assert not text.exists() or "this network cannot be built" in text.read_text()
+        info = json.loads(text.with_name("run.json").read_text())
+        assert info["status"] == ("FAILED" if text.exists() else "FINISHED")
+        assert text.with_name("recipe.toml").exists()
 
 
 @pytest.mark.long

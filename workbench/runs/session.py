@@ -108,6 +108,7 @@ def open_session(
     with ExitStack() as stack:
         if folder is not None:
             stack.enter_context(folder.writing(lock_seconds))
+            _reserve(folder, plan)  # so that a run that cannot be assembled keeps its recipe and its status
         with ExitStack() as preparing:
             if is_one_of_many:
                 preparing.enter_context(exclusive_lock(cache / "preparing.lock"))
@@ -117,6 +118,7 @@ def open_session(
         if folder is None:
             folder = create_run(home, plan.recipe.name)
             stack.enter_context(folder.writing())
+            _reserve(folder, plan)
         _describe(folder, plan, parts, warn)
         tracking = start_tracking(folder, parts, plan.source, store or Store(), warn, tags or {})
         session = None
@@ -139,12 +141,16 @@ def _differences(plan: Plan, parts: Parts) -> list[str]:
     return [*components, *data, *size_warnings(plan.recipe, len(parts.train))]
 
 
-def _describe(folder: RunFolder, plan: Plan, parts: Parts, warn: Callable[[str], None]) -> None:
-    """Write the recipe, the data and the components to the run's folder."""
+def _reserve(folder: RunFolder, plan: Plan) -> None:
+    """Write run.json and the recipe, unless the folder has them."""
     if not folder.exists():
         open_folder(folder, plan.recipe.name)
     if not folder.recipe.is_file():
         save(plan.recipe, folder.recipe)
+
+
+def _describe(folder: RunFolder, plan: Plan, parts: Parts, warn: Callable[[str], None]) -> None:
+    """Write the data, the changes and the components to the run's folder."""
     for line in record_data(folder, parts):
         warn(line)
     plan.apply()
